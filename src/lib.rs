@@ -1,0 +1,18 @@
+//! `changeover` stands in front of an old and a new environment while a service moves between them.
+//!
+//! A request goes `proxy/listener → … → split → proxy/upstream → … → measure`; a decision goes
+//! `measure → control/observe → cutover → store → control/apply → split`. `docs/ARCHITECTURE.md` draws both.
+
+pub mod admin;
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod cutover;
+pub mod demo;
+pub mod measure;
+pub mod plan;
+pub mod proxy;
+pub mod split;
+pub mod store;
+pub mod units;

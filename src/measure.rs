@@ -1,0 +1,26 @@
+//! What happened to requests: recorded on one core without a lock, handed over ten times a second, and summed
+//! into rolling windows.
+//!
+//! A worker owns a [`Recorder`]; each request holds a [`Ticket`] from assignment to outcome. The control loop
+//! takes an [`Interval`] from every worker each 100 ms and feeds it to [`Windows`] (what triggers read) and
+//! [`Totals`] (what status and metrics show). Everything is counted by the generation and side at which the
+//! request was sent, never by the clock alone. [`Connects`] and [`Board`] are the two shared views of how
+//! endpoints are: failures in a row, and who is in choice.
+
+mod board;
+mod class;
+mod connects;
+mod interval;
+mod recorder;
+mod tally;
+mod totals;
+mod windows;
+
+pub use board::{Board, Standing};
+pub use class::{Class, Fault, Rejection};
+pub use connects::Connects;
+pub use interval::{Finished, Head, Interval, Measurement, Waiting, WorkerId};
+pub use recorder::{Outcome, Recorder, Ticket, TunnelTicket};
+pub use tally::{LATENCY_MAX, Tally};
+pub use totals::{EndpointTotals, RouteTotals, SideTotals, Totals};
+pub use windows::{Population, Windows};

@@ -1,0 +1,64 @@
+//! The checked intent: what one cutover shall do and within which limits.
+//!
+//! `config` is the only maker of a [`Plan`]; whoever holds one checks nothing again. It is plain data: every
+//! address parsed, every duration bounded, every name resolved to an index.
+
+mod access;
+mod limits;
+mod ramp;
+mod route;
+mod split;
+mod trigger;
+mod upstream;
+mod window;
+
+use std::path::PathBuf;
+
+pub use access::{AdminPlan, CertificatePlan, ForwardingPlan, ListenerPlan, Operator, Role};
+pub use limits::{Limits, Timeouts};
+pub use ramp::{BothBad, Gate, GateCondition, RampPlan, RollbackPlan, StartMode, Step};
+pub use route::{RouteId, RoutePlan};
+pub use split::{CookiePlan, ForcePlan, Secret, SplitPlan, Sticky, Writes};
+pub use trigger::{Limit, Reading, Trigger};
+pub use upstream::{
+    EjectionPlan, EndpointId, EndpointPlan, HealthPlan, HostHeader, Scheme, UpstreamPlan,
+    UpstreamTlsPlan, Verification,
+};
+pub use window::{Recurrence, Window};
+
+use crate::units::PerSide;
+
+/// The whole intent of one configuration file, checked.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Names this cutover in status, journal and metrics.
+    pub name: String,
+    /// Where the journal lives: the path of the embedded SQLite database.
+    pub store: PathBuf,
+    /// The admin API.
+    pub admin: AdminPlan,
+    /// Where clients connect; at least one.
+    pub listeners: Vec<ListenerPlan>,
+    /// The two environments.
+    pub upstreams: PerSide<UpstreamPlan>,
+    /// How requests are assigned.
+    pub split: SplitPlan,
+    /// Routes in the order of the file; [`RouteId`] indexes it. What none of them matches is [`RouteId::REST`].
+    pub routes: Vec<RoutePlan>,
+    /// The ramp.
+    pub ramp: RampPlan,
+    /// What rolls back.
+    pub triggers: Vec<Trigger>,
+    /// What must hold before advancing.
+    pub gates: Vec<Gate>,
+    /// How a rollback is done, and how long the way back stays open.
+    pub rollback: RollbackPlan,
+    /// Whom to believe about the client's address.
+    pub forwarding: ForwardingPlan,
+    /// How long anything may take.
+    pub timeouts: Timeouts,
+    /// How much of anything there may be.
+    pub limits: Limits,
+    /// Worker threads of the data plane; one a core by default.
+    pub workers: usize,
+}

@@ -1,0 +1,49 @@
+//! How long anything may take and how much of anything there may be.
+
+use std::time::Duration;
+
+/// The limits on time, each observed where it passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// A client's TLS handshake, and the wait for its first byte.
+    pub tls_handshake: Duration,
+    /// From the first byte of a request head to its end.
+    pub request_head: Duration,
+    /// Between two pieces of a body, in either direction.
+    pub body_idle: Duration,
+    /// A client's keep-alive connection between two requests.
+    pub client_idle: Duration,
+    /// Connecting to an endpoint, its TLS handshake included.
+    pub connect: Duration,
+    /// From the request's last byte (or its head, if its body is still going on) to the response head.
+    pub response_head: Duration,
+    /// An idle pooled connection to an endpoint; shorter than endpoints keep theirs.
+    pub upstream_idle: Duration,
+    /// A tunnel without a byte in either direction.
+    pub tunnel_idle: Duration,
+    /// From the signal to stop until what still runs is cut.
+    pub drain: Duration,
+}
+
+/// The limits on amounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one request head, and of one response head.
+    pub head_bytes: usize,
+    /// Bytes of a request line's target.
+    pub target_bytes: usize,
+    /// Header fields of one head.
+    pub headers: usize,
+    /// Client connections open at once, over all workers; beyond it the accept waits.
+    pub connections: usize,
+    /// Streams at once on one HTTP/2 connection, from clients and to endpoints.
+    pub streams: u32,
+    /// Idle pooled connections per endpoint and worker.
+    pub idle_per_endpoint: usize,
+    /// Connections per endpoint and worker, idle or not; beyond it a request waits up to the connect time-out.
+    pub connections_per_endpoint: usize,
+    /// Bytes buffered per direction of one stream.
+    pub buffer_bytes: usize,
+    /// Entries that one page of the journal returns.
+    pub events_page: usize,
+}

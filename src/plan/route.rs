@@ -1,0 +1,34 @@
+//! Routes: which requests are treated differently.
+
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use crate::{plan::Writes, units::Side};
+
+/// Which route a request matched: an index into [`crate::plan::Plan::routes`], or [`RouteId::REST`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RouteId(pub u16);
+
+impl RouteId {
+    /// What no route of the plan matches; its name is "rest".
+    pub const REST: Self = Self(u16::MAX);
+}
+
+/// Requests that match, and what is different about them. The route with the longest path prefix wins, one
+/// with a host before one without, one with methods before one without, then the order of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoutePlan {
+    /// The name in metrics and status; unique.
+    pub name: String,
+    /// The host to match, lower case, without port; `None` matches every host.
+    pub host: Option<String>,
+    /// The path prefix to match, on segment boundaries of the normalised path; starts with `/`.
+    pub path: String,
+    /// The methods to match; empty matches all.
+    pub methods: Vec<Method>,
+    /// The side that all its requests go to, whatever the weight (but weight 0 sends everything to old).
+    pub pin: Option<Side>,
+    /// Where its unsafe methods go; `None` is the split's own rule.
+    pub writes: Option<Writes>,
+}

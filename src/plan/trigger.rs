@@ -1,0 +1,61 @@
+//! The conditions that roll back.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Factor, Percentile, Share};
+
+/// A watched condition: when its reading breaches its limit, everything goes back to old.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// The name in journal, status and the rollback's cause; unique.
+    pub name: String,
+    /// What is measured, on the new side.
+    pub reading: Reading,
+    /// What it is compared with.
+    pub limit: Limit,
+    /// The stretch of time that a reading covers. Not used by `in_a_row` and `unhealthy`.
+    pub window: Duration,
+    /// Fewer requests than this in the window: `Unknown`. Not used by `in_a_row` and `unhealthy`.
+    pub requests: u64,
+}
+
+/// What a trigger measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// Errors per finished request.
+    ErrorRate,
+    /// A percentile of the latency to the response head; requests that wait for longer than the limit count.
+    Latency(Percentile),
+    /// Failures to connect: a share of requests, or a number in a row.
+    ConnectFailures,
+    /// Endpoints that fail their active health check or are ejected, as a share of the side's.
+    Unhealthy,
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ErrorRate => f.write_str("error_rate"),
+            Self::Latency(percentile) => write!(f, "latency_{percentile}"),
+            Self::ConnectFailures => f.write_str("connect_failures"),
+            Self::Unhealthy => f.write_str("unhealthy"),
+        }
+    }
+}
+
+/// What a reading is compared with. A reading breaches when it is strictly above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// A fixed share; for error rate, connect failures and unhealthy.
+    Share(Share),
+    /// A fixed latency.
+    Latency(Duration),
+    /// Times old's own reading over the same window; for error rate and latency.
+    TimesOld(Factor),
+    /// So many in a row trip at once (reached, not exceeded); for connect failures.
+    InARow(u32),
+}

@@ -1,0 +1,59 @@
+//! Publication of the table in force: one atomic swap, seen by every worker at its next load.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Cache};
+
+use crate::{split::SplitTable, units::Generation};
+
+/// Where the table in force stands. Cloned into whoever reads or publishes it.
+#[derive(Clone, Debug)]
+pub struct Publication(Arc<ArcSwap<SplitTable>>);
+
+impl Publication {
+    /// Starts with `table` in force.
+    #[must_use]
+    pub fn new(table: SplitTable) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(table)))
+    }
+
+    /// Puts `table` in force for every request that is assigned, or checked again, from now on.
+    ///
+    /// # Panics
+    /// If the generation does not rise: the one publisher has lost its state.
+    pub fn publish(&self, table: SplitTable) {
+        assert!(
+            table.generation > self.0.load().generation,
+            "generations only rise"
+        );
+        self.0.store(Arc::new(table));
+    }
+
+    /// The table in force.
+    #[must_use]
+    pub fn load(&self) -> Arc<SplitTable> {
+        self.0.load_full()
+    }
+
+    /// A reader for one worker, which costs one atomic load a request while nothing changes.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader(Cache::new(Arc::clone(&self.0)))
+    }
+}
+
+/// One worker's view of the table in force.
+#[derive(Clone, Debug)]
+pub struct Reader(Cache<Arc<ArcSwap<SplitTable>>, Arc<SplitTable>>);
+
+impl Reader {
+    /// The table in force now.
+    pub fn table(&mut self) -> &Arc<SplitTable> {
+        self.0.load()
+    }
+
+    /// Whether `generation` is still in force; asked before the first byte goes upstream.
+    pub fn is_in_force(&mut self, generation: Generation) -> bool {
+        self.0.load().generation == generation
+    }
+}

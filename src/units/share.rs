@@ -1,0 +1,80 @@
+//! Shares and factors that decide: integers, compared without rounding.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A share of a whole in parts per million: 2 % is 20,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Share(u32);
+
+impl Share {
+    /// The whole.
+    pub const WHOLE: Self = Self(1_000_000);
+
+    /// A share in parts per million, or `None` above the whole.
+    #[must_use]
+    pub const fn from_parts_per_million(parts: u32) -> Option<Self> {
+        if parts <= Self::WHOLE.0 {
+            Some(Self(parts))
+        } else {
+            None
+        }
+    }
+
+    /// The share in parts per million.
+    #[must_use]
+    pub const fn parts_per_million(self) -> u32 {
+        self.0
+    }
+
+    /// Whether `part` of `whole` is strictly more than this share. `0` of `0` is not.
+    #[must_use]
+    pub fn is_exceeded_by(self, part: u64, whole: u64) -> bool {
+        u128::from(part) * u128::from(Self::WHOLE.0) > u128::from(self.0) * u128::from(whole)
+    }
+
+    /// The share as a ratio, for display.
+    #[must_use]
+    pub fn ratio(self) -> f64 {
+        f64::from(self.0) / f64::from(Self::WHOLE.0)
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.ratio() * 100.0)
+    }
+}
+
+/// A factor in thousandths: 1.5 times is 1,500.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Factor(u32);
+
+impl Factor {
+    /// A factor in thousandths.
+    #[must_use]
+    pub const fn from_thousandths(thousandths: u32) -> Self {
+        Self(thousandths)
+    }
+
+    /// The factor in thousandths.
+    #[must_use]
+    pub const fn thousandths(self) -> u32 {
+        self.0
+    }
+
+    /// The factor as a ratio, for display.
+    #[must_use]
+    pub fn ratio(self) -> f64 {
+        f64::from(self.0) / 1000.0
+    }
+}
+
+impl fmt::Display for Factor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x", self.ratio())
+    }
+}
