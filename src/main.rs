@@ -1,1 +1,3 @@
+//! The `changeover` binary.
+
 fn main() {}
