@@ -5,6 +5,7 @@
 //! core and takes no lock. What a worker learns from outside is the split table (one atomic load); what it
 //! tells is an interval of measurements ten times a second.
 
+pub mod head;
 mod listener;
 mod tls;
 mod worker;

@@ -1,0 +1,40 @@
+//! Everything that is decided from a request's or a response's head alone: pure functions, and the guard that
+//! reads raw HTTP/1 heads before hyper does.
+//!
+//! The order for one request, and the file of each step:
+//!
+//! 1. [`Guard`] (HTTP/1) or [`admit_h2`] (HTTP/2) refuse what two parsers could read differently.
+//! 2. [`target_of`] and [`normalize_path`] say what routing looks at.
+//! 3. [`identify`] finds the client's address behind trusted peers, [`recognize`] the client's key, and
+//!    [`take_force`] a tester's override.
+//! 4. [`strip_request`] removes what belongs to one hop; [`forward`], [`stamp_request`] and [`translate`] write what
+//!    the endpoint shall see.
+//! 5. [`finish_response`] does the same for the way back.
+//!
+//! No function here reads a clock, draws a random number or does I/O, but the guard, which wraps a connection.
+
+mod admission;
+mod authority;
+mod force;
+mod forwarded;
+mod guard;
+mod hop_by_hop;
+mod path;
+mod response;
+mod sticky;
+mod target;
+mod trace;
+mod translate;
+
+pub use admission::admit_h2;
+pub use authority::Authority;
+pub use force::{force_token, take_force};
+pub use forwarded::{Client, ClientScheme, Peer, Trust, forward, identify};
+pub use guard::{Activity, Guard, GuardLimits, GuardState, Turn, Underscores};
+pub use hop_by_hop::{RequestHop, UpgradeProtocol, set_upgrade, strip_request, strip_response};
+pub use path::normalize_path;
+pub use response::{ResponseContext, finish_response};
+pub use sticky::{ClientId, Identity, recognize, set_cookie};
+pub use target::{RequestTarget, target_of};
+pub use trace::{TraceSource, stamp_request, via};
+pub use translate::{BodyFraming, Destination, Protocol, host_sent, translate};
