@@ -26,6 +26,8 @@ pub struct Status {
     pub sides: PerSide<SideStatus>,
     /// Every trigger, in the plan's order.
     pub triggers: Vec<TriggerStatus>,
+    /// Rollbacks since the journal began.
+    pub rollbacks: u64,
     /// The last rollback.
     pub last_rollback: Option<RollbackStatus>,
     /// What an operator should know, in sentences: a failing store, old without room, a worker that is silent.
