@@ -1,1 +1,31 @@
-//! (skeleton)
+//! The admin API: how people and scripts look at a cutover and steer it.
+//!
+//! It decides nothing: commands go to the control loop and its answers come back. Every route stands in one
+//! table ([`route`]) with the role that it needs; [`origin`] keeps web pages out, [`access`] strangers.
+//! Errors are RFC 9457 problem documents ([`problem`]).
+
+mod access;
+mod body;
+mod context;
+mod document;
+mod health;
+mod journal;
+mod look;
+mod openapi;
+mod origin;
+mod problem;
+mod route;
+mod server;
+mod steer;
+mod stream;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
+pub use context::Context;
+pub use document::{ChangeDocument, EventDocument, EventPage};
+pub use journal::{Journal, JournalError};
+pub use problem::ProblemDocument;
+pub use server::serve;

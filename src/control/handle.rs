@@ -108,6 +108,12 @@ impl ControlHandle {
         answered.await.map_err(|_dropped| CommandError::Unavailable)
     }
 
+    /// Whether the control loop still runs.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !self.requests.is_closed()
+    }
+
     /// Every entry from now on, as it is recorded (a rollback: as it is published).
     #[must_use]
     pub fn follow(&self) -> broadcast::Receiver<Arc<Entry>> {

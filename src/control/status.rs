@@ -32,6 +32,8 @@ pub struct Status {
     pub last_rollback: Option<RollbackStatus>,
     /// What an operator should know, in sentences: a failing store, old without room, a worker that is silent.
     pub warnings: Vec<String>,
+    /// Why this should not be taken as working, for `/readyz`: the store fails, a worker is silent. Empty when ready.
+    pub not_ready: Vec<String>,
     /// Client connections open now.
     pub connections: u64,
     /// Requests refused before they were assigned, since start.

@@ -1,0 +1,149 @@
+//! Journal entries as clients read them.
+//!
+//! The shape is the journal's own, with two differences: the assignment salt is left out, since whoever knows it
+//! can compute anybody's side, and numbers are as in `status`: weights in percent, steps counted from 1.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cutover::{Actor, Bake, Change, Entry, HoldCause, RollbackCause, TriggerReading},
+    units::Timestamp,
+};
+
+/// One page of the journal: the answer of `GET /api/v1/events`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventPage {
+    /// The entries, oldest first.
+    pub events: Vec<EventDocument>,
+    /// The `after` of the next page.
+    pub next: u64,
+}
+
+/// One journal entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventDocument {
+    /// Its number in the journal; only rises.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The generation in force after it.
+    pub generation: u64,
+    /// The weight in force after it, in percent.
+    pub weight: f64,
+    /// What changed.
+    pub change: ChangeDocument,
+    /// Who changed it.
+    pub actor: Actor,
+    /// Why, in words.
+    pub reason: String,
+    /// Every trigger's reading at that moment.
+    pub readings: Vec<TriggerReading>,
+    /// For a rollback: from the first sample of the run that tripped, or the operator's call, to publication.
+    pub reaction_ms: Option<f64>,
+}
+
+/// What an entry changed; `kind` tells which.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum ChangeDocument {
+    /// The journal began: nothing goes to new.
+    Began {
+        /// Digest of the plan's ramp and triggers.
+        plan: String,
+    },
+    /// The ramp started at a step.
+    Started {
+        /// The step, counted from 1.
+        step: usize,
+    },
+    /// The next step began.
+    Advanced {
+        /// The step left, counted from 1.
+        from: usize,
+        /// The step entered, counted from 1.
+        to: usize,
+    },
+    /// The ramp stays where it is until somebody resumes it.
+    Held {
+        /// Why.
+        cause: HoldCause,
+    },
+    /// The ramp goes on.
+    Resumed {
+        /// At this step, counted from 1.
+        step: usize,
+        /// Whether its bake starts anew.
+        bake: Bake,
+    },
+    /// A weight was set by hand; the ramp holds there.
+    WeightSet {
+        /// The weight before, in percent.
+        from: f64,
+    },
+    /// Everything went back to old.
+    RolledBack {
+        /// Why.
+        cause: RollbackCause,
+        /// The weight before, in percent.
+        from: f64,
+    },
+    /// The last step baked: new holds all traffic.
+    Completed,
+    /// The rollback window ended.
+    WayBackClosed,
+    /// The plan differs from the journal's: held at the weight in force.
+    PlanChanged {
+        /// Digest of the plan's ramp and triggers now.
+        plan: String,
+    },
+}
+
+impl From<&Entry> for EventDocument {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            seq: entry.seq,
+            at: entry.at,
+            generation: entry.generation.number(),
+            weight: entry.weight.percent(),
+            change: ChangeDocument::from(&entry.change),
+            actor: entry.actor.clone(),
+            reason: entry.reason.clone(),
+            readings: entry.readings.clone(),
+            reaction_ms: entry.reaction_ms,
+        }
+    }
+}
+
+impl From<&Change> for ChangeDocument {
+    fn from(change: &Change) -> Self {
+        match change {
+            Change::Began { salt: _, plan } => Self::Began { plan: plan.clone() },
+            Change::Started { step } => Self::Started { step: step + 1 },
+            Change::Advanced { from, to } => Self::Advanced {
+                from: from + 1,
+                to: to + 1,
+            },
+            Change::Held { cause } => Self::Held {
+                cause: cause.clone(),
+            },
+            Change::Resumed { step, bake } => Self::Resumed {
+                step: step + 1,
+                bake: *bake,
+            },
+            Change::WeightSet { from } => Self::WeightSet {
+                from: from.percent(),
+            },
+            Change::RolledBack {
+                cause,
+                salt: _,
+                from,
+            } => Self::RolledBack {
+                cause: cause.clone(),
+                from: from.percent(),
+            },
+            Change::Completed => Self::Completed,
+            Change::WayBackClosed => Self::WayBackClosed,
+            Change::PlanChanged { plan } => Self::PlanChanged { plan: plan.clone() },
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Looking: the status and the journal's pages.
+
+use axum::{
+    Json,
+    extract::{Query, State, rejection::QueryRejection},
+    response::{IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+
+use crate::{
+    admin::{
+        Context, EventDocument, EventPage, JournalError,
+        problem::{Kind, Problem},
+    },
+    control::Status,
+};
+
+/// The query of `GET /api/v1/events`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageQuery {
+    /// Only entries numbered above this.
+    #[serde(default)]
+    after: u64,
+    /// At most so many; at most a page of the plan.
+    limit: Option<usize>,
+}
+
+pub(crate) async fn status(State(context): State<Context>) -> Json<Status> {
+    Json(Status::clone(&context.control.status()))
+}
+
+pub(crate) async fn events(
+    State(context): State<Context>,
+    query: Result<Query<PageQuery>, QueryRejection>,
+) -> Result<Json<EventPage>, Problem> {
+    let Query(query) = query.map_err(|rejection| in_query(&rejection))?;
+    let limit = query.limit.unwrap_or(usize::MAX);
+    if limit == 0 {
+        let detail = "in the query: limit is 0; expected at least 1";
+        return Err(Problem::new(Kind::BadRequest, detail));
+    }
+    let entries = context.page(query.after, limit).await?;
+    Ok(Json(EventPage {
+        events: entries.iter().map(EventDocument::from).collect(),
+        next: entries.last().map_or(query.after, |entry| entry.seq),
+    }))
+}
+
+/// `GET /`: there is nothing to look at but the status.
+pub(crate) async fn root() -> Response {
+    Redirect::temporary("/api/v1/status").into_response()
+}
+
+pub(crate) fn in_query(rejection: &QueryRejection) -> Problem {
+    Problem::new(Kind::BadRequest, rejection.body_text())
+}
+
+impl From<JournalError> for Problem {
+    fn from(error: JournalError) -> Self {
+        Self::new(Kind::Unavailable, format!("{error}: {}", error.0))
+    }
+}

@@ -1,0 +1,152 @@
+//! Every route, with the role that it needs: the one table, from which the router is made.
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderValue, Uri, header},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get, post, put},
+};
+
+use crate::{
+    admin::{
+        access::{self, Access},
+        health, look, openapi, origin,
+        problem::{Kind, Problem},
+        server::{REQUEST_TIMEOUT, Shared},
+        steer, stream,
+    },
+    plan::Role,
+};
+
+/// One route.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route {
+    pub(crate) path: &'static str,
+    pub(crate) access: Access,
+    pub(crate) operation: Operation,
+}
+
+/// What a route does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Root,
+    Health,
+    Ready,
+    OpenApi,
+    Status,
+    Events,
+    Follow,
+    Start,
+    Hold,
+    Resume,
+    Advance,
+    SetWeight,
+    Rollback,
+}
+
+const VIEWER: Access = Access::Role(Role::Viewer);
+const OPERATOR: Access = Access::Role(Role::Operator);
+const APPROVER: Access = Access::Role(Role::Approver);
+
+/// Every route. Resuming at another step than the first needs an approver besides, which its handler checks,
+/// since the step is in the body.
+pub(crate) const ROUTES: [Route; 13] = [
+    route("/", VIEWER, Operation::Root),
+    route("/healthz", Access::Open, Operation::Health),
+    route("/readyz", Access::Open, Operation::Ready),
+    route("/openapi.json", VIEWER, Operation::OpenApi),
+    route("/api/v1/status", VIEWER, Operation::Status),
+    route("/api/v1/events", VIEWER, Operation::Events),
+    route("/api/v1/events/stream", VIEWER, Operation::Follow),
+    route("/api/v1/ramp/start", OPERATOR, Operation::Start),
+    route("/api/v1/ramp/hold", OPERATOR, Operation::Hold),
+    route("/api/v1/ramp/resume", OPERATOR, Operation::Resume),
+    route("/api/v1/ramp/advance", APPROVER, Operation::Advance),
+    route("/api/v1/weight", APPROVER, Operation::SetWeight),
+    route("/api/v1/rollback", OPERATOR, Operation::Rollback),
+];
+
+const fn route(path: &'static str, access: Access, operation: Operation) -> Route {
+    Route {
+        path,
+        access,
+        operation,
+    }
+}
+
+impl Operation {
+    fn method_router(self) -> MethodRouter<Shared> {
+        match self {
+            Self::Root => get(look::root),
+            Self::Health => get(health::healthz),
+            Self::Ready => get(health::readyz),
+            Self::OpenApi => get(openapi::document),
+            Self::Status => get(look::status),
+            Self::Events => get(look::events),
+            Self::Follow => get(stream::follow),
+            Self::Start => post(steer::start),
+            Self::Hold => post(steer::hold),
+            Self::Resume => post(steer::resume),
+            Self::Advance => post(steer::advance),
+            Self::SetWeight => put(steer::set_weight),
+            Self::Rollback => post(steer::rollback),
+        }
+    }
+}
+
+/// The router: origin first, for everything; then the table's role, for each route; then the handler.
+pub(crate) fn router(shared: Shared) -> Router {
+    let context = shared.context.clone();
+    let mut router = Router::new();
+    for route in ROUTES {
+        let guard = from_fn_with_state((context.clone(), route.access), access::enforce);
+        router = router.route(route.path, route.operation.method_router().layer(guard));
+    }
+    router
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(from_fn_with_state(context, origin::enforce))
+        .layer(from_fn(within_time))
+        .layer(from_fn(harden))
+        .with_state(shared)
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    let detail = format!("nothing is at {}; /openapi.json lists what is", uri.path());
+    Problem::new(Kind::NotFound, detail)
+}
+
+async fn method_not_allowed(request: Request) -> Problem {
+    let detail = format!(
+        "{} does not know {}; Allow lists what it does",
+        request.uri().path(),
+        request.method()
+    );
+    Problem::new(Kind::MethodNotAllowed, detail)
+}
+
+/// Ends requests that take too long up to their response's head; a stream's body may go on for as long as it likes.
+async fn within_time(request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
+    answered.unwrap_or_else(|_elapsed| {
+        let detail = format!(
+            "no answer within {} s; whether a command was carried out, the status will tell",
+            REQUEST_TIMEOUT.as_secs()
+        );
+        Problem::new(Kind::Unavailable, detail).into_response()
+    })
+}
+
+/// Nothing of ours is stored by caches or taken for another type than it says.
+async fn harden(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let nosniff = HeaderValue::from_static("nosniff");
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
