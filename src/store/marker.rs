@@ -1,6 +1,7 @@
-//! The rollback marker: the latest rollback in a small file of fixed size, overwritten in place.
+//! The rollback marker: the latest entry that came into force before it was recorded (a rollback, or a hold
+//! that could not wait), in a small file of fixed size, overwritten in place.
 //!
-//! Its blocks are allocated when the file is made, so that a rollback can be kept on a full disk, where SQLite
+//! Its blocks are allocated when the file is made, so that it can be written on a full disk, where SQLite
 //! cannot commit. It has two halves that are written in turn, each with a length and a checksum: a torn write
 //! spoils the half being written and leaves the other one.
 
@@ -25,7 +26,7 @@ const PAYLOAD_MAX: usize = HALF - LENGTH - CHECKSUM;
 #[derive(Debug)]
 pub(super) struct Marker {
     file: File,
-    /// The half that is written next: the one that does not hold the latest rollback.
+    /// The half that is written next: the one that does not hold the latest entry.
     next: Half,
 }
 
@@ -52,7 +53,7 @@ impl Half {
 }
 
 impl Marker {
-    /// Opens the marker, or makes it with all its blocks written, and returns the rollback that it holds.
+    /// Opens the marker, or makes it with all its blocks written, and returns the entry that it holds.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Option<Entry>)> {
         let file = OpenOptions::new()
             .read(true)
@@ -77,7 +78,7 @@ impl Marker {
         Ok((Self { file, next }, latest))
     }
 
-    /// Keeps a rollback; when this returns `Ok` it is on disk, and the one before it is still in the other half.
+    /// Keeps an entry; when this returns `Ok` it is on disk, and the one before it is still in the other half.
     pub(super) fn write(&mut self, entry: &Entry) -> io::Result<()> {
         let payload = trimmed(entry)?;
         self.file

@@ -24,7 +24,7 @@ use crate::{
 pub struct Store {
     pub(super) journal: Journal,
     pub(super) marker: Marker,
-    /// A rollback that the marker holds and the journal does not.
+    /// An entry in force that the marker holds and the journal does not.
     pub(super) unrecorded: Option<Entry>,
     pub(super) progress: Progress,
     pub(super) lock: Lock,
@@ -34,10 +34,10 @@ pub struct Store {
 /// What a journal held when it was opened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recovered {
-    /// Every entry in order; a rollback that only the marker held is the last one.
+    /// Every entry in order; one that only the marker held is the last one.
     pub entries: Vec<Entry>,
-    /// What was observed at the last entry; of nothing if the snapshot is older than that.
-    pub progress: Progress,
+    /// The last snapshot; which entry it is about, it says itself.
+    pub snapshot: Option<Progress>,
 }
 
 /// Why a journal cannot be opened. `Display` says what to do.
@@ -122,18 +122,17 @@ impl Store {
         let mut entries = read_entries(&journal, path)?;
         let (marker, unrecorded) = open_marker(path, entries.last())?;
         entries.extend(unrecorded.clone());
-        let last = entries.last().map_or(0, |it| it.seq);
         let snapshot = journal.snapshot().map_err(database)?;
-        let progress = progress_at(last, snapshot.as_deref());
+        let snapshot = snapshot.and_then(|text| parse_snapshot(&text));
         let store = Self {
             journal,
             marker,
             unrecorded,
-            progress: progress.clone(),
+            progress: snapshot.clone().unwrap_or_default(),
             lock,
             path: path.to_owned(),
         };
-        Ok((store, Recovered { entries, progress }))
+        Ok((store, Recovered { entries, snapshot }))
     }
 
     /// Records an entry at once, before the store's thread is started.
@@ -141,16 +140,11 @@ impl Store {
     /// # Errors
     /// See [`RecordError`].
     pub fn append(&mut self, entry: &Entry) -> Result<(), RecordError> {
-        if let Some(rollback) = &self.unrecorded {
-            self.journal.append(rollback)?;
+        if let Some(earlier) = &self.unrecorded {
+            self.journal.append(earlier)?;
             self.unrecorded = None;
         }
-        self.journal.append(entry)?;
-        self.progress = Progress {
-            seq: entry.seq,
-            ..Progress::default()
-        };
-        Ok(())
+        self.journal.append(entry)
     }
 
     /// Where the journal lies.
@@ -202,7 +196,7 @@ fn read_entries(journal: &Journal, path: &Path) -> Result<Vec<Entry>, OpenError>
     entries.collect()
 }
 
-/// Opens the marker; the rollback is returned if the journal lacks it.
+/// Opens the marker; its entry is returned if the journal lacks it.
 fn open_marker(path: &Path, last: Option<&Entry>) -> Result<(Marker, Option<Entry>), OpenError> {
     let file = beside(path, ".rollback");
     let failed = |source| OpenError::File {
@@ -217,26 +211,16 @@ fn open_marker(path: &Path, last: Option<&Entry>) -> Result<(Marker, Option<Entr
         }
         return Ok((marker, None));
     };
-    let unrecorded = held.filter(|it| it.seq > last.seq && it.generation > last.generation);
+    let unrecorded = held.filter(|it| it.seq > last.seq && it.generation >= last.generation);
     Ok((marker, unrecorded))
 }
 
-/// A snapshot counts only at the entry that it was taken at: it may be lost, and is then of nothing, so that a
-/// bake gets longer and never shorter.
-fn progress_at(seq: u64, snapshot: Option<&str>) -> Progress {
-    let none = Progress {
-        seq,
-        ..Progress::default()
-    };
-    let Some(text) = snapshot else { return none };
-    match serde_json::from_str::<Progress>(text) {
-        Ok(progress) if progress.seq == seq => progress,
-        Ok(_) => none,
-        Err(error) => {
-            tracing::warn!(%error, "the snapshot cannot be read: the bake starts anew");
-            none
-        }
-    }
+/// A snapshot may be lost: what was observed is then observed again, so that a bake gets longer, never shorter.
+fn parse_snapshot(text: &str) -> Option<Progress> {
+    let parsed = serde_json::from_str(text);
+    parsed
+        .inspect_err(|error| tracing::warn!(%error, "the snapshot cannot be read"))
+        .ok()
 }
 
 /// The path with `suffix` after the file's whole name.

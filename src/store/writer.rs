@@ -6,7 +6,7 @@
 //!       └───────────────────────────── Report ──────────────────────────┘
 //! ```
 //!
-//! Whatever waits in the queue, the marker of a rollback is written before anything else.
+//! Whatever waits in the queue, the marker of an entry in force is written before anything else.
 
 use std::{
     collections::VecDeque,
@@ -19,7 +19,7 @@ use std::{
 use tokio::sync::mpsc as tokio_mpsc;
 
 use crate::{
-    cutover::{Change, Entry, Progress},
+    cutover::{Entry, Progress},
     store::{RecordError, Store, journal::Journal, lock::Lock, marker::Marker},
 };
 
@@ -61,7 +61,7 @@ pub enum Report {
         /// Why.
         error: String,
     },
-    /// The rollback is in the marker, on disk; its way into the journal goes on.
+    /// The entry in force is in the marker, on disk; its way into the journal goes on.
     Marked {
         /// Its number.
         seq: u64,
@@ -218,20 +218,16 @@ impl Writer {
         backoff.unwrap_or(PROBE_INTERVAL)
     }
 
-    /// Puts the latest rollback among `orders` into the marker, ahead of everything that waits.
+    /// Puts the latest entry in force among `orders` into the marker, ahead of everything that waits.
     fn mark(&mut self, orders: &[Order]) {
-        let rollback = orders.iter().rev().find_map(|order| match order {
-            Order::RecordAfter(entry) => {
-                matches!(entry.change, Change::RolledBack { .. }).then_some(entry)
-            }
+        let in_force = orders.iter().rev().find_map(|order| match order {
+            Order::RecordAfter(entry) => Some(entry),
             Order::RecordFirst(_) | Order::Snapshot(_) => None,
         });
-        let Some(entry) = rollback else { return };
+        let Some(entry) = in_force else { return };
         match self.marker.write(entry) {
             Ok(()) => self.report(Report::Marked { seq: entry.seq }),
-            Err(error) => {
-                tracing::error!(%error, seq = entry.seq, "the rollback marker cannot be written");
-            }
+            Err(error) => tracing::error!(%error, seq = entry.seq, "the marker cannot be written"),
         }
     }
 
