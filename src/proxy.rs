@@ -8,12 +8,15 @@
 pub mod head;
 mod listener;
 mod tls;
+mod upstream;
 mod worker;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, thread};
 
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
+
+pub use upstream::{ClientTls, TlsError};
 
 use crate::{
     clock::Clock,

@@ -1,0 +1,272 @@
+//! One HTTP connection to an endpoint: hyper's sender, and the task that drives it.
+//!
+//! Whoever holds the last handle of a connection owns its task: dropping the handle ends the task and closes the
+//! socket, whatever state the exchange is in.
+
+use std::{
+    cell::{Cell, RefCell},
+    error::Error,
+    future::poll_fn,
+    pin::Pin,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http_body::Body;
+use hyper::{
+    client::conn::{http1, http2},
+    rt::Executor,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::task::{AbortHandle, spawn_local};
+
+use crate::{
+    plan::Limits,
+    proxy::upstream::{
+        error::DialError,
+        slots::Slots,
+        socket::Socket,
+        upload::{Progress, Upload},
+    },
+};
+
+/// How often an HTTP/2 connection with open streams is asked whether it still lives. A peer that vanished without a
+/// word is otherwise noticed only by the time-outs of every single stream.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long the answer to such a question may take.
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Response header fields for which hyper's parser needs no allocation.
+const HEADERS_WITHOUT_ALLOCATION: usize = 100;
+
+/// The smallest buffer that hyper accepts.
+const BUFFER_MIN: usize = 8192;
+
+/// The largest window that HTTP/2 allows (RFC 9113, 6.9.1).
+const WINDOW_MAX: u32 = (1 << 31) - 1;
+
+/// Ends a connection's task when dropped.
+#[derive(Debug)]
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// An HTTP/1.1 connection: one exchange at a time.
+#[derive(Debug)]
+pub(crate) struct Http1<B> {
+    pub(crate) sender: http1::SendRequest<Upload<B>>,
+    /// Of the exchange under way; one cell for all of the connection's exchanges.
+    pub(crate) progress: Rc<Cell<Progress>>,
+    driver: Option<Driver>,
+}
+
+impl<B> Http1<B>
+where
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    /// Starts HTTP/1.1 on `socket`.
+    pub(crate) async fn start(socket: Socket, limits: &Limits) -> Result<Self, DialError> {
+        let mut builder = http1::Builder::new();
+        builder
+            .max_header_size(limits.head_bytes)
+            .max_buf_size(limits.buffer_bytes.max(limits.head_bytes).max(BUFFER_MIN));
+        if limits.headers != HEADERS_WITHOUT_ALLOCATION {
+            builder.max_headers(limits.headers);
+        }
+        let started = builder.handshake(TokioIo::new(socket)).await;
+        let (sender, connection) = started.map_err(DialError::Http)?;
+        let task = spawn_local(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%error, "a connection to an endpoint ended with an error");
+            }
+        });
+        Ok(Self {
+            sender,
+            progress: Rc::new(Cell::new(Progress::Ended)),
+            driver: Some(Driver(task.abort_handle())),
+        })
+    }
+}
+
+impl<B> Http1<B> {
+    /// Whether the next request can be sent: the last exchange is over and nothing came in since.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    /// Whether the connection has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Whether the exchange ended cleanly on both sides, once its response has. The task may need another turn to
+    /// become ready after the last byte of an upload, but an upload that still goes on makes the connection useless.
+    pub(crate) fn is_reusable(&self) -> bool {
+        self.is_ready() || (self.progress.get() == Progress::Ended && !self.is_closed())
+    }
+
+    /// Lets the task go on by itself: after a 101 it hands the socket over and ends.
+    pub(crate) fn hand_over(mut self) {
+        std::mem::forget(self.driver.take());
+    }
+}
+
+/// An HTTP/2 connection, shared by as many exchanges as it may have streams.
+#[derive(Debug)]
+pub(crate) struct Http2<B> {
+    sender: http2::SendRequest<Upload<B>>,
+    streams: Cell<u32>,
+    streams_max: Rc<Cell<u32>>,
+    is_retired: Cell<bool>,
+    idle_since: Cell<Instant>,
+    slots: std::sync::Arc<Slots>,
+    _drivers: (Driver, Driver),
+}
+
+impl<B> Http2<B>
+where
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    /// Starts HTTP/2 on `socket`, one of the endpoint's connections counted in `slots`.
+    pub(crate) async fn start(
+        socket: Socket,
+        limits: &Limits,
+        slots: std::sync::Arc<Slots>,
+        now: Instant,
+    ) -> Result<Rc<Self>, DialError> {
+        let tasks = Tasks::default();
+        let started = builder(limits, tasks.clone())
+            .handshake(TokioIo::new(socket))
+            .await;
+        let (sender, mut connection) = started.map_err(DialError::Http)?;
+        let connection_task = tasks.first.borrow_mut().take();
+        let connection_task = connection_task.expect("the handshake spawned the connection's task");
+        let streams_max = Rc::new(Cell::new(limits.streams));
+        let told = Rc::clone(&streams_max);
+        let limit = limits.streams;
+        let request_task = spawn_local(async move {
+            let ended = poll_fn(|cx| {
+                let polled = Pin::new(&mut connection).poll(cx);
+                let allowed = u32::try_from(connection.current_max_send_streams());
+                told.set(allowed.unwrap_or(limit).min(limit));
+                polled
+            });
+            if let Err(error) = ended.await {
+                tracing::debug!(%error, "a connection to an endpoint ended with an error");
+            }
+        });
+        Ok(Rc::new(Self {
+            sender,
+            streams: Cell::new(0),
+            streams_max,
+            is_retired: Cell::new(false),
+            idle_since: Cell::new(now),
+            slots,
+            _drivers: (Driver(request_task.abort_handle()), Driver(connection_task)),
+        }))
+    }
+}
+
+fn builder(limits: &Limits, tasks: Tasks) -> http2::Builder<Tasks> {
+    let stream_window = u32::try_from(limits.buffer_bytes).unwrap_or(WINDOW_MAX);
+    let stream_window = stream_window.min(WINDOW_MAX);
+    // Room for every stream to be full at once, so that one that nobody reads does not stop the others.
+    let connection_window = stream_window.saturating_mul(limits.streams);
+    let mut builder = http2::Builder::new(tasks);
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .initial_stream_window_size(stream_window)
+        .initial_connection_window_size(connection_window.min(WINDOW_MAX))
+        .max_send_buf_size(limits.buffer_bytes)
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
+    builder
+}
+
+impl<B> Http2<B> {
+    /// Whether new exchanges may be started on it, now or when a stream becomes free.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.is_retired.get() && !self.sender.is_closed()
+    }
+
+    /// Takes no new exchange; closes when the last one under way has ended.
+    pub(crate) fn retire(&self) {
+        self.is_retired.set(true);
+    }
+
+    /// One of its streams, if one is free.
+    pub(crate) fn open_stream(self: &Rc<Self>) -> Option<Stream<B>> {
+        self.has_free_stream().then(|| self.first_stream())
+    }
+
+    /// The stream of the request for which the connection was opened.
+    pub(crate) fn first_stream(self: &Rc<Self>) -> Stream<B> {
+        self.streams.set(self.streams.get() + 1);
+        Stream {
+            sender: self.sender.clone(),
+            connection: Rc::clone(self),
+        }
+    }
+
+    /// Whether a stream is free.
+    pub(crate) fn has_free_stream(&self) -> bool {
+        self.is_open() && self.streams.get() < self.streams_max.get()
+    }
+
+    /// Since when it has had no stream; `None` while it has one.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        (self.streams.get() == 0).then(|| self.idle_since.get())
+    }
+}
+
+/// One stream of an HTTP/2 connection, free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Stream<B> {
+    pub(crate) sender: http2::SendRequest<Upload<B>>,
+    pub(crate) connection: Rc<Http2<B>>,
+}
+
+impl<B> Stream<B> {
+    /// Gives the stream back at `now`, for the connection's idle time.
+    pub(crate) fn finish(self, now: Instant) {
+        self.connection.idle_since.set(now);
+    }
+}
+
+impl<B> Drop for Stream<B> {
+    fn drop(&mut self) {
+        let streams = &self.connection.streams;
+        debug_assert!(streams.get() > 0, "a stream is given back once");
+        streams.set(streams.get().saturating_sub(1));
+        self.connection.slots.wake_one();
+    }
+}
+
+/// Runs hyper's tasks of one HTTP/2 connection on this worker. The first one is the connection itself and is owned by
+/// it; those of its streams end with it.
+#[derive(Clone, Debug, Default)]
+struct Tasks {
+    first: Rc<RefCell<Option<AbortHandle>>>,
+    has_first: Rc<Cell<bool>>,
+}
+
+impl<F> Executor<F> for Tasks
+where
+    F: Future<Output = ()> + 'static,
+{
+    fn execute(&self, future: F) {
+        let task = spawn_local(future);
+        if !self.has_first.replace(true) {
+            *self.first.borrow_mut() = Some(task.abort_handle());
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What can go wrong on the upstream leg, told apart as far as callers treat it differently.
+
+use std::{fmt, io, time::Duration};
+
+use http::Request;
+use thiserror::Error;
+
+use crate::{plan::EndpointId, units::Side};
+
+/// Why a request got no connection. Nothing of it was sent.
+#[derive(Debug, Error)]
+pub(crate) enum ConnectError {
+    /// Every endpoint of the side fails its health check.
+    #[error("no endpoint of {0} is in choice")]
+    NoEndpoint(Side),
+    /// HTTP/1.1 is needed, and every endpoint of the side speaks HTTP/2 with prior knowledge.
+    #[error("no endpoint of {0} speaks HTTP/1.1")]
+    NoHttp1(Side),
+    /// The endpoint's connections were all in use for as long as connecting may take.
+    #[error("the connections to endpoint {} of {} are all in use", .0.index, .0.side)]
+    PoolFull(EndpointId),
+    /// Connecting failed, on this endpoint last.
+    #[error("connect to endpoint {} of {}", endpoint.index, endpoint.side)]
+    Failed {
+        /// The endpoint tried last.
+        endpoint: EndpointId,
+        /// What happened.
+        source: DialError,
+    },
+}
+
+impl ConnectError {
+    /// Whether the side could not be reached, rather than our own limits or plan standing in the way.
+    pub(crate) const fn is_unreachable(&self) -> bool {
+        match self {
+            Self::NoEndpoint(_) | Self::Failed { .. } => true,
+            Self::NoHttp1(_) | Self::PoolFull(_) => false,
+        }
+    }
+}
+
+/// Why one attempt to connect failed.
+#[derive(Debug, Error)]
+pub(crate) enum DialError {
+    /// Name, TCP and TLS together took longer than the limit.
+    #[error("no connection within {0:?}")]
+    TimedOut(Duration),
+    /// The name could not be resolved.
+    #[error("resolve the name")]
+    Resolve(#[source] io::Error),
+    /// The name has no address.
+    #[error("the name has no address")]
+    NoAddress,
+    /// No address took the connection; this is the last one's answer.
+    #[error("open a connection")]
+    Tcp(#[source] io::Error),
+    /// The TLS handshake failed.
+    #[error("make the TLS handshake")]
+    Tls(#[source] io::Error),
+    /// The HTTP handshake failed.
+    #[error("start HTTP on the connection")]
+    Http(#[source] hyper::Error),
+}
+
+/// Why there is no response to a request that had a connection.
+#[derive(Error)]
+pub(crate) enum SendError<B> {
+    /// Not a byte was sent, and here it is again: it may be sent elsewhere, whatever its method.
+    #[error("the connection ended before the request was sent")]
+    Unsent {
+        /// The request, untouched.
+        request: Box<Request<B>>,
+        /// What ended the connection.
+        source: hyper::Error,
+    },
+    /// Some or all of it may have been sent.
+    #[error("{kind}")]
+    Broken {
+        /// What broke.
+        kind: BreakKind,
+        /// The cause.
+        source: hyper::Error,
+    },
+}
+
+impl<B> fmt::Debug for SendError<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsent { source, .. } => f.debug_tuple("Unsent").field(source).finish(),
+            Self::Broken { kind, source } => {
+                f.debug_tuple("Broken").field(kind).field(source).finish()
+            }
+        }
+    }
+}
+
+/// What broke an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BreakKind {
+    /// The endpoint closed or reset the connection or the stream, or cut the message short.
+    Reset,
+    /// The endpoint sent what is no HTTP, or a head over the limits.
+    Protocol,
+    /// The request's own body failed on its way here: not the endpoint's fault.
+    Upload,
+}
+
+impl fmt::Display for BreakKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reset => "the endpoint broke the connection",
+            Self::Protocol => "the endpoint broke the protocol",
+            Self::Upload => "the request's body failed",
+        })
+    }
+}
+
+impl BreakKind {
+    /// What the endpoint did, as far as the error tells.
+    pub(crate) fn of(error: &hyper::Error) -> Self {
+        if error.is_parse() {
+            Self::Protocol
+        } else {
+            Self::Reset
+        }
+    }
+}
+
+/// Why a response's body ended before its end.
+#[derive(Debug, Error)]
+#[error("{kind}")]
+pub(crate) struct UpstreamBodyError {
+    /// What broke.
+    pub(crate) kind: BreakKind,
+    /// The cause.
+    pub(crate) source: hyper::Error,
+}

@@ -1,0 +1,164 @@
+//! A connection taken out for one request.
+
+use std::{cell::Cell, error::Error, rc::Rc, sync::Arc};
+
+use bytes::Bytes;
+use http::{Request, Response, Version};
+use http_body::Body;
+use hyper::{body::Incoming, client::conn::TrySendError};
+
+use crate::{
+    measure::Connects,
+    plan::EndpointId,
+    proxy::upstream::{
+        body::UpstreamBody,
+        endpoint::{InFlight, Origin},
+        error::{BreakKind, SendError},
+        pool::Connection,
+        upload::{Progress, Upload},
+    },
+};
+
+/// A connection that is ready for one request. Dropped without sending, it goes back to its pool.
+#[derive(Debug)]
+pub(crate) struct Lease<B> {
+    /// Present until the request is sent.
+    held: Option<Held<B>>,
+    id: EndpointId,
+    origin: Origin,
+    connects: Arc<Connects>,
+}
+
+/// What one exchange occupies at its endpoint.
+#[derive(Debug)]
+pub(crate) struct Held<B> {
+    pub(crate) connection: Connection<B>,
+    pub(crate) in_flight: InFlight<B>,
+}
+
+impl<B> Lease<B> {
+    /// A lease of `connection`, counted by `in_flight`.
+    pub(crate) const fn new(
+        connection: Connection<B>,
+        origin: Origin,
+        in_flight: InFlight<B>,
+        connects: Arc<Connects>,
+    ) -> Self {
+        Self {
+            id: in_flight.id(),
+            held: Some(Held {
+                connection,
+                in_flight,
+            }),
+            origin,
+            connects,
+        }
+    }
+
+    /// The endpoint that it leads to.
+    pub(crate) const fn endpoint(&self) -> EndpointId {
+        self.id
+    }
+
+    /// HTTP/1.1 or HTTP/2.
+    pub(crate) const fn version(&self) -> Version {
+        match &self.held {
+            Some(Held {
+                connection: Connection::Http2(_),
+                ..
+            }) => Version::HTTP_2,
+            Some(_) | None => Version::HTTP_11,
+        }
+    }
+
+    /// Whether the connection had requests before this one, so that the endpoint may be about to close it.
+    pub(crate) const fn is_reused(&self) -> bool {
+        matches!(self.origin, Origin::Reused)
+    }
+}
+
+impl<B> Lease<B>
+where
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    /// Sends `request` and waits for the response head, however long that takes. Dropping the future closes the
+    /// connection (HTTP/1.1) or resets the stream (HTTP/2).
+    ///
+    /// # Errors
+    /// [`SendError::Unsent`] gives the request back where nothing of it was sent.
+    pub(crate) async fn send(
+        mut self,
+        request: Request<B>,
+    ) -> Result<Response<UpstreamBody<B>>, SendError<B>> {
+        let held = self.held.take();
+        let mut held = held.expect("only sending takes it, and sending consumes the lease");
+        let sent = match &mut held.connection {
+            Connection::Http1(it) => {
+                let progress = Rc::clone(&it.progress);
+                let request = watch(request, &progress);
+                let response = it.sender.try_send_request(request).await;
+                response.map_err(|error| failure(error, &progress))
+            }
+            Connection::Http2(it) => {
+                let progress = Rc::new(Cell::new(Progress::Ended));
+                let request = watch(request, &progress);
+                let response = it.sender.try_send_request(request).await;
+                let response = response.map_err(|error| failure(error, &progress));
+                if matches!(response, Err(SendError::Unsent { .. })) {
+                    // The endpoint takes no new stream here: it is going away.
+                    it.connection.retire();
+                }
+                response
+            }
+        };
+        let response: Response<Incoming> = sent?;
+        self.connects.succeeded(self.id.side);
+        let status = response.status();
+        Ok(response.map(|body| UpstreamBody::new(body, held, status)))
+    }
+}
+
+impl<B> Drop for Lease<B> {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.give_back();
+        }
+    }
+}
+
+impl<B> Held<B> {
+    /// Ends the exchange: the connection is used again if both of its bodies ended cleanly, and else closed.
+    pub(crate) fn give_back(self) {
+        let endpoint = self.in_flight.endpoint();
+        match self.connection {
+            Connection::Http1(it) if it.is_reusable() => endpoint.pool.put(it, endpoint.swept()),
+            Connection::Http1(closed) => drop(closed),
+            Connection::Http2(it) => it.finish(endpoint.swept()),
+        }
+    }
+}
+
+fn watch<B: Body>(request: Request<B>, progress: &Rc<Cell<Progress>>) -> Request<Upload<B>> {
+    request.map(|body| Upload::new(body, Rc::clone(progress)))
+}
+
+fn failure<B: Body>(
+    mut error: TrySendError<Request<Upload<B>>>,
+    progress: &Cell<Progress>,
+) -> SendError<B> {
+    match error.take_message() {
+        Some(request) => SendError::Unsent {
+            request: Box::new(request.map(Upload::into_inner)),
+            source: error.into_error(),
+        },
+        None => {
+            let source = error.into_error();
+            let kind = match progress.get() {
+                Progress::Failed => BreakKind::Upload,
+                Progress::Going | Progress::Ended => BreakKind::of(&source),
+            };
+            SendError::Broken { kind, source }
+        }
+    }
+}

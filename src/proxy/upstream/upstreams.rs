@@ -1,0 +1,282 @@
+//! Both sides' endpoints as one worker sees them, and how a request gets a connection to one.
+
+use std::{
+    cell::{Cell, RefCell},
+    error::Error,
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http_body::Body;
+
+use crate::{
+    clock::{self, Clock},
+    measure::{Board, Connects, Standing},
+    plan::{EndpointId, Limit, Plan, Reading, Scheme},
+    proxy::{
+        Alarm, Shared,
+        upstream::{
+            choose::choose,
+            dial::Want,
+            endpoint::{AcquireError, Endpoint, Origin},
+            error::{ConnectError, DialError},
+            lease::Lease,
+            tls::ClientTls,
+        },
+    },
+    units::{PerSide, Side},
+};
+
+/// Endpoints that one request tries to connect to before it gives up.
+const CONNECTS_MAX: usize = 3;
+
+/// The endpoints of both sides, with this worker's connections to them.
+pub(crate) struct Upstreams<B> {
+    sides: PerSide<Vec<Rc<Endpoint<B>>>>,
+    plan: Arc<Plan>,
+    board: Arc<Board>,
+    connects: Arc<Connects>,
+    /// Failures in a row on the new side at which a trigger trips.
+    alarm_at: Vec<u32>,
+    alarm: Alarm,
+    clock: Clock,
+    swept: Rc<Cell<Instant>>,
+    random: RefCell<fastrand::Rng>,
+}
+
+impl<B> Upstreams<B>
+where
+    B: Body<Data = Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    /// The endpoints of the plan that `tls` was loaded for, not connected yet.
+    pub(crate) fn new(shared: &Shared, tls: &PerSide<ClientTls>) -> Self {
+        let plan = Arc::clone(&shared.plan);
+        let swept = Rc::new(Cell::new(clock::now()));
+        let sides = PerSide::from_fn(|side| {
+            let endpoints = (0_u16..).zip(&plan.upstreams[side].endpoints);
+            let endpoints = endpoints.map(|(index, endpoint)| {
+                Endpoint::new(
+                    EndpointId { side, index },
+                    endpoint,
+                    &tls[side],
+                    &plan.limits,
+                    plan.timeouts.connect,
+                    Rc::clone(&swept),
+                )
+            });
+            endpoints.collect()
+        });
+        let alarm_at =
+            plan.triggers
+                .iter()
+                .filter_map(|trigger| match (trigger.reading, trigger.limit) {
+                    (Reading::ConnectFailures, Limit::InARow(count)) => Some(count),
+                    _ => None,
+                });
+        Self {
+            sides,
+            alarm_at: alarm_at.collect(),
+            plan,
+            board: Arc::clone(&shared.board),
+            connects: Arc::clone(&shared.connects),
+            alarm: Arc::clone(&shared.alarm),
+            clock: shared.clock,
+            swept,
+            random: RefCell::new(fastrand::Rng::new()),
+        }
+    }
+
+    /// A connection to one of `side`'s endpoints, not to the one at index `avoid` if there is another. Tries further
+    /// endpoints where connecting fails.
+    ///
+    /// # Errors
+    /// When no endpoint is in choice, none could be connected to, or the connections to it stayed in use.
+    pub(crate) async fn lease(
+        &self,
+        side: Side,
+        want: Want,
+        avoid: Option<u16>,
+    ) -> Result<Lease<B>, ConnectError> {
+        let mut tried = Tried::default();
+        let mut failure = None;
+        while let Some(endpoint) = self.choose(side, want, avoid, &tried) {
+            let in_flight = endpoint.enter();
+            match endpoint.acquire(want).await {
+                Ok((connection, origin)) => {
+                    if origin == Origin::Opened {
+                        self.connected(endpoint);
+                    }
+                    let connects = Arc::clone(&self.connects);
+                    return Ok(Lease::new(connection, origin, in_flight, connects));
+                }
+                Err(AcquireError::Full) => return Err(ConnectError::PoolFull(endpoint.id)),
+                Err(AcquireError::Dial(source)) => {
+                    self.connect_failed(endpoint, &source);
+                    tried.add(endpoint.id.index);
+                    let endpoint = endpoint.id;
+                    failure = Some(ConnectError::Failed { endpoint, source });
+                }
+            }
+        }
+        let error = failure.unwrap_or_else(|| self.nothing_to_try(side, want));
+        if error.is_unreachable() {
+            self.count_failure(side);
+        }
+        Err(error)
+    }
+
+    fn choose(
+        &self,
+        side: Side,
+        want: Want,
+        avoid: Option<u16>,
+        tried: &Tried,
+    ) -> Option<&Rc<Endpoint<B>>> {
+        if tried.is_full() {
+            return None;
+        }
+        let endpoints = &self.sides[side];
+        let now = self.clock.timestamp_of(self.swept.get());
+        let can = |it: &Endpoint<B>| {
+            let speaks = want == Want::Any || it.plan.scheme != Scheme::H2c;
+            speaks && !tried.has(it.id.index)
+        };
+        let standing = |it: &Endpoint<B>| self.board.standing(it.id, now);
+        let usable = |it: &Endpoint<B>| can(it) && standing(it) == Standing::Usable;
+        let pick = |allowed: &dyn Fn(&Endpoint<B>) -> bool| {
+            let mut random = self.random.borrow_mut();
+            let at = choose(
+                endpoints.len(),
+                |it| allowed(&endpoints[it]),
+                |it| endpoints[it].in_flight(),
+                |below| random.usize(..below),
+            );
+            at.map(|at| &endpoints[at])
+        };
+        let preferred = pick(&|it| usable(it) && Some(it.id.index) != avoid);
+        let found = preferred.or_else(|| pick(&usable));
+        if found.is_some() || !tried.is_empty() {
+            return found;
+        }
+        // Ejection never makes a side unusable, not even where two workers ejected its last two endpoints at once.
+        let ejected = |it: &Endpoint<B>| matches!(standing(it), Standing::Ejected(_));
+        let found = pick(&|it| can(it) && ejected(it));
+        // For old there is nowhere else: a failing health check must not take down a site that works.
+        found.or_else(|| if side == Side::Old { pick(&can) } else { None })
+    }
+
+    fn connected(&self, endpoint: &Endpoint<B>) {
+        self.connects.succeeded(endpoint.id.side);
+        let now = self.clock.timestamp();
+        if endpoint.ejection.succeeded(endpoint.id, &self.board, now) {
+            tracing::info!(side = %endpoint.id.side, endpoint = %endpoint.plan, "admitted an endpoint");
+        }
+    }
+
+    fn connect_failed(&self, endpoint: &Endpoint<B>, error: &DialError) {
+        let id = endpoint.id;
+        let plan = &self.plan.upstreams[id.side].ejection;
+        let now = self.clock.timestamp();
+        let side = id.side;
+        tracing::debug!(%side, endpoint = %endpoint.plan, error = %Chain(error), "a connect failed");
+        if let Some(time) = endpoint.ejection.failed(id, plan, &self.board, now) {
+            tracing::warn!(
+                %side, endpoint = %endpoint.plan, ?time, error = %Chain(error), "ejected an endpoint"
+            );
+        }
+    }
+
+    fn nothing_to_try(&self, side: Side, want: Want) -> ConnectError {
+        let is_h2c = |it: &Rc<Endpoint<B>>| it.plan.scheme == Scheme::H2c;
+        if want == Want::Http1 && self.sides[side].iter().all(is_h2c) {
+            ConnectError::NoHttp1(side)
+        } else {
+            ConnectError::NoEndpoint(side)
+        }
+    }
+
+    /// A request got no connection: that counts once, however many endpoints it tried, so that one dead endpoint of
+    /// several does not make a side look unreachable.
+    fn count_failure(&self, side: Side) {
+        let in_a_row = self.connects.failed(side, self.clock.timestamp());
+        if side == Side::New && self.alarm_at.contains(&in_a_row) {
+            (self.alarm)();
+        }
+    }
+}
+
+impl<B> Upstreams<B> {
+    /// Closes connections that have been idle for too long; to be called ten times a second, since it also is what
+    /// idle times and ejections are measured by.
+    pub(crate) fn sweep(&self, now: Instant) {
+        self.swept.set(now);
+        let Some(oldest) = now.checked_sub(self.plan.timeouts.upstream_idle) else {
+            return;
+        };
+        for side in Side::ALL {
+            for endpoint in &self.sides[side] {
+                endpoint.pool.sweep(oldest);
+            }
+        }
+    }
+
+    /// Idle connections to an endpoint.
+    pub(crate) fn idle(&self, id: EndpointId) -> usize {
+        self.sides[id.side][usize::from(id.index)].pool.idle()
+    }
+
+    /// Sockets to an endpoint that are open or being opened, tunnels included.
+    pub(crate) fn open(&self, id: EndpointId) -> usize {
+        let pool = &self.sides[id.side][usize::from(id.index)].pool;
+        pool.slots().open()
+    }
+
+    /// Requests under way at an endpoint.
+    pub(crate) fn in_flight(&self, id: EndpointId) -> usize {
+        self.sides[id.side][usize::from(id.index)].in_flight()
+    }
+}
+
+/// The endpoints that one request has tried.
+#[derive(Debug, Default)]
+struct Tried {
+    indexes: [Option<u16>; CONNECTS_MAX],
+}
+
+impl Tried {
+    fn add(&mut self, index: u16) {
+        if let Some(free) = self.indexes.iter_mut().find(|it| it.is_none()) {
+            *free = Some(index);
+        }
+    }
+
+    fn has(&self, index: u16) -> bool {
+        self.indexes.contains(&Some(index))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.indexes[0].is_none()
+    }
+
+    fn is_full(&self) -> bool {
+        self.indexes.iter().all(Option::is_some)
+    }
+}
+
+/// An error with its causes on one line.
+struct Chain<'a>(&'a dyn Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(it) = cause {
+            write!(f, ": {it}")?;
+            cause = it.source();
+        }
+        Ok(())
+    }
+}
