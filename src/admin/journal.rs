@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
-use crate::{admin::Context, cutover::Entry};
+use crate::{admin::Context, cutover::Entry, store::JournalReader};
 
 /// A journal that can be read while others write it.
 ///
@@ -19,6 +19,13 @@ pub trait Journal: Send + Sync + 'static {
 #[derive(Debug, thiserror::Error)]
 #[error("the journal cannot be read")]
 pub struct JournalError(#[source] pub Box<dyn Error + Send + Sync>);
+
+impl Journal for JournalReader {
+    fn entries_after(&self, seq: u64, limit: usize) -> Result<Vec<Entry>, JournalError> {
+        let read = Self::entries_after(self, seq, limit);
+        read.map_err(|error| JournalError(Box::new(error)))
+    }
+}
 
 impl Context {
     /// One page of the journal: the entries numbered above `seq`, at most `limit` and at most a page of the plan.

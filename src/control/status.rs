@@ -55,8 +55,12 @@ pub struct RampStatus {
     pub step: usize,
     /// How many steps there are.
     pub steps: usize,
+    /// The weight of each step, in percent.
+    pub weights: Vec<f64>,
     /// Since when it is in this state.
     pub since: Option<Timestamp>,
+    /// Observed time that the bake of the step takes; 0 before the first.
+    pub bake_s: f64,
     /// Observed time that the bake still needs.
     pub bake_remaining_s: f64,
     /// Finished requests on new at this step, and how many it needs.
