@@ -6,6 +6,7 @@
 //! tells is an interval of measurements ten times a second.
 
 pub mod head;
+mod health;
 mod listener;
 mod tls;
 mod upstream;
@@ -16,7 +17,10 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, thread};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
-pub use upstream::{ClientTls, TlsError};
+pub use self::{
+    health::probe,
+    upstream::{ClientTls, TlsError},
+};
 
 use crate::{
     clock::Clock,

@@ -25,6 +25,6 @@ pub(crate) use body::UpstreamBody;
 pub(crate) use dial::{Target, Want, dial};
 pub(crate) use error::{BreakKind, ConnectError, DialError, SendError, UpstreamBodyError};
 pub(crate) use lease::Lease;
-pub(crate) use socket::Protocol;
+pub(crate) use socket::{Protocol, Socket};
 pub use tls::{ClientTls, TlsError};
 pub(crate) use upstreams::Upstreams;
