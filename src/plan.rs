@@ -29,7 +29,7 @@ pub use window::{Recurrence, Window};
 use crate::units::PerSide;
 
 /// The whole intent of one configuration file, checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// Names this cutover in status, journal and metrics.
     pub name: String,

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::{Factor, Percentile, Share};
+use crate::units::{Factor, Percentile, Share, Weight};
 
 /// A watched condition: when its reading breaches its limit, everything goes back to old.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,15 @@ pub struct Trigger {
     pub window: Duration,
     /// Fewer requests than this in the window: `Unknown`. Not used by `in_a_row` and `unhealthy`.
     pub requests: u64,
+}
+
+impl Trigger {
+    /// Whether it sees nothing at this weight: it compares with old, which gets nothing there. It then neither trips
+    /// nor holds.
+    #[must_use]
+    pub fn is_blind_at(&self, weight: Weight) -> bool {
+        matches!(self.limit, Limit::TimesOld(_)) && weight == Weight::FULL
+    }
 }
 
 /// What a trigger measures.
