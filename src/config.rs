@@ -1,1 +1,39 @@
-//! (skeleton)
+//! The file as users write it, read into the [`Plan`](crate::plan::Plan) that everything else trusts.
+//!
+//! A file is walked as a tree of values that know their place, so that every fault of it is reported at once, as
+//! `file:line:column`, with what was found, what was expected and the nearest valid word. Nothing past this
+//! module checks a plan again. `document` reads the whole file, one module beside it reads each section,
+//! `reader` is what they read with, `scalar` the values written as text.
+
+mod admin;
+mod defaults;
+mod document;
+mod fault;
+mod file;
+mod forwarding;
+mod gate;
+mod limits;
+mod listener;
+mod load;
+mod nearest;
+mod ramp;
+mod reader;
+mod rollback;
+mod route;
+mod scalar;
+mod split;
+mod store;
+mod syntax;
+mod timeouts;
+mod trigger;
+mod upstream;
+mod urls;
+mod warning;
+
+#[cfg(test)]
+mod tests;
+
+pub use fault::{Complaint, Fault, Faults, LoadError, Place};
+pub use load::{Loaded, load, parse};
+pub use urls::from_urls;
+pub use warning::Warning;

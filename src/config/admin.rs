@@ -1,0 +1,95 @@
+//! `[admin]`: the API's address and the people it knows.
+
+use toml::de::DeValue;
+
+use crate::{
+    config::{
+        defaults,
+        fault::Complaint,
+        reader::{Section, Shape, Value, choice, list, parsed, text},
+        scalar::{self, ADDRESS, HOST},
+    },
+    plan::{AdminPlan, Operator, Role},
+};
+/// The keys of `[admin]`.
+pub(super) const SHAPE: Shape = Shape {
+    path: "admin",
+    keys: &["address", "hosts", "operator"],
+};
+
+/// The keys of `[[admin.operator]]`.
+pub(super) const OPERATOR: Shape = Shape {
+    path: "admin.operator",
+    keys: &["name", "token_sha256", "role"],
+};
+
+/// More people than ever share one cutover.
+const OPERATORS: usize = 1_000;
+/// More names than one API has.
+const HOSTS: usize = 100;
+
+const ROLES: &[(&str, Role)] = &[
+    ("viewer", Role::Viewer),
+    ("operator", Role::Operator),
+    ("approver", Role::Approver),
+];
+
+/// Reads `[admin]`. Without operators the address must be a loopback one.
+pub(super) fn read(root: &Section<'_>) -> AdminPlan {
+    let section = root.table("admin", &SHAPE);
+    let default = defaults::admin();
+    let address = section.get("address", parsed(ADDRESS, scalar::address));
+    let address = address.unwrap_or(default.address);
+    let hosts = section.get("hosts", list(HOSTS, parsed(HOST, scalar::host)));
+    let operators = section.tables("operator", &OPERATOR, OPERATORS);
+    if operators.is_empty() && !section.has("operator") && !address.ip().is_loopback() {
+        let found = format!("{address} without operators");
+        let complaint = Complaint::new(found, "a loopback address, or operators");
+        let remedy = "add an [[admin.operator]], or anybody who reaches it could steer";
+        section.note_value("address", complaint.remedy(remedy));
+    }
+    AdminPlan {
+        address,
+        hosts: hosts.into_iter().flatten().map(|(host, _)| host).collect(),
+        operators: read_operators(&operators),
+    }
+}
+
+fn read_operators(sections: &[Section<'_>]) -> Vec<Operator> {
+    let mut operators: Vec<Operator> = Vec::new();
+    for section in sections {
+        let name = section.require("name", text());
+        let token_sha256 = section.require("token_sha256", digest);
+        let role = section.require("role", choice(ROLES));
+        if let Some(name) = &name
+            && operators.iter().any(|it| it.name == *name)
+        {
+            section.note_duplicate("name", name);
+        }
+        if token_sha256.is_some_and(|it| operators.iter().any(|other| other.token_sha256 == it)) {
+            let complaint = Complaint::new("the token of another operator", "one of its own");
+            section.note_value("token_sha256", complaint);
+        }
+        if let (Some(name), Some(token_sha256), Some(role)) = (name, token_sha256, role) {
+            operators.push(Operator {
+                name,
+                token_sha256,
+                role,
+            });
+        }
+    }
+    operators
+}
+
+/// The SHA-256 of a token. What stands there is never shown: it may be the token itself.
+fn digest(value: Value<'_>) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    let complaint = match value.item() {
+        DeValue::String(text) => match hex::decode_to_slice(text.as_bytes(), &mut digest) {
+            Ok(()) => return Some(digest),
+            Err(_) => Complaint::new("a string that is no SHA-256", "64 hexadecimal digits"),
+        },
+        _ => Complaint::new(value.kind(), "64 hexadecimal digits in quotes"),
+    };
+    value.fail(complaint.remedy("see `printf %s TOKEN | sha256sum`"))
+}

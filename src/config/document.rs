@@ -1,0 +1,105 @@
+//! The whole file, section by section.
+
+use toml::de::DeTable;
+
+use crate::{
+    config::{
+        admin, defaults, forwarding, gate, limits, listener, ramp,
+        reader::{Reader, Section, Shape, count, text},
+        rollback, route, split, store, timeouts, trigger, upstream,
+    },
+    plan::Plan,
+    units::{PerSide, Side},
+};
+
+/// The keys of the file outside any table, and its tables.
+pub(super) const SHAPE: Shape = Shape {
+    path: "",
+    keys: &[
+        "name",
+        "workers",
+        "store",
+        "admin",
+        "listener",
+        "old",
+        "new",
+        "split",
+        "route",
+        "ramp",
+        "trigger",
+        "gate",
+        "rollback",
+        "forwarding",
+        "timeouts",
+        "limits",
+    ],
+};
+
+/// Every kind of table that a file may hold.
+#[cfg(test)]
+pub(super) const SHAPES: &[&Shape] = &[
+    &SHAPE,
+    &store::SHAPE,
+    &admin::SHAPE,
+    &admin::OPERATOR,
+    &listener::SHAPE,
+    &listener::CERTIFICATE,
+    &upstream::SHAPE,
+    &upstream::HEALTH,
+    &upstream::EJECTION,
+    &upstream::TLS,
+    &upstream::CLIENT_CERTIFICATE,
+    &split::SHAPE,
+    &split::COOKIE,
+    &split::FORCE,
+    &route::SHAPE,
+    &ramp::SHAPE,
+    &ramp::STEP,
+    &trigger::SHAPE,
+    &gate::SHAPE,
+    &rollback::SHAPE,
+    &forwarding::SHAPE,
+    &timeouts::SHAPE,
+    &limits::SHAPE,
+];
+
+/// Reads the whole file. Whatever is wrong is noted with the reader; `None` where nothing could stand in for it.
+pub(super) fn read<'r>(reader: &'r Reader<'r>, table: &'r DeTable<'r>) -> Option<Plan> {
+    let root = Section::root(reader, table, &SHAPE);
+    let name = root.get("name", text());
+    let workers = root.get("workers", count(1..=1_024));
+    let store = store::read(&root);
+    let admin = admin::read(&root);
+    let listeners = listener::read(&root, admin.address);
+    let old = upstream::read(&root, Side::Old);
+    let new = upstream::read(&root, Side::New);
+    let split = split::read(&root);
+    let routes = route::read(&root);
+    let ramp = ramp::read(&root);
+    let triggers = trigger::read(&root);
+    let gates = gate::read(&root);
+    let rollback = rollback::read(&root);
+    let forwarding = forwarding::read(&root);
+    let timeouts = timeouts::read(&root);
+    let limits = limits::read(&root);
+    Some(Plan {
+        name: name.unwrap_or_else(|| defaults::NAME.to_owned()),
+        store,
+        admin,
+        listeners,
+        upstreams: PerSide {
+            old: old?,
+            new: new?,
+        },
+        split,
+        routes,
+        ramp,
+        triggers,
+        gates,
+        rollback,
+        forwarding,
+        timeouts,
+        limits,
+        workers: workers.unwrap_or_else(defaults::workers),
+    })
+}

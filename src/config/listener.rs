@@ -1,0 +1,75 @@
+//! `[[listener]]`: where clients connect.
+
+use crate::{
+    config::{
+        defaults,
+        fault::Complaint,
+        file,
+        reader::{Section, Shape, parsed},
+        scalar::{self, ADDRESS},
+    },
+    plan::{CertificatePlan, ListenerPlan},
+};
+
+/// The keys of `[[listener]]`.
+pub(super) const SHAPE: Shape = Shape {
+    path: "listener",
+    keys: &["address", "certificates"],
+};
+
+/// The keys of an entry of `certificates`.
+pub(super) const CERTIFICATE: Shape = Shape {
+    path: "listener.certificates",
+    keys: &["chain", "key"],
+};
+
+/// More listeners than one proxy has use for.
+const LISTENERS: usize = 64;
+/// As many names as one listener serves certificates for.
+const CERTIFICATES: usize = 1_000;
+
+/// Reads every `[[listener]]`; the default one if there is none. `admin` is the one other address taken.
+pub(super) fn read(root: &Section<'_>, admin: std::net::SocketAddr) -> Vec<ListenerPlan> {
+    if !root.has("listener") {
+        return defaults::listeners();
+    }
+    let mut listeners: Vec<ListenerPlan> = Vec::new();
+    let sections = root.tables("listener", &SHAPE, LISTENERS);
+    if sections.is_empty() {
+        root.note_value(
+            "listener",
+            Complaint::new("no listener", "at least one [[listener]]"),
+        );
+    }
+    for section in sections {
+        let address = section.require("address", parsed(ADDRESS, scalar::address));
+        let certificates = read_certificates(&section);
+        let Some(address) = address else { continue };
+        if address.port() != 0 {
+            if listeners.iter().any(|it| it.address == address) {
+                section.note_duplicate("address", &address.to_string());
+            }
+            if address == admin {
+                let complaint = Complaint::new(format!("{address}"), "another address");
+                let remedy = "the admin API listens there; change one of the two";
+                section.note_value("address", complaint.remedy(remedy));
+            }
+        }
+        listeners.push(ListenerPlan {
+            address,
+            certificates,
+        });
+    }
+    listeners
+}
+
+fn read_certificates(listener: &Section<'_>) -> Vec<CertificatePlan> {
+    let read = |section: Section<'_>| {
+        let chain = section.require("chain", file::certificates);
+        let key = section.require("key", file::private_key);
+        let (chain, key) = chain.zip(key)?;
+        Some(CertificatePlan { chain, key })
+    };
+    let entries = listener.tables("certificates", &CERTIFICATE, CERTIFICATES);
+    entries.into_iter().filter_map(read).collect()
+}
