@@ -11,6 +11,7 @@ use crate::{
     },
     plan::{AdminPlan, Operator, Role},
 };
+
 /// The keys of `[admin]`.
 pub(super) const SHAPE: Shape = Shape {
     path: "admin",
