@@ -8,19 +8,23 @@
 //! endpoints are: failures in a row, and who is in choice.
 
 mod board;
+mod buckets;
 mod class;
 mod connects;
 mod interval;
+mod latencies;
 mod recorder;
 mod tally;
 mod totals;
 mod windows;
 
 pub use board::{Board, Standing};
+pub use buckets::Buckets;
 pub use class::{Class, Fault, Rejection};
 pub use connects::Connects;
 pub use interval::{Finished, Head, Interval, Measurement, Waiting, WorkerId};
+pub use latencies::{LATENCY_MAX, Latencies};
 pub use recorder::{Outcome, Recorder, Ticket, TunnelTicket};
-pub use tally::{LATENCY_MAX, Tally};
-pub use totals::{EndpointTotals, RouteTotals, SideTotals, Totals};
-pub use windows::{Population, Windows};
+pub use tally::Tally;
+pub use totals::{PartTotals, SideTotals, Totals};
+pub use windows::{Over, Population, Windows};

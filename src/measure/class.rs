@@ -96,6 +96,13 @@ impl Class {
         matches!(self.fault(), Fault::Upstream)
     }
 
+    /// Whether it counts as a request of its side: what the client broke off and what the proxy refused says nothing
+    /// about the side.
+    #[must_use]
+    pub const fn is_request(self) -> bool {
+        !matches!(self, Self::ClientAbort | Self::Proxy)
+    }
+
     /// The value of the label `class`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

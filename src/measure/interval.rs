@@ -24,10 +24,12 @@ pub struct Interval {
     pub measurements: Vec<Measurement>,
     /// Requests that wait for a response head now, by age.
     pub waiting: PerSide<Vec<Waiting>>,
-    /// Requests in flight now.
+    /// Requests in flight now, forced ones included.
     pub in_flight: PerSide<u32>,
     /// Requests in flight now for each endpoint, by its index.
     pub endpoints_in_flight: PerSide<Vec<u32>>,
+    /// Requests in flight now for each route that has any, in the order of the ids.
+    pub routes_in_flight: Vec<(RouteId, PerSide<u32>)>,
     /// Tunnels open now.
     pub tunnels: PerSide<u32>,
     /// Client connections open now.
@@ -38,10 +40,30 @@ pub struct Interval {
     pub lost: u64,
 }
 
+impl Interval {
+    /// An interval in which nothing happened.
+    #[must_use]
+    pub fn empty(worker: WorkerId, at: Timestamp) -> Self {
+        Self {
+            worker,
+            at,
+            measurements: Vec::new(),
+            waiting: PerSide::default(),
+            in_flight: PerSide::default(),
+            endpoints_in_flight: PerSide::default(),
+            routes_in_flight: Vec::new(),
+            tunnels: PerSide::default(),
+            connections: 0,
+            rejected: Default::default(),
+            lost: 0,
+        }
+    }
+}
+
 /// One measurement of one request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Measurement {
-    /// Its response head arrived, or was given up waiting for.
+    /// Its response head arrived from the side it was drawn for, or was given up waiting for.
     Head(Head),
     /// It ended.
     Finished(Finished),
@@ -71,7 +93,7 @@ pub struct Finished {
     pub assignment: Assignment,
     /// The route it matched.
     pub route: RouteId,
-    /// The index of the last endpoint tried, within the side.
+    /// The index of the last endpoint tried, within the side that it was drawn for.
     pub endpoint: Option<u16>,
     /// How it ended for its side.
     pub class: Class,

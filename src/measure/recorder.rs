@@ -3,18 +3,19 @@
 //! It belongs to one core: no lock, and no allocation per request once its buffers have grown to the traffic.
 //! A [`Ticket`] is given out per request and consumed by its outcome, so that each is recorded exactly once.
 
-use std::{cell::RefCell, mem, rc::Rc, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, mem, rc::Rc, time::Duration};
 
 use slab::Slab;
 
 use crate::{
     measure::{Class, Finished, Head, Interval, Measurement, Rejection, Waiting, WorkerId},
-    plan::RouteId,
+    plan::{EndpointId, RouteId},
     split::{Assignment, Cause},
     units::{PerSide, Side, Timestamp},
 };
 
-/// Measurements that one worker keeps until they are taken. At 100,000 requests/s that is 2.6 s of them.
+/// Measurements that one worker keeps until they are taken, in 40 MiB at most. A request makes two of them: at
+/// 100,000 requests/s this is 2.6 s of traffic.
 const MEASUREMENTS_MAX: usize = 1 << 19;
 
 /// A worker's recorder; clones share it within the worker's thread.
@@ -25,6 +26,8 @@ pub struct Recorder(Rc<RefCell<Inner>>);
 struct Inner {
     worker: WorkerId,
     measurements: Vec<Measurement>,
+    /// Outcomes of tickets that were dropped without one; their time is that of the next hand-over.
+    abandoned: Vec<Finished>,
     in_flight: Slab<InFlight>,
     in_flight_count: PerSide<u32>,
     endpoints_in_flight: PerSide<Vec<u32>>,
@@ -37,11 +40,23 @@ struct Inner {
 #[derive(Debug)]
 struct InFlight {
     assignment: Assignment,
-    /// Since when it waits for a response head; `None` while its body is sent and after the head came.
+    route: RouteId,
+    /// Since when it waits for its side's response head; `None` while its body is sent, after the head came,
+    /// and when the other side answers in its place.
     waiting_since: Option<Timestamp>,
 }
 
+/// What is found among the requests in flight.
+#[derive(Debug)]
+struct Survey {
+    waiting: PerSide<Vec<Waiting>>,
+    routes_in_flight: Vec<(RouteId, PerSide<u32>)>,
+}
+
 /// One request from its assignment to its outcome.
+///
+/// A ticket that is dropped without [`Ticket::finish`] still has exactly one outcome, [`Class::ClientAbort`]: what
+/// ends a request's task before its end is that its client went away.
 #[derive(Debug)]
 pub struct Ticket {
     recorder: Recorder,
@@ -50,8 +65,27 @@ pub struct Ticket {
     route: RouteId,
     arrived: Timestamp,
     waiting_since: Timestamp,
-    endpoint: Option<u16>,
+    /// The last endpoint tried of the assigned side.
+    tried: Option<u16>,
+    /// The endpoint among whose requests in flight it is.
+    occupied: Option<EndpointId>,
     attempts: u8,
+    wait: Wait,
+    outcome: Recording,
+}
+
+/// Whether the assigned side's response head is still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    ForHead,
+    Over,
+}
+
+/// Whether a ticket's outcome is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Recording {
+    Due,
+    Done,
 }
 
 /// How a request ended.
@@ -83,6 +117,7 @@ impl Recorder {
         Self(Rc::new(RefCell::new(Inner {
             worker,
             measurements: Vec::new(),
+            abandoned: Vec::new(),
             in_flight: Slab::new(),
             in_flight_count: PerSide::default(),
             endpoints_in_flight: endpoints.map(|count| vec![0; count]),
@@ -100,6 +135,7 @@ impl Recorder {
         inner.in_flight_count[assignment.side] += 1;
         let key = inner.in_flight.insert(InFlight {
             assignment,
+            route,
             waiting_since: Some(now),
         });
         Ticket {
@@ -109,8 +145,11 @@ impl Recorder {
             route,
             arrived: now,
             waiting_since: now,
-            endpoint: None,
+            tried: None,
+            occupied: None,
             attempts: 0,
+            wait: Wait::ForHead,
+            outcome: Recording::Due,
         }
     }
 
@@ -145,13 +184,21 @@ impl Recorder {
     #[must_use]
     pub fn take(&self, now: Timestamp, spare: Vec<Measurement>) -> Interval {
         let mut inner = self.0.borrow_mut();
+        inner.settle_abandoned(now);
+        let measurements = mem::replace(&mut inner.measurements, spare);
+        inner.measurements.clear();
+        let Survey {
+            waiting,
+            routes_in_flight,
+        } = inner.survey(now);
         Interval {
             worker: inner.worker,
             at: now,
-            measurements: mem::replace(&mut inner.measurements, spare),
-            waiting: PerSide::from_fn(|side| inner.waiting(side, now)),
+            measurements,
+            waiting,
             in_flight: inner.in_flight_count,
             endpoints_in_flight: inner.endpoints_in_flight.clone(),
+            routes_in_flight,
             tunnels: inner.tunnels,
             connections: inner.connections,
             rejected: mem::take(&mut inner.rejected),
@@ -183,34 +230,69 @@ impl Inner {
         }
     }
 
-    /// Ages of waiting requests, rounded down to three significant digits at most, equal ones merged.
-    fn waiting(&self, side: Side, now: Timestamp) -> Vec<Waiting> {
-        let mut found: Vec<Waiting> = Vec::new();
+    fn abandon(&mut self, finished: Finished) {
+        if self.measurements.len() + self.abandoned.len() < MEASUREMENTS_MAX {
+            self.abandoned.push(finished);
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    fn leave(&mut self, occupied: &mut Option<EndpointId>) {
+        if let Some(EndpointId { side, index }) = occupied.take() {
+            self.endpoints_in_flight[side][usize::from(index)] -= 1;
+        }
+    }
+
+    fn settle_abandoned(&mut self, now: Timestamp) {
+        let mut abandoned = mem::take(&mut self.abandoned);
+        for mut finished in abandoned.drain(..) {
+            // Until now `at` held the arrival.
+            finished.duration = now.since(finished.at);
+            finished.at = now;
+            self.push(Measurement::Finished(finished));
+        }
+        self.abandoned = abandoned;
+    }
+
+    /// Walks the requests in flight once: the ages of those that wait, rounded down to three significant digits at
+    /// most and equal ones merged, and how many each route has.
+    fn survey(&self, now: Timestamp) -> Survey {
+        let mut waiting: PerSide<Vec<Waiting>> = PerSide::default();
+        let mut routes: BTreeMap<RouteId, PerSide<u32>> = BTreeMap::new();
         for (_, request) in &self.in_flight {
+            let Assignment { side, cause, .. } = request.assignment;
+            routes.entry(request.route).or_default()[side] += 1;
             let Some(since) = request.waiting_since else {
                 continue;
             };
-            if request.assignment.side != side || request.assignment.cause == Cause::Forced {
-                continue;
+            if cause != Cause::Forced {
+                waiting[side].push(Waiting {
+                    age: round_down(now.since(since)),
+                    requests: 1,
+                    drawn: u32::from(cause == Cause::Weighted),
+                    generation: request.assignment.generation,
+                });
             }
-            found.push(Waiting {
-                age: round_down(now.since(since)),
-                requests: 1,
-                drawn: u32::from(request.assignment.cause == Cause::Weighted),
-                generation: request.assignment.generation,
-            });
         }
-        found.sort_unstable_by_key(|it| (it.generation, it.age));
-        found.dedup_by(|next, kept| {
-            let same = (next.generation, next.age) == (kept.generation, kept.age);
-            if same {
-                kept.requests += next.requests;
-                kept.drawn += next.drawn;
-            }
-            same
-        });
-        found
+        Survey {
+            waiting: waiting.map(merge_equal),
+            routes_in_flight: routes.into_iter().collect(),
+        }
     }
+}
+
+fn merge_equal(mut waiting: Vec<Waiting>) -> Vec<Waiting> {
+    waiting.sort_unstable_by_key(|it| (it.generation, it.age));
+    waiting.dedup_by(|next, kept| {
+        let same = (next.generation, next.age) == (kept.generation, kept.age);
+        if same {
+            kept.requests += next.requests;
+            kept.drawn += next.drawn;
+        }
+        same
+    });
+    waiting
 }
 
 /// Rounds down to 1 ms below a second, 10 ms below 10 s, and 100 ms beyond.
@@ -241,25 +323,32 @@ impl Ticket {
     /// Takes over a new assignment, made because the first one's generation was no longer in force before
     /// anything was sent.
     pub fn reassign(&mut self, assignment: Assignment) {
-        let recorder = self.recorder.clone();
-        let mut inner = recorder.0.borrow_mut();
-        self.leave_endpoint(&mut inner);
+        let mut inner = self.recorder.0.borrow_mut();
+        inner.leave(&mut self.occupied);
         inner.in_flight_count[self.assignment.side] -= 1;
         inner.in_flight_count[assignment.side] += 1;
         inner.in_flight[self.key].assignment = assignment;
         self.assignment = assignment;
+        self.tried = None;
     }
 
-    /// Notes the endpoint that the request is for now.
+    /// Notes the endpoint of the assigned side that the request is for now.
     pub fn choose(&mut self, endpoint: u16) {
-        let recorder = self.recorder.clone();
-        let mut inner = recorder.0.borrow_mut();
-        self.leave_endpoint(&mut inner);
-        let counts = &mut inner.endpoints_in_flight[self.assignment.side];
-        if let Some(count) = counts.get_mut(usize::from(endpoint)) {
-            *count += 1;
-            self.endpoint = Some(endpoint);
-        }
+        self.tried = Some(endpoint);
+        self.occupy(self.assignment.side, endpoint);
+    }
+
+    /// The other side answers in place of the assigned one, which owns the outcome all the same: the request is in
+    /// flight at `endpoint` of the other side, and no latency of it is anybody's.
+    pub fn fail_over(&mut self, endpoint: u16) {
+        let other = match self.assignment.side {
+            Side::Old => Side::New,
+            Side::New => Side::Old,
+        };
+        self.occupy(other, endpoint);
+        let mut inner = self.recorder.0.borrow_mut();
+        inner.in_flight[self.key].waiting_since = None;
+        self.wait = Wait::Over;
     }
 
     /// Counts a send to an endpoint; returns how many there have been.
@@ -274,20 +363,31 @@ impl Ticket {
         inner.in_flight[self.key].waiting_since = None;
     }
 
+    /// A part of the body was sent: a response that comes before the body's end was waited for since the last
+    /// part that went before it, so that a slow upload is no slow response.
+    pub const fn body_progressed(&mut self, now: Timestamp) {
+        self.waiting_since = now;
+    }
+
     /// The last body byte was sent: the wait for the response begins now.
     pub fn body_sent(&mut self, now: Timestamp) {
         self.waiting_since = now;
-        let mut inner = self.recorder.0.borrow_mut();
-        inner.in_flight[self.key].waiting_since = Some(now);
+        if self.wait == Wait::ForHead {
+            let mut inner = self.recorder.0.borrow_mut();
+            inner.in_flight[self.key].waiting_since = Some(now);
+        }
     }
 
-    /// The response head arrived.
+    /// The final response head arrived. Only the first call counts.
     pub fn head(&mut self, now: Timestamp) {
+        if mem::replace(&mut self.wait, Wait::Over) == Wait::Over {
+            return;
+        }
         let head = Head {
             at: now,
             assignment: self.assignment,
             route: self.route,
-            endpoint: self.endpoint,
+            endpoint: self.tried,
             latency: now.since(self.waiting_since),
         };
         let mut inner = self.recorder.0.borrow_mut();
@@ -304,38 +404,54 @@ impl Ticket {
         if waits && outcome.class == Class::Timeout {
             self.head(now);
         }
-        let finished = Finished {
-            at: now,
+        let finished = self.finished(outcome, now);
+        let mut inner = self.recorder.0.borrow_mut();
+        inner.push(Measurement::Finished(finished));
+        self.outcome = Recording::Done;
+    }
+
+    fn finished(&self, outcome: Outcome, at: Timestamp) -> Finished {
+        Finished {
+            at,
             assignment: self.assignment,
             route: self.route,
-            endpoint: self.endpoint,
+            endpoint: self.tried,
             class: outcome.class,
             status: outcome.status,
             is_failover: outcome.is_failover,
             attempts: self.attempts,
-            duration: now.since(self.arrived),
+            duration: at.since(self.arrived),
             bytes_up: outcome.bytes_up,
             bytes_down: outcome.bytes_down,
-        };
-        self.recorder
-            .0
-            .borrow_mut()
-            .push(Measurement::Finished(finished));
+        }
     }
 
-    fn leave_endpoint(&mut self, inner: &mut Inner) {
-        if let Some(index) = self.endpoint.take() {
-            inner.endpoints_in_flight[self.assignment.side][usize::from(index)] -= 1;
+    fn occupy(&mut self, side: Side, index: u16) {
+        let mut inner = self.recorder.0.borrow_mut();
+        inner.leave(&mut self.occupied);
+        if let Some(count) = inner.endpoints_in_flight[side].get_mut(usize::from(index)) {
+            *count += 1;
+            self.occupied = Some(EndpointId { side, index });
         }
     }
 }
 
-/// Leaves the list of requests in flight; the outcome itself is [`Ticket::finish`]'s.
+/// Leaves the list of requests in flight, and sees to it that there is an outcome.
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let recorder = self.recorder.clone();
-        let mut inner = recorder.0.borrow_mut();
-        self.leave_endpoint(&mut inner);
+        let abandoned = Outcome {
+            class: Class::ClientAbort,
+            status: None,
+            is_failover: false,
+            bytes_up: 0,
+            bytes_down: 0,
+        };
+        let finished = self.finished(abandoned, self.arrived);
+        let mut inner = self.recorder.0.borrow_mut();
+        if self.outcome == Recording::Due {
+            inner.abandon(finished);
+        }
+        inner.leave(&mut self.occupied);
         inner.in_flight.remove(self.key);
         inner.in_flight_count[self.assignment.side] -= 1;
     }

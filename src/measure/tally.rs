@@ -2,42 +2,32 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
 use crate::{
-    measure::{Class, Finished},
-    units::{Percentile, Share},
+    measure::{Class, Finished, Latencies},
+    units::Percentile,
 };
 
-/// The longest latency that is told apart; longer ones count as this.
-pub const LATENCY_MAX: Duration = Duration::from_secs(3600);
-
-/// Outcomes and latencies to the response head, from 1 µs to 1 h with three significant digits.
-#[derive(Clone, Debug)]
+/// Outcomes and latencies to the response head; 184 KiB at most, see [`Latencies`].
+#[derive(Clone, Debug, Default)]
 pub struct Tally {
     classes: [u64; Class::ALL.len()],
-    heads: Histogram<u64>,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        let max = micros(LATENCY_MAX);
-        Self {
-            classes: Default::default(),
-            heads: Histogram::new_with_bounds(1, max, 3).expect("the bounds are valid"),
-        }
-    }
+    heads: Latencies,
 }
 
 impl Tally {
     /// Adds an outcome.
     pub fn add_finished(&mut self, finished: &Finished) {
-        self.classes[finished.class.index()] += 1;
+        self.add_outcomes(finished.class, 1);
+    }
+
+    /// Adds `count` outcomes of one class.
+    pub fn add_outcomes(&mut self, class: Class, count: u64) {
+        self.classes[class.index()] += count;
     }
 
     /// Adds `count` latencies to the response head.
     pub fn add_heads(&mut self, latency: Duration, count: u64) {
-        self.heads.saturating_record_n(micros(latency), count);
+        self.heads.add(latency, count);
     }
 
     /// Adds another tally.
@@ -45,30 +35,51 @@ impl Tally {
         for (count, more) in self.classes.iter_mut().zip(other.classes) {
             *count += more;
         }
-        self.heads
-            .add(&other.heads)
-            .expect("both have the same bounds");
+        self.heads.merge(&other.heads);
+    }
+
+    /// Takes away a tally that was added before.
+    ///
+    /// # Panics
+    /// If it was not: the counts would be false from then on.
+    pub fn subtract(&mut self, other: &Self) {
+        for (count, less) in self.classes.iter_mut().zip(other.classes) {
+            *count = count
+                .checked_sub(less)
+                .expect("what is taken away was added before");
+        }
+        self.heads.subtract(&other.heads);
     }
 
     /// Empties it.
     pub fn clear(&mut self) {
         self.classes = Default::default();
-        self.heads.reset();
+        self.heads.clear();
+    }
+
+    /// Whether nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.heads() == 0 && self.classes.iter().all(|count| *count == 0)
     }
 
     /// Finished requests: all but the ones that the client broke off and the ones that the proxy refused, which
     /// say nothing about the side.
     #[must_use]
     pub fn requests(&self) -> u64 {
-        let all: u64 = self.classes.iter().sum();
-        all - self.count(Class::ClientAbort) - self.count(Class::Proxy)
+        requests(&self.classes)
     }
 
     /// Errors of the side among them.
     #[must_use]
     pub fn errors(&self) -> u64 {
-        let errors = Class::ALL.into_iter().filter(|class| class.is_error());
-        errors.map(|class| self.count(class)).sum()
+        errors(&self.classes)
+    }
+
+    /// Requests among them that could not get a connection.
+    #[must_use]
+    pub const fn connect_failures(&self) -> u64 {
+        self.count(Class::Connect)
     }
 
     /// Outcomes of one class.
@@ -80,31 +91,68 @@ impl Tally {
     /// Latencies recorded.
     #[must_use]
     pub fn heads(&self) -> u64 {
-        self.heads.len()
+        self.heads.count()
     }
 
     /// A percentile of the latency to the response head; zero without any.
     #[must_use]
     pub fn latency(&self, percentile: Percentile) -> Duration {
-        Duration::from_micros(self.latency_micros(percentile.share()))
+        self.heads.percentile(percentile)
     }
 
-    fn latency_micros(&self, share: Share) -> u64 {
-        if self.heads.is_empty() {
-            return 0;
-        }
-        self.heads.value_at_quantile(share.ratio())
-    }
-
-    /// Latencies above `limit`, to the histogram's resolution.
+    /// Latencies above `limit`, as [`Latencies::above`] tells them apart.
     #[must_use]
     pub fn heads_above(&self, limit: Duration) -> u64 {
-        let limit = micros(limit).min(micros(LATENCY_MAX));
-        let covered = self.heads.count_between(0, limit);
-        self.heads.len().saturating_sub(covered)
+        self.heads.above(limit)
+    }
+
+    pub(super) const fn latencies(&mut self) -> &mut Latencies {
+        &mut self.heads
     }
 }
 
-fn micros(span: Duration) -> u64 {
-    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+/// See [`Tally::requests`].
+#[must_use]
+pub(super) fn requests(classes: &[u64; Class::ALL.len()]) -> u64 {
+    let counted = Class::ALL.into_iter().filter(|class| class.is_request());
+    counted.map(|class| classes[class.index()]).sum()
+}
+
+/// See [`Tally::errors`].
+#[must_use]
+pub(super) fn errors(classes: &[u64; Class::ALL.len()]) -> u64 {
+    let errors = Class::ALL.into_iter().filter(|class| class.is_error());
+    errors.map(|class| classes[class.index()]).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aborts_and_refusals_are_no_requests_of_the_side() {
+        let mut tally = Tally::default();
+        for class in Class::ALL {
+            tally.add_outcomes(class, 1);
+        }
+        assert_eq!(tally.requests(), 9);
+        assert_eq!(tally.errors(), 5);
+        assert_eq!(tally.connect_failures(), 1);
+    }
+
+    #[test]
+    fn outcomes_are_added_and_taken_away_by_class() {
+        let mut tally = Tally::default();
+        tally.add_outcomes(Class::Success, 5);
+        let mut other = Tally::default();
+        other.add_outcomes(Class::Success, 2);
+        other.add_outcomes(Class::Reset, 1);
+        other.add_heads(Duration::from_millis(3), 2);
+        tally.add(&other);
+        assert_eq!((tally.requests(), tally.errors(), tally.heads()), (8, 1, 2));
+        tally.subtract(&other);
+        assert_eq!((tally.requests(), tally.errors(), tally.heads()), (5, 0, 0));
+        tally.clear();
+        assert!(tally.is_empty());
+    }
 }

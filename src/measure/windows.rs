@@ -1,12 +1,42 @@
 //! Rolling windows over what the workers measured: what triggers read.
+//!
+//! Measurements lie in bins of 100 ms for the last minute, 1 s for the last ten, and 10 s for the last hour, by the
+//! time at which they were measured. Each declared length has a running sum: a bin is added when it comes in and
+//! subtracted when it leaves. A window of up to a minute therefore covers its length and up to 100 ms more, one of up
+//! to ten minutes up to 1 s more, a longer one up to 10 s more.
+//!
+//! Costs, for two sides:
+//! - a declared length: four tallies, 736 KiB at most (64 KiB while every latency is below 2 ms);
+//! - a bin: 16 bytes for each latency that the histogram tells apart, never more than there were requests.
 
-use std::{collections::VecDeque, time::Duration};
+mod bin;
+mod run;
+mod tier;
+mod waiting;
+
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use crate::{
-    measure::{Interval, Measurement, Tally, Waiting},
-    split::Cause,
-    units::{Generation, PerSide, Side, Timestamp},
+    measure::{
+        Class, Interval, Latencies, Tally, latencies,
+        windows::{
+            bin::{Bin, Stratum},
+            run::Samples,
+            tier::Tier,
+            waiting::WaitingRoom,
+        },
+    },
+    units::{Generation, PerSide, Percentile, Share, Side, Timestamp},
 };
+
+/// The shortest window.
+const LENGTH_MIN: Duration = Duration::from_millis(100);
+
+/// The longest window.
+const LENGTH_MAX: Duration = Duration::from_secs(3600);
+
+/// Lengths that have a running sum, in 24 MiB at most; further ones are summed up when they are read.
+const SUMS_MAX: usize = 32;
 
 /// Which requests a reading is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,83 +47,429 @@ pub enum Population {
     Drawn,
 }
 
-/// Rolling sums of any length up to an hour, for each side, in steps of 100 ms.
+/// How many samples lie above a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Over {
+    /// Those above it.
+    pub over: u64,
+    /// All of them.
+    pub samples: u64,
+}
+
+/// Rolling sums of any length from 100 ms to an hour, for each side.
 #[derive(Debug)]
 pub struct Windows {
-    _lengths: Vec<Duration>,
-    bins: VecDeque<(Timestamp, Vec<Measurement>)>,
-    waiting: PerSide<Vec<Waiting>>,
+    tiers: [Tier; 3],
+    sums: Vec<Sum>,
+    waiting: WaitingRoom,
     since: Generation,
+    /// The last turn.
+    now: Option<Timestamp>,
+    /// What leaves a sum within a turn; empty between two turns.
+    leaving: Tally,
+    /// Knows which latencies are told apart.
+    scale: Latencies,
+}
+
+/// The running sum of one length.
+#[derive(Debug)]
+struct Sum {
+    length: Duration,
+    tier: usize,
+    /// The oldest granule in it.
+    first: i64,
+    all: PerSide<Tally>,
+    drawn: PerSide<Tally>,
 }
 
 impl Windows {
     /// Windows that keep a running sum for each of `lengths`.
     #[must_use]
     pub fn new(lengths: &[Duration]) -> Self {
+        let tiers = [
+            Tier::new(100, 600),
+            Tier::new(1_000, 600),
+            Tier::new(10_000, 360),
+        ];
+        let mut lengths: Vec<Duration> = lengths.iter().map(|it| clamp(*it)).collect();
+        lengths.sort_unstable();
+        lengths.dedup();
+        lengths.truncate(SUMS_MAX);
+        let sums = lengths.into_iter().map(|length| Sum {
+            length,
+            tier: tier_of(&tiers, length),
+            first: i64::MIN,
+            all: PerSide::default(),
+            drawn: PerSide::default(),
+        });
         Self {
-            _lengths: lengths.to_vec(),
-            bins: VecDeque::new(),
-            waiting: PerSide::default(),
+            sums: sums.collect(),
+            tiers,
+            waiting: WaitingRoom::default(),
             since: Generation::ZERO,
+            now: None,
+            leaving: Tally::default(),
+            scale: Latencies::default(),
         }
     }
 
     /// Forgets everything sent before `generation`, now and when it comes in late: fresh evidence.
     pub fn restart(&mut self, generation: Generation) {
         self.since = generation;
-        self.bins.clear();
+        for tier in &mut self.tiers {
+            tier.forget_before(generation);
+        }
+        for sum in &mut self.sums {
+            sum.clear();
+            for bin in self.tiers[sum.tier].since(sum.first) {
+                sum.add(bin);
+            }
+        }
     }
 
     /// Takes in one turn's intervals, one or more of each worker, and rolls to `now`.
+    ///
+    /// A measurement that comes in late, of a time before the last turn's bin, goes into that bin; one that claims to
+    /// be of the future goes into the present one.
     pub fn turn(&mut self, intervals: &[Interval], now: Timestamp) {
-        let mut bin = Vec::new();
-        self.waiting = PerSide::default();
-        for interval in intervals {
-            bin.extend(interval.measurements.iter().copied());
-            for side in Side::ALL {
-                self.waiting[side].extend_from_slice(&interval.waiting[side]);
+        let now = self.now.map_or(now, |before| before.max(now));
+        let fresh = self.bins_of(intervals, now);
+        for sum in &mut self.sums {
+            sum.roll(&self.tiers[sum.tier], now, &mut self.leaving);
+        }
+        for tier in &mut self.tiers {
+            tier.drop_beyond_reach(now);
+        }
+        for bin in &fresh {
+            let start = self.tiers[0].start(bin.index);
+            for tier in &mut self.tiers {
+                let index = tier.index(start);
+                tier.absorb(bin, index);
+            }
+            for sum in &mut self.sums {
+                if self.tiers[sum.tier].index(start) >= sum.first {
+                    sum.add(bin);
+                }
             }
         }
-        self.bins.push_back((now, bin));
+        self.waiting.turn(intervals, now);
+        self.now = Some(now);
     }
 
-    /// What happened on `side` in the last `length`, among `population`.
+    /// What happened on `side` in the last `length`, among `population`: borrowed for a declared length, summed up
+    /// for any other.
     #[must_use]
-    pub fn tally(&self, side: Side, population: Population, length: Duration) -> Tally {
-        let mut tally = Tally::default();
-        let now = self.bins.back().map_or(Timestamp::default(), |it| it.0);
-        for (at, bin) in self.bins.iter().rev() {
-            if now.since(*at) >= length {
-                break;
-            }
-            for it in bin {
-                let assignment = it.assignment();
-                let counts = match population {
-                    Population::All => assignment.cause != Cause::Forced,
-                    Population::Drawn => assignment.cause == Cause::Weighted,
-                };
-                if assignment.side != side || assignment.generation < self.since || !counts {
-                    continue;
-                }
-                match it {
-                    Measurement::Head(head) => tally.add_heads(head.latency, 1),
-                    Measurement::Finished(finished) => tally.add_finished(finished),
-                }
+    pub fn tally(&self, side: Side, population: Population, length: Duration) -> Cow<'_, Tally> {
+        let length = clamp(length);
+        match self.sums.binary_search_by_key(&length, |sum| sum.length) {
+            Ok(index) => Cow::Borrowed(self.sums[index].tally(side, population)),
+            Err(_) => {
+                let tier = &self.tiers[tier_of(&self.tiers, length)];
+                let first = tier.first(length, self.now.unwrap_or_default());
+                Cow::Owned(sum_of(tier.since(first), side, population))
             }
         }
-        tally
+    }
+
+    /// For advancing: what happened on `side` in the shortest stretch that ends now, is at least `length` long, and
+    /// holds `requests` finished requests; the longest one there is, where none holds as many.
+    ///
+    /// It begins with a bin, and with none that begins before `since` (so that up to a bin's time after `since` is
+    /// left out), nor further back than an hour. Unlike [`Windows::tally`] this sums up from the bins: to be asked only when nothing else is in the way.
+    #[must_use]
+    pub fn reaching_back(
+        &self,
+        side: Side,
+        population: Population,
+        requests: u64,
+        length: Duration,
+        since: Timestamp,
+    ) -> Tally {
+        let now = self.now.unwrap_or_default();
+        let length = clamp(length);
+        let from = tier_of(&self.tiers, length);
+        for (place, tier) in self.tiers.iter().enumerate().skip(from) {
+            let earliest = tier.index(Timestamp::from_micros(since.micros().saturating_sub(1))) + 1;
+            let first = tier.first(length, now);
+            let mut found = 0;
+            let mut begin = None;
+            for bin in tier
+                .since(earliest.max(tier.first(tier.reach(), now)))
+                .rev()
+            {
+                if bin.index < first && found >= requests {
+                    break;
+                }
+                found += requests_of(bin, side, population);
+                begin = Some(bin.index);
+            }
+            let is_last = place + 1 == self.tiers.len();
+            let reaches_since = tier.first(tier.reach(), now) <= earliest;
+            if found >= requests || reaches_since || is_last {
+                let begin = begin.unwrap_or(i64::MAX);
+                return sum_of(tier.since(begin), side, population);
+            }
+        }
+        Tally::default()
     }
 
     /// Requests of `side` that have waited for a response head for longer than `limit`.
     #[must_use]
     pub fn waiting_above(&self, side: Side, population: Population, limit: Duration) -> u64 {
-        let over = self.waiting[side]
-            .iter()
-            .filter(|it| it.generation >= self.since && it.age > limit);
-        over.map(|it| match population {
-            Population::All => u64::from(it.requests),
-            Population::Drawn => u64::from(it.drawn),
-        })
-        .sum()
+        let waits = self.waiting.of(side, population, self.since);
+        waits
+            .filter(|it| it.age > limit)
+            .map(|it| it.requests)
+            .sum()
+    }
+
+    /// Of the latencies to the response head in the last `length`, those above `limit`; requests that have waited
+    /// for longer than `limit` are among both numbers.
+    #[must_use]
+    pub fn latency_over(
+        &self,
+        side: Side,
+        population: Population,
+        length: Duration,
+        limit: Duration,
+    ) -> Over {
+        let tally = self.tally(side, population, length);
+        let waiting = self.waiting_above(side, population, limit);
+        Over {
+            over: tally.heads_above(limit) + waiting,
+            samples: tally.heads() + waiting,
+        }
+    }
+
+    /// A percentile of the latency in the last `length`, for display: requests that have waited for longer than the
+    /// percentile of the finished ones count with the time they have waited. `None` without samples.
+    #[must_use]
+    pub fn latency_with_waiting(
+        &self,
+        side: Side,
+        population: Population,
+        length: Duration,
+        percentile: Percentile,
+    ) -> Option<Duration> {
+        let tally = self.tally(side, population, length);
+        let plain = tally.latency(percentile);
+        let waits = self.waiting.of(side, population, self.since);
+        let longer = waits.filter(|it| it.age > plain && it.requests > 0);
+        let longer: Vec<_> = longer.collect();
+        if longer.is_empty() {
+            return (tally.heads() > 0).then_some(plain);
+        }
+        let mut tally = tally.into_owned();
+        for it in longer {
+            tally.add_heads(it.age, it.requests);
+        }
+        Some(tally.latency(percentile))
+    }
+
+    /// When the present run of errors on `side` began, looked for in the last `length`: the first error of the
+    /// stretch in which errors exceed the `tolerated` share of requests by most, to the microsecond. `None` while they
+    /// exceed it in no stretch that ends now.
+    #[must_use]
+    pub fn run_of_errors(
+        &self,
+        side: Side,
+        population: Population,
+        length: Duration,
+        tolerated: Share,
+    ) -> Option<Timestamp> {
+        self.run_of(side, population, length, Class::is_error)
+            .run(tolerated)
+    }
+
+    /// As [`Windows::run_of_errors`], of requests that could not get a connection.
+    #[must_use]
+    pub fn run_of_connect_failures(
+        &self,
+        side: Side,
+        population: Population,
+        length: Duration,
+        tolerated: Share,
+    ) -> Option<Timestamp> {
+        let is_bad = |class| class == Class::Connect;
+        self.run_of(side, population, length, is_bad).run(tolerated)
+    }
+
+    /// As [`Windows::run_of_errors`], of latencies above `limit`. A slow response, and a request that still waits,
+    /// is bad from the moment at which it has taken as long as the limit.
+    #[must_use]
+    pub fn run_above(
+        &self,
+        side: Side,
+        population: Population,
+        length: Duration,
+        limit: Duration,
+        tolerated: Share,
+    ) -> Option<Timestamp> {
+        let length = clamp(length);
+        let limit_micros = latencies::micros(limit);
+        let tier = &self.tiers[tier_of(&self.tiers, length)];
+        let first = tier.first(length, self.now.unwrap_or_default());
+        let mut samples = Samples::default();
+        for (bin, stratum) in strata(tier.since(first), side, population) {
+            for heads in &stratum.heads {
+                let (micros, count) = (u64::from(heads.micros), u64::from(heads.count));
+                if micros <= limit_micros {
+                    samples.good(bin.index, count);
+                    continue;
+                }
+                let over = Duration::from_micros(micros - limit_micros);
+                let turned_bad = before(heads.first, over);
+                samples.bad(tier.index(turned_bad).max(first), count, turned_bad);
+            }
+        }
+        let waits = self.waiting.of(side, population, self.since);
+        for it in waits.filter(|it| it.age > limit) {
+            let over = it.age.saturating_sub(limit);
+            let turned_bad = before(it.at, over);
+            samples.bad(tier.index(turned_bad).max(first), it.requests, turned_bad);
+        }
+        samples.run(tolerated)
     }
 }
+
+impl Windows {
+    /// The measurements that count, in settled bins of the finest tier, oldest first.
+    fn bins_of(&self, intervals: &[Interval], now: Timestamp) -> Vec<Bin> {
+        let tier = &self.tiers[0];
+        let newest = tier.index(now);
+        let oldest = self.now.map_or(newest, |before| tier.index(before));
+        let resolved = |latency| {
+            let micros = self.scale.resolved(latency);
+            u32::try_from(micros).expect("an hour of microseconds fits 32 bits")
+        };
+        let mut bins: BTreeMap<i64, Bin> = BTreeMap::new();
+        for measurement in intervals.iter().flat_map(|it| &it.measurements) {
+            if measurement.assignment().generation < self.since {
+                continue;
+            }
+            let index = tier.index(measurement.at()).clamp(oldest, newest);
+            let bin = bins.entry(index).or_insert_with(|| Bin::new(index));
+            bin.add(measurement, resolved);
+        }
+        bins.into_values().map(Bin::settled).collect()
+    }
+
+    /// Finished requests of the last `length` by granule, bad where their class is.
+    fn run_of(
+        &self,
+        side: Side,
+        population: Population,
+        length: Duration,
+        is_bad: impl Fn(Class) -> bool,
+    ) -> Samples {
+        let length = clamp(length);
+        let tier = &self.tiers[tier_of(&self.tiers, length)];
+        let first = tier.first(length, self.now.unwrap_or_default());
+        let mut samples = Samples::default();
+        for (bin, stratum) in strata(tier.since(first), side, population) {
+            for class in Class::ALL.into_iter().filter(|it| it.is_request()) {
+                let outcomes = stratum.outcomes[class.index()];
+                if is_bad(class) {
+                    samples.bad(bin.index, outcomes.count, outcomes.first);
+                } else {
+                    samples.good(bin.index, outcomes.count);
+                }
+            }
+        }
+        samples
+    }
+}
+
+impl Sum {
+    fn tally(&self, side: Side, population: Population) -> &Tally {
+        match population {
+            Population::All => &self.all[side],
+            Population::Drawn => &self.drawn[side],
+        }
+    }
+
+    fn add(&mut self, bin: &Bin) {
+        for stratum in &bin.strata {
+            let side = stratum.key.side;
+            stratum.add_to(&mut self.all[side]);
+            if stratum.key.is_drawn {
+                stratum.add_to(&mut self.drawn[side]);
+            }
+        }
+    }
+
+    /// Subtracts the bins that end before the window begins. `leaving` is empty, before and after.
+    fn roll(&mut self, tier: &Tier, now: Timestamp, leaving: &mut Tally) {
+        let first = tier.first(self.length, now);
+        for side in Side::ALL {
+            for population in [Population::All, Population::Drawn] {
+                let gone = tier.between(self.first, first);
+                for (_, stratum) in strata(gone, side, population) {
+                    stratum.add_to(leaving);
+                }
+                if !leaving.is_empty() {
+                    let tally = match population {
+                        Population::All => &mut self.all[side],
+                        Population::Drawn => &mut self.drawn[side],
+                    };
+                    tally.subtract(leaving);
+                    leaving.clear();
+                }
+            }
+        }
+        self.first = first;
+    }
+
+    fn clear(&mut self) {
+        for side in Side::ALL {
+            self.all[side].clear();
+            self.drawn[side].clear();
+        }
+    }
+}
+
+/// The time `span` earlier. Saturates.
+fn before(at: Timestamp, span: Duration) -> Timestamp {
+    let span = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+    Timestamp::from_micros(at.micros().saturating_sub(span))
+}
+
+fn clamp(length: Duration) -> Duration {
+    length.clamp(LENGTH_MIN, LENGTH_MAX)
+}
+
+/// The finest tier that reaches back that far.
+fn tier_of(tiers: &[Tier; 3], length: Duration) -> usize {
+    let found = tiers.iter().position(|tier| length <= tier.reach());
+    found.unwrap_or(tiers.len() - 1)
+}
+
+fn strata<'a>(
+    bins: impl Iterator<Item = &'a Bin>,
+    side: Side,
+    population: Population,
+) -> impl Iterator<Item = (&'a Bin, &'a Stratum)> {
+    let all = bins.flat_map(|bin| bin.strata.iter().map(move |it| (bin, it)));
+    all.filter(move |(_, it)| it.counts_for(side, population))
+}
+
+fn sum_of<'a>(bins: impl Iterator<Item = &'a Bin>, side: Side, population: Population) -> Tally {
+    let mut tally = Tally::default();
+    for (_, stratum) in strata(bins, side, population) {
+        stratum.add_to(&mut tally);
+    }
+    tally
+}
+
+fn requests_of(bin: &Bin, side: Side, population: Population) -> u64 {
+    let strata = bin
+        .strata
+        .iter()
+        .filter(|it| it.counts_for(side, population));
+    let outcomes = strata.flat_map(|it| Class::ALL.into_iter().zip(it.outcomes));
+    let requests = outcomes.filter(|(class, _)| class.is_request());
+    requests.map(|(_, outcomes)| outcomes.count).sum()
+}
+
+#[cfg(test)]
+mod tests;
