@@ -1,0 +1,106 @@
+//! The request line (RFC 9112 section 3): one token, one target in a form that fits, one of two versions.
+
+use std::ops::Range;
+
+use super::field::is_token_byte;
+use crate::{
+    measure::Rejection,
+    proxy::head::{Authority, ClientScheme, GuardLimits},
+};
+
+/// The protocol versions that are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineVersion {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+}
+
+/// The forms of a target that are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A path, or `*`: the authority is `Host`'s alone.
+    Origin,
+    /// A URI, with the place of its authority.
+    Absolute(Range<usize>, ClientScheme),
+}
+
+/// What of the request line the rest of the head is held against.
+#[derive(Clone, Debug)]
+pub(super) struct RequestLine {
+    pub(super) version: LineVersion,
+    pub(super) form: Form,
+}
+
+impl RequestLine {
+    /// Reads the line that begins at `at` of the head and is given without its line end.
+    pub(super) fn parse(line: &[u8], at: usize, limits: &GuardLimits) -> Result<Self, Rejection> {
+        let mut words = line.splitn(3, |b| *b == b' ');
+        let (Some(method), Some(target), Some(version)) =
+            (words.next(), words.next(), words.next())
+        else {
+            return Err(Rejection::Malformed);
+        };
+        if target.len() > limits.target_bytes {
+            return Err(Rejection::TargetTooLong);
+        }
+        if method.is_empty() || !method.iter().all(|b| is_token_byte(*b)) {
+            return Err(Rejection::Malformed);
+        }
+        let version = match version {
+            b"HTTP/1.1" => LineVersion::Http11,
+            b"HTTP/1.0" => LineVersion::Http10,
+            _ => return Err(Rejection::Malformed),
+        };
+        if method == b"CONNECT" {
+            return Err(Rejection::Unsupported);
+        }
+        let at = at + method.len() + 1;
+        let form = form_of(method, target, at).ok_or(Rejection::Malformed)?;
+        Ok(Self { version, form })
+    }
+}
+
+/// Checks the bytes of the target that begins at `at`; `None` refuses it.
+fn form_of(method: &[u8], target: &[u8], at: usize) -> Option<Form> {
+    match target.first()? {
+        b'/' => is_path_and_query(target).then_some(Form::Origin),
+        b'*' => (target == b"*" && method == b"OPTIONS").then_some(Form::Origin),
+        _ => {
+            let (scheme, rest) = [ClientScheme::Http, ClientScheme::Https]
+                .into_iter()
+                .find_map(|scheme| Some((scheme, strip_prefix(target, prefix_of(scheme))?)))?;
+            let end = rest.iter().position(|b| matches!(b, b'/' | b'?'));
+            let (authority, path) = rest.split_at(end.unwrap_or(rest.len()));
+            Authority::parse(authority)?;
+            let start = at + prefix_of(scheme).len();
+            let place = start..start + authority.len();
+            is_path_and_query(path).then_some(Form::Absolute(place, scheme))
+        }
+    }
+}
+
+const fn prefix_of(scheme: ClientScheme) -> &'static [u8] {
+    match scheme {
+        ClientScheme::Http => b"http://",
+        ClientScheme::Https => b"https://",
+    }
+}
+
+fn strip_prefix<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+/// The bytes that a URI may hold and a few that clients send all the same; no white space, no control
+/// characters, no fragment. A backslash is a slash to some servers, so a path has none.
+fn is_path_and_query(text: &[u8]) -> bool {
+    let end = text.iter().position(|b| *b == b'?').unwrap_or(text.len());
+    let (path, query) = text.split_at(end);
+    let is_path_byte = |b: &u8| matches!(b, 0x21 | 0x22 | 0x24..=0x3B | 0x3D | 0x40..=0x5B | 0x5D..=0x5F | 0x61..=0x7E | 0x80..);
+    let is_query_byte = |b: &u8| matches!(b, 0x21 | 0x24..=0x3B | 0x3D | 0x3F..=0x7E | 0x80..);
+    path.iter().all(is_path_byte)
+        && query.iter().all(is_query_byte)
+        && (text.is_ascii() || str::from_utf8(text).is_ok())
+}
