@@ -5,11 +5,23 @@
 //! core and takes no lock. What a worker learns from outside is the split table (one atomic load); what it
 //! tells is an interval of measurements ten times a second.
 
+mod accept;
+mod body;
+mod connection;
+mod exchange;
+mod failure;
+mod forward;
 pub mod head;
 mod health;
 mod listener;
+mod relay;
+mod reply;
+mod request;
 mod tls;
+mod tunnel;
 mod upstream;
+mod wheel;
+mod wire;
 mod worker;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, thread};
@@ -70,6 +82,9 @@ pub enum StartError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The TLS settings of a side cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A worker's thread or runtime could not be made.
     #[error("start a worker")]
     Worker(#[source] io::Error),
@@ -88,6 +103,7 @@ pub struct RunningProxy {
 /// # Errors
 /// When a certificate cannot be used, an address cannot be bound, or a thread cannot be made; nothing runs then.
 pub fn start(shared: &Shared) -> Result<RunningProxy, StartError> {
+    let upstream_tls = Arc::new(ClientTls::load(&shared.plan)?);
     let tls = tls::load(&shared.plan.listeners)?;
     let workers = shared.plan.workers;
     let bound = listener::bind(&shared.plan.listeners, workers)?;
@@ -95,7 +111,13 @@ pub fn start(shared: &Shared) -> Result<RunningProxy, StartError> {
     let mut threads = Vec::with_capacity(workers);
     for (index, sockets) in (0_u16..).zip(bound.by_worker) {
         let ports = sockets.into_iter().zip(tls.iter().cloned()).collect();
-        let thread = worker::spawn(index, shared.clone(), ports, stopped.clone());
+        let thread = worker::spawn(
+            index,
+            shared.clone(),
+            Arc::clone(&upstream_tls),
+            ports,
+            stopped.clone(),
+        );
         threads.push(thread.map_err(StartError::Worker)?);
     }
     Ok(RunningProxy {

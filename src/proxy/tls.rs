@@ -99,6 +99,8 @@ impl ResolvesServerCert for BySni {
         let named = hello
             .server_name()
             .and_then(|name| self.0.iter().find(|it| it.is_valid_for(name)));
-        named.or(self.0.first()).map(|it| Arc::clone(&it.key))
+        named
+            .or_else(|| self.0.first())
+            .map(|it| Arc::clone(&it.key))
     }
 }

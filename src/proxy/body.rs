@@ -1,0 +1,226 @@
+//! The two bodies of a request, streamed with back-pressure: a piece is read only when the other end takes it.
+
+mod grpc;
+
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use thiserror::Error;
+
+use crate::{
+    measure::Class,
+    proxy::{
+        exchange::{Exchange, Hold},
+        head::Turn,
+        upstream::UpstreamBody,
+    },
+};
+
+pub(crate) use grpc::{is_grpc, status_class};
+
+/// A request's body on its way to an endpoint.
+pub(crate) struct Upload(Option<Source>);
+
+struct Source {
+    incoming: Incoming,
+    exchange: Rc<Exchange>,
+}
+
+/// Why a body ended before its end.
+#[derive(Debug, Error)]
+pub(crate) enum BodyError {
+    /// The client broke the request's body.
+    #[error("the client broke the request's body")]
+    Client(#[source] hyper::Error),
+    /// The endpoint broke the response's body.
+    #[error("the endpoint broke the response's body")]
+    Endpoint,
+    /// The endpoint sent nothing for longer than the limit.
+    #[error("the endpoint sent nothing for too long")]
+    Overdue,
+}
+
+impl Upload {
+    /// No body.
+    pub(crate) const fn empty() -> Self {
+        Self(None)
+    }
+
+    /// The client's body.
+    pub(crate) const fn new(incoming: Incoming, exchange: Rc<Exchange>) -> Self {
+        Self(Some(Source { incoming, exchange }))
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(source) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        let exchange = &source.exchange;
+        match Pin::new(&mut source.incoming).poll_frame(cx) {
+            Poll::Pending => {
+                exchange.upload_awaits_client();
+                Poll::Pending
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                exchange.upload_passed(length(&frame));
+                if source.incoming.is_end_stream() {
+                    exchange.upload_ended();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                exchange.upload_broke();
+                Poll::Ready(Some(Err(BodyError::Client(error))))
+            }
+            Poll::Ready(None) => {
+                exchange.upload_ended();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|it| it.incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            None => SizeHint::with_exact(0),
+            Some(source) => source.incoming.size_hint(),
+        }
+    }
+}
+
+/// A response's body on its way to the client.
+pub(crate) struct ReplyBody(Kind);
+
+enum Kind {
+    /// An answer of our own.
+    Own(Full<Bytes>),
+    /// An endpoint's.
+    Relayed(Box<Relayed>),
+}
+
+/// An endpoint's body with what its end decides.
+pub(crate) struct Relayed {
+    pub(crate) body: UpstreamBody<Upload>,
+    pub(crate) hold: Hold,
+    /// What the response is counted as when its body ends well.
+    pub(crate) class: Class,
+    /// Whether a status in the trailers can make it an error still.
+    pub(crate) is_grpc: bool,
+    /// The request's turn on an HTTP/1 connection, which lasts as long as this body.
+    pub(crate) _turn: Option<Turn>,
+}
+
+impl ReplyBody {
+    /// A text of our own.
+    pub(crate) fn text(text: &'static str) -> Self {
+        Self(Kind::Own(Full::new(Bytes::from_static(text.as_bytes()))))
+    }
+
+    /// Nothing.
+    pub(crate) fn empty() -> Self {
+        Self(Kind::Own(Full::default()))
+    }
+
+    /// An endpoint's body. One that is at its end already is the outcome at once, since nobody will poll it.
+    pub(crate) fn relay(relayed: Relayed) -> Self {
+        if relayed.body.is_end_stream() {
+            relayed.end();
+            return Self::empty();
+        }
+        Self(Kind::Relayed(Box::new(relayed)))
+    }
+}
+
+impl Relayed {
+    fn end(&self) {
+        self.hold.finish(self.class);
+        self.hold.leave_reader();
+    }
+
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        if self.is_grpc {
+            self.class = status_class(trailers).unwrap_or(self.class);
+        }
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let relayed = match &mut self.0 {
+            Kind::Own(own) => {
+                let frame = Pin::new(own).poll_frame(cx);
+                return frame.map(|it| it.map(|it| it.map_err(|never| match never {})));
+            }
+            Kind::Relayed(relayed) => relayed,
+        };
+        match Pin::new(&mut relayed.body).poll_frame(cx) {
+            Poll::Pending => relayed.hold.poll_download(cx).map(|_| {
+                relayed.hold.finish(Class::Timeout);
+                Some(Err(BodyError::Overdue))
+            }),
+            Poll::Ready(Some(Ok(frame))) => {
+                relayed.hold.download_passed(length(&frame));
+                if let Some(trailers) = frame.trailers_ref() {
+                    relayed.trailers(trailers);
+                }
+                if relayed.body.is_end_stream() {
+                    relayed.end();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                tracing::debug!(%error, "a response broke off");
+                relayed.hold.finish(Class::Reset);
+                Poll::Ready(Some(Err(BodyError::Endpoint)))
+            }
+            Poll::Ready(None) => {
+                relayed.end();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Own(own) => own.is_end_stream(),
+            Kind::Relayed(relayed) => relayed.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Own(own) => own.size_hint(),
+            Kind::Relayed(relayed) => relayed.body.size_hint(),
+        }
+    }
+}
+
+fn length(frame: &Frame<Bytes>) -> u64 {
+    let bytes = frame.data_ref().map_or(0, Bytes::len);
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}

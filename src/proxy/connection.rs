@@ -1,0 +1,216 @@
+//! One client connection: its handshake, the choice of its protocol, and what its requests share.
+
+mod http1;
+mod http2;
+
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    rc::Rc,
+    task::{Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Response, header::CONNECTION};
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    measure::Rejection,
+    proxy::{
+        body::ReplyBody,
+        head::{ClientScheme, Peer},
+        tunnel::Opening,
+        wheel::{Deadline, Wait},
+        wire::{Socket, Wire},
+        worker::{Seat, Stage, Worker},
+    },
+};
+
+/// What every HTTP/2 connection of a client begins with (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Bytes read at once to tell the protocol: enough for most heads, so that those need no second read.
+const AHEAD_MAX: usize = 2048;
+
+/// A connection that was accepted.
+pub(crate) struct Arrival {
+    pub(crate) socket: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) seat: Seat,
+}
+
+/// What the requests of one connection share.
+pub(crate) struct Connection {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) peer: Peer,
+    /// What the connection waits for; on HTTP/1 that includes its one request.
+    pub(crate) deadline: Rc<Deadline>,
+    /// The tunnel that it becomes after its 101.
+    pub(crate) tunnel: RefCell<Option<Opening>>,
+    /// Whether the client may be sending what nobody will read.
+    pub(crate) leaves_unread: Cell<bool>,
+    is_http1: bool,
+    _seat: Seat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
+    let Arrival {
+        socket,
+        peer,
+        tls,
+        seat,
+    } = arrival;
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "a connection was lost before it began");
+        return;
+    }
+    let deadline = Rc::new(worker.wheel.place());
+    let opened = match tls {
+        None => sniff(socket, &deadline).await,
+        Some(acceptor) => {
+            let opened = shake_hands(socket, &acceptor, &deadline).await;
+            if opened.is_none() {
+                worker.recorder.reject(Rejection::TlsHandshake);
+            }
+            opened
+        }
+    };
+    let Some(Opened {
+        socket,
+        ahead,
+        protocol,
+        scheme,
+    }) = opened
+    else {
+        return;
+    };
+    let connection = Rc::new(Connection {
+        worker,
+        peer: Peer {
+            address: peer.ip().to_canonical(),
+            scheme,
+        },
+        deadline: Rc::clone(&deadline),
+        tunnel: RefCell::new(None),
+        leaves_unread: Cell::new(false),
+        is_http1: protocol == Protocol::Http1,
+        _seat: seat,
+    });
+    let wire = Wire::new(socket, ahead, deadline);
+    match protocol {
+        Protocol::Http1 => http1::serve(connection, wire).await,
+        Protocol::Http2 => http2::serve(connection, wire).await,
+    }
+}
+
+impl Connection {
+    /// Whether clients are to leave.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.worker.stage.get() != Stage::Serving
+    }
+
+    /// While draining, the answer to a request on HTTP/1 is the connection's last. (HTTP/2 says it once, by GOAWAY.)
+    pub(crate) fn say_farewell(&self, response: &mut Response<ReplyBody>) {
+        if self.is_http1 && self.is_draining() {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+    }
+}
+
+/// A connection whose protocol is known.
+struct Opened {
+    socket: Socket,
+    ahead: Bytes,
+    protocol: Protocol,
+    scheme: ClientScheme,
+}
+
+/// Tells HTTP/2 with prior knowledge from HTTP/1 by the first bytes, within the time of a handshake.
+async fn sniff(mut socket: TcpStream, deadline: &Deadline) -> Option<Opened> {
+    let read = deadline
+        .within(Wait::Handshake, read_ahead(&mut socket))
+        .await;
+    let (ahead, protocol) = read.ok()?.ok()?;
+    Some(Opened {
+        socket: Socket::Plain(socket),
+        ahead,
+        protocol,
+        scheme: ClientScheme::Http,
+    })
+}
+
+async fn read_ahead(socket: &mut TcpStream) -> io::Result<(Bytes, Protocol)> {
+    let mut ahead = BytesMut::new();
+    loop {
+        let count = poll_fn(|cx| {
+            // On the stack of this poll, so that a connection that only waits holds no buffer.
+            let mut space = [0; AHEAD_MAX];
+            let mut buf = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut *socket).poll_read(cx, &mut buf))?;
+            ahead.extend_from_slice(buf.filled());
+            Poll::Ready(Ok::<_, io::Error>(buf.filled().len()))
+        });
+        if count.await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let common = PREFACE
+            .iter()
+            .zip(&ahead)
+            .take_while(|(a, b)| a == b)
+            .count();
+        if common == PREFACE.len() {
+            return Ok((ahead.freeze(), Protocol::Http2));
+        }
+        if common < ahead.len() {
+            return Ok((ahead.freeze(), Protocol::Http1));
+        }
+    }
+}
+
+/// Makes the TLS handshake, whose ALPN says which protocol the client speaks.
+async fn shake_hands(
+    socket: TcpStream,
+    acceptor: &TlsAcceptor,
+    deadline: &Deadline,
+) -> Option<Opened> {
+    let made = deadline
+        .within(Wait::Handshake, acceptor.accept(socket))
+        .await;
+    let stream = match made {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            return None;
+        }
+        Err(_) => {
+            tracing::debug!("a TLS handshake took too long");
+            return None;
+        }
+    };
+    let protocol = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Protocol::Http2,
+        Some(_) | None => Protocol::Http1,
+    };
+    Some(Opened {
+        socket: Socket::Tls(Box::new(stream)),
+        ahead: Bytes::new(),
+        protocol,
+        scheme: ClientScheme::Https,
+    })
+}

@@ -1,0 +1,172 @@
+//! A client's HTTP/2 connection: many requests at once, each with a deadline of its own.
+
+use std::{
+    cell::{Cell, RefCell},
+    convert::Infallible,
+    future::poll_fn,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use hyper::{body::Incoming, rt::Executor, server::conn::http2::Builder, service::service_fn};
+use hyper_util::rt::TokioIo;
+use pin_project_lite::pin_project;
+
+use crate::{
+    plan::Limits,
+    proxy::{
+        body::ReplyBody,
+        connection::Connection,
+        relay::{Visit, relay},
+        wheel::{Deadline, Wait},
+        wire::Wire,
+    },
+};
+
+/// Streams' worth of buffer that one connection may fill at once; the rest waits for the client's window.
+const STREAMS_BUFFERED: usize = 16;
+
+/// The streams of one connection: where hyper gives its streams to, each of which becomes a task.
+#[derive(Clone)]
+struct Streams(Rc<Inner>);
+
+struct Inner {
+    connection: Rc<Connection>,
+    open: Cell<usize>,
+    /// The deadline of the request that hyper has just made a stream of.
+    next: RefCell<Option<Rc<Deadline>>>,
+}
+
+/// Serves the connection to its end.
+pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire) {
+    let streams = Streams(Rc::new(Inner {
+        connection: Rc::clone(&connection),
+        open: Cell::new(0),
+        next: RefCell::new(None),
+    }));
+    let service = service_fn(|request| streams.answer(request));
+    let builder = builder(streams.clone(), &connection.worker.plan.limits);
+    connection.deadline.wait(Wait::Stream);
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(wire), service));
+    let mut is_told = false;
+    let served = poll_fn(|cx| {
+        if connection.is_draining() && !is_told {
+            is_told = true;
+            serving.as_mut().graceful_shutdown();
+        }
+        if let Poll::Ready(served) = serving.as_mut().poll(cx) {
+            return Poll::Ready(served);
+        }
+        match connection.deadline.poll_passed(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Wait::Stream) => {
+                // No stream for too long. GOAWAY is followed by a second one a round trip later, so a stream on its
+                // way is still served.
+                is_told = true;
+                serving.as_mut().graceful_shutdown();
+                connection.deadline.wait(Wait::Farewell);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Ready(_) => Poll::Ready(Ok(())),
+        }
+    });
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "a client's connection broke");
+    }
+}
+
+fn builder(streams: Streams, limits: &Limits) -> Builder<Streams> {
+    let stream_window = limits.buffer_bytes;
+    let connection_window = stream_window.saturating_mul(STREAMS_BUFFERED);
+    let window = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).min(WINDOW_MAX);
+    let mut builder = Builder::new(streams);
+    builder
+        .max_concurrent_streams(limits.streams)
+        .initial_stream_window_size(window(stream_window))
+        .initial_connection_window_size(window(connection_window))
+        .max_send_buf_size(stream_window)
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
+    builder
+}
+
+/// The largest window (RFC 9113 section 6.9.1).
+const WINDOW_MAX: u32 = (1 << 31) - 1;
+
+impl Streams {
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<ReplyBody>, Infallible>> + use<> {
+        let connection = Rc::clone(&self.0.connection);
+        let deadline = Rc::new(connection.worker.wheel.place());
+        self.0.next.replace(Some(Rc::clone(&deadline)));
+        let visit = Visit {
+            connection,
+            deadline,
+            turn: None,
+        };
+        async { Ok(relay(visit, request).await) }
+    }
+}
+
+/// hyper calls the service and gives the stream made of its answer to this in one go.
+impl<F: Future + 'static> Executor<F> for Streams {
+    fn execute(&self, future: F) {
+        let deadline = self.0.next.take();
+        let seat = StreamSeat::new(Rc::clone(&self.0));
+        tokio::task::spawn_local(Stream {
+            future,
+            deadline,
+            _seat: seat,
+        });
+    }
+}
+
+pin_project! {
+    /// One stream, which is reset when what it waits for is overdue and nobody answers for that.
+    struct Stream<F> {
+        #[pin]
+        future: F,
+        deadline: Option<Rc<Deadline>>,
+        _seat: StreamSeat,
+    }
+}
+
+impl<F: Future> Future for Stream<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        if this.future.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        match this.deadline {
+            Some(deadline) => deadline.poll_passed(cx).map(|_| ()),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// Counts a stream: a connection without any waits for the next one, and not for ever.
+struct StreamSeat(Rc<Inner>);
+
+impl StreamSeat {
+    fn new(inner: Rc<Inner>) -> Self {
+        inner.open.set(inner.open.get() + 1);
+        inner.connection.deadline.wait(Wait::Nothing);
+        Self(inner)
+    }
+}
+
+impl Drop for StreamSeat {
+    fn drop(&mut self) {
+        let left = self.0.open.get() - 1;
+        self.0.open.set(left);
+        if left == 0 {
+            self.0.connection.deadline.wait(Wait::Stream);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Answers of our own: small, typed, and named in `x-changeover-error`. They never repeat what the client sent.
+
+use http::{
+    HeaderName, HeaderValue, Response, StatusCode,
+    header::{CONNECTION, CONTENT_TYPE},
+};
+
+use crate::{
+    measure::{Class, Rejection},
+    proxy::{
+        body::ReplyBody,
+        upstream::{BreakKind, ConnectError},
+    },
+};
+
+/// The header that names the reason.
+const ERROR: HeaderName = HeaderName::from_static("x-changeover-error");
+
+/// Why an assigned request gets no answer of an endpoint's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No connection to the side.
+    Connect,
+    /// No endpoint of the side is in choice.
+    NoEndpoint,
+    /// All connections to the endpoint are in use.
+    Overload,
+    /// An upgrade for a side that speaks HTTP/2 only.
+    NoHttp1,
+    /// The endpoint broke the connection.
+    Reset,
+    /// The endpoint broke the protocol.
+    Protocol,
+    /// The endpoint took too long.
+    Timeout,
+    /// The client took too long with its body.
+    BodyTimeout,
+    /// The client broke its body.
+    Body,
+}
+
+impl Failure {
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::Connect | Self::NoHttp1 | Self::Reset | Self::Protocol => StatusCode::BAD_GATEWAY,
+            Self::NoEndpoint | Self::Overload => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Body => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// What it is counted as.
+    pub(crate) const fn class(self) -> Class {
+        match self {
+            Self::Connect | Self::NoEndpoint => Class::Connect,
+            Self::Overload | Self::NoHttp1 => Class::Proxy,
+            Self::Reset | Self::Protocol => Class::Reset,
+            Self::Timeout => Class::Timeout,
+            Self::BodyTimeout | Self::Body => Class::ClientAbort,
+        }
+    }
+
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::NoEndpoint => "no_endpoint",
+            Self::Overload => "overload",
+            Self::NoHttp1 => "no_http1",
+            Self::Reset => "reset",
+            Self::Protocol => "protocol",
+            Self::Timeout => "timeout",
+            Self::BodyTimeout => "body_timeout",
+            Self::Body => "body",
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Connect => "The environment cannot be reached.\n",
+            Self::NoEndpoint => "No endpoint of the environment is healthy.\n",
+            Self::Overload => "All connections to the environment are in use.\n",
+            Self::NoHttp1 => "The environment does not speak HTTP/1.1, which an upgrade needs.\n",
+            Self::Reset => "The environment broke the connection.\n",
+            Self::Protocol => "The environment broke the protocol.\n",
+            Self::Timeout => "The environment took too long.\n",
+            Self::BodyTimeout => "The request's body took too long.\n",
+            Self::Body => "The request's body is broken.\n",
+        }
+    }
+
+    /// The answer that the client gets.
+    pub(crate) fn answer(self) -> Response<ReplyBody> {
+        answer(self.status(), self.reason(), self.text())
+    }
+}
+
+impl From<&ConnectError> for Failure {
+    fn from(error: &ConnectError) -> Self {
+        match error {
+            ConnectError::NoEndpoint(_) => Self::NoEndpoint,
+            ConnectError::NoHttp1(_) => Self::NoHttp1,
+            ConnectError::PoolFull(_) => Self::Overload,
+            ConnectError::Failed { .. } => Self::Connect,
+        }
+    }
+}
+
+impl From<BreakKind> for Failure {
+    fn from(kind: BreakKind) -> Self {
+        match kind {
+            BreakKind::Reset => Self::Reset,
+            BreakKind::Protocol => Self::Protocol,
+            BreakKind::Upload => Self::Body,
+        }
+    }
+}
+
+/// The answer to a request that is refused before it is assigned. The connection closes after it, since what follows on
+/// it may not be what it seems.
+pub(crate) fn reject(reason: Rejection) -> Response<ReplyBody> {
+    let (status, text) = refusal(reason);
+    let mut response = answer(status, reason.as_str(), text);
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// The whole answer to a head that did not end in time, for a connection on which no request is in work.
+pub(crate) const HEAD_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
+    connection: close\r\n\
+    content-type: text/plain\r\n\
+    content-length: 32\r\n\
+    x-changeover-error: head_timeout\r\n\
+    \r\n\
+    The request's head took too long";
+
+fn refusal(reason: Rejection) -> (StatusCode, &'static str) {
+    match reason {
+        Rejection::Malformed => (StatusCode::BAD_REQUEST, "The request is malformed.\n"),
+        Rejection::HeadTimeout => (
+            StatusCode::REQUEST_TIMEOUT,
+            "The request's head took too long.\n",
+        ),
+        Rejection::HeadTooLarge => (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "The request's head is too large.\n",
+        ),
+        Rejection::TargetTooLong => (
+            StatusCode::URI_TOO_LONG,
+            "The request's target is too long.\n",
+        ),
+        Rejection::Unsupported => (StatusCode::NOT_IMPLEMENTED, "This is not served.\n"),
+        Rejection::Overload | Rejection::TlsHandshake => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Try again later.\n")
+        }
+    }
+}
+
+fn answer(status: StatusCode, reason: &'static str, text: &'static str) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::text(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    headers.insert(ERROR, HeaderValue::from_static(reason));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_raw_answer_says_how_long_it_is() {
+        let text = std::str::from_utf8(HEAD_TIMEOUT).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let length = format!("content-length: {}", body.len());
+        assert!(head.lines().any(|line| line == length), "{length}");
+        assert!(head.contains(Rejection::HeadTimeout.as_str()));
+    }
+
+    #[test]
+    fn every_refusal_names_its_reason_and_closes() {
+        for reason in Rejection::ALL {
+            let response = reject(reason);
+            assert!(!response.status().is_success());
+            assert_eq!(response.headers()[ERROR], reason.as_str());
+            assert_eq!(response.headers()[CONNECTION], "close");
+        }
+    }
+}

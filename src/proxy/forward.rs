@@ -1,0 +1,295 @@
+//! Sending a request: the lease, the last look at the table, the send, its one repetition, and old in new's place.
+//!
+//! ```text
+//! lease ──▶ is the generation still in force? ──▶ send ──▶ response head
+//!   ▲            │ no: assign again                 │
+//!   └────────────┴── unsent, or broken and safe ◀───┘
+//! ```
+//! A request is sent at most twice, the second time only if it is safe to repeat (an idempotent method without a
+//! body) or if nothing of the first send left. Refused connects cost none.
+
+use std::{future::poll_fn, pin::pin, task::Poll};
+
+use http::{Request, Response, Version, request};
+use http_body::Body;
+
+use crate::{
+    measure::Class,
+    plan::{EndpointId, Scheme},
+    proxy::{
+        body::Upload,
+        exchange::{Hold, UploadState},
+        failure::Failure,
+        head::{BodyFraming, ClientScheme, Destination, Protocol, host_sent, translate},
+        request::Intake,
+        upstream::{BreakKind, ConnectError, Lease, SendError, UpstreamBody, Want},
+        wheel::Wait,
+    },
+    split::{Assignment, Cause},
+    units::Side,
+};
+
+/// Sends of one request in all.
+const SENDS_MAX: u8 = 2;
+
+/// Connections that may prove closed before a byte was sent, until the side counts as not to be reached. More than one,
+/// since an endpoint that restarts leaves every idle connection of a pool in that state.
+const UNSENT_MAX: u8 = 4;
+
+/// A request on its way.
+pub(crate) struct Journey {
+    pub(crate) intake: Intake,
+    assignment: Assignment,
+    /// Head and body; gone while they are with a connection, and for good when they cannot be sent again.
+    luggage: Option<Luggage>,
+    /// The side that is tried now.
+    side: Side,
+    sends: u8,
+    unsent: u8,
+    /// The endpoint that failed last.
+    avoid: Option<u16>,
+    /// How the last send failed.
+    last: Option<Failure>,
+    /// What old answers in place of.
+    failed_over: Option<Class>,
+}
+
+/// What is sent.
+pub(crate) struct Luggage {
+    pub(crate) head: request::Parts,
+    pub(crate) body: Upload,
+}
+
+/// An endpoint's answer.
+pub(crate) struct Answer {
+    pub(crate) response: Response<UpstreamBody<Upload>>,
+    pub(crate) endpoint: EndpointId,
+}
+
+/// How one send ended without an answer.
+#[derive(Clone, Copy, Debug)]
+enum Missed {
+    /// The request is back and may be sent again.
+    Unsent,
+    /// It is not known what the endpoint did with it.
+    Broken(Failure),
+    /// It is over.
+    Over(Failure),
+}
+
+impl Journey {
+    pub(crate) const fn new(intake: Intake, assignment: Assignment, luggage: Luggage) -> Self {
+        Self {
+            intake,
+            assignment,
+            luggage: Some(luggage),
+            side: assignment.side,
+            sends: 0,
+            unsent: 0,
+            avoid: None,
+            last: None,
+            failed_over: None,
+        }
+    }
+
+    /// How the request came to its side.
+    pub(crate) const fn assignment(&self) -> Assignment {
+        self.assignment
+    }
+
+    /// Whether the request may be sent now to the side that it has a connection to. If the table has changed since it was
+    /// assigned, it is assigned again: a rollback holds for whoever waited for a connection.
+    fn may_go(&mut self, hold: &Hold) -> bool {
+        let is_olds = self.side == Side::Old && (self.sends > 0 || self.failed_over.is_some());
+        if is_olds {
+            return true; // Nothing is ever withdrawn from old.
+        }
+        let mut reader = hold.worker().table.borrow_mut();
+        if reader.is_in_force(self.assignment.generation) {
+            return true;
+        }
+        let assignment = self.intake.assign(reader.table());
+        if self.sends > 0 {
+            // What new failed at stays new's, though it may not be tried again there.
+            let failure = self.last.unwrap_or(Failure::Reset);
+            return assignment.side == self.side || !self.fail_over(failure);
+        }
+        hold.reassign(assignment);
+        self.assignment = assignment;
+        let stays = assignment.side == self.side;
+        if !stays {
+            self.side = assignment.side;
+            self.avoid = None;
+        }
+        stays
+    }
+
+    /// The side gave no connection: old takes new's place, or that is the end.
+    fn not_reached(&mut self, error: &ConnectError) -> Result<(), Failure> {
+        let failure = Failure::from(error);
+        tracing::debug!(%error, side = self.side.as_str(), "no connection for a request");
+        if error.is_unreachable() && self.fail_over(failure) {
+            return Ok(());
+        }
+        Err(failure)
+    }
+
+    /// A send had no answer: it is repeated, or that is the end.
+    fn missed(&mut self, missed: Missed, endpoint: EndpointId) -> Result<(), Failure> {
+        self.avoid = Some(endpoint.index);
+        match missed {
+            Missed::Over(failure) => Err(failure),
+            Missed::Unsent => {
+                self.unsent += 1;
+                let is_reached = self.unsent < UNSENT_MAX;
+                if is_reached || self.fail_over(Failure::Connect) {
+                    return Ok(());
+                }
+                Err(Failure::Connect)
+            }
+            Missed::Broken(failure) => {
+                self.sends += 1;
+                self.last = Some(failure);
+                match self.luggage {
+                    Some(_) => Ok(()),
+                    None => Err(failure),
+                }
+            }
+        }
+    }
+
+    /// Lets old answer in new's place, if the request may go there: it still is here, so nothing of it was sent or it is
+    /// safe to repeat. A tester who forced new wants new's answer, and gets it.
+    fn fail_over(&mut self, failure: Failure) -> bool {
+        let may = self.side == Side::New
+            && self.assignment.cause != Cause::Forced
+            && self.luggage.is_some();
+        if may {
+            self.side = Side::Old;
+            self.failed_over = Some(failure.class());
+            self.avoid = None;
+            self.unsent = 0;
+        }
+        may
+    }
+
+    /// Packs the request for a connection, and keeps a copy if it may be sent once more after this.
+    fn pack(&mut self, hold: &Hold, lease: &Lease<Upload>) -> Option<Request<Upload>> {
+        let endpoint = lease.endpoint();
+        let may_repeat = self.sends + 1 < SENDS_MAX
+            && self.intake.method.is_idempotent()
+            && self.intake.hop.upgrade.is_none();
+        let luggage = self.luggage.take()?;
+        if may_repeat && luggage.body.is_end_stream() {
+            self.luggage = Some(Luggage {
+                head: luggage.head.clone(),
+                body: Upload::empty(),
+            });
+        }
+        let Luggage { mut head, body } = luggage;
+        let framing = if body.is_end_stream() {
+            BodyFraming::Empty
+        } else {
+            BodyFraming::Streamed
+        };
+        let upstream = &hold.worker().plan.upstreams[endpoint.side];
+        let protocol = match lease.version() {
+            Version::HTTP_2 => Protocol::H2,
+            _ => Protocol::H1,
+        };
+        let destination = Destination {
+            protocol,
+            scheme: match upstream.endpoints[usize::from(endpoint.index)].scheme {
+                Scheme::Http | Scheme::H2c => ClientScheme::Http,
+                Scheme::Https => ClientScheme::Https,
+            },
+            authority: host_sent(&upstream.host, &self.intake.authority),
+        };
+        translate(&mut head, &self.intake.hop, destination, framing);
+        Some(Request::from_parts(head, body))
+    }
+}
+
+/// Sends the request until there is an answer or nothing more may be done.
+pub(crate) async fn forward(hold: &Hold, journey: &mut Journey) -> Result<Answer, Failure> {
+    loop {
+        let want = match journey.intake.hop.upgrade {
+            Some(_) => Want::Http1,
+            None => Want::Any,
+        };
+        let upstreams = &hold.worker().upstreams;
+        let lease = match upstreams.lease(journey.side, want, journey.avoid).await {
+            Ok(lease) => lease,
+            Err(error) => {
+                journey.not_reached(&error)?;
+                continue;
+            }
+        };
+        if !journey.may_go(hold) {
+            continue;
+        }
+        let endpoint = lease.endpoint();
+        match send(hold, journey, lease).await {
+            Ok(response) => return Ok(Answer { response, endpoint }),
+            Err(missed) => journey.missed(missed, endpoint)?,
+        }
+    }
+}
+
+/// Sends the request once, within the limits on what it waits for.
+async fn send(
+    hold: &Hold,
+    journey: &mut Journey,
+    lease: Lease<Upload>,
+) -> Result<Response<UpstreamBody<Upload>>, Missed> {
+    let index = lease.endpoint().index;
+    match journey.failed_over {
+        Some(class) => hold.fail_over(index, class),
+        None => hold.choose(index),
+    }
+    let Some(request) = journey.pack(hold, &lease) else {
+        return Err(Missed::Over(journey.last.unwrap_or(Failure::Reset)));
+    };
+    hold.send_begins();
+    let mut sending = pin!(lease.send(request));
+    let sent = poll_fn(|cx| match sending.as_mut().poll(cx) {
+        Poll::Ready(sent) => Poll::Ready(Ok(sent)),
+        Poll::Pending => hold.deadline().poll_passed(cx).map(Err),
+    });
+    match sent.await {
+        Ok(Ok(response)) => {
+            hold.send_ended();
+            Ok(response)
+        }
+        Ok(Err(SendError::Unsent { request, source })) => {
+            tracing::debug!(error = %source, "a request was not sent");
+            hold.send_was_none();
+            let (head, body) = request.into_parts();
+            journey.luggage = Some(Luggage { head, body });
+            Err(Missed::Unsent)
+        }
+        Ok(Err(SendError::Broken { kind, source })) => {
+            tracing::debug!(error = %source, "a request broke");
+            hold.send_ended();
+            Err(broken(hold, kind))
+        }
+        Err(wait) => {
+            hold.send_ended();
+            Err(Missed::Over(match wait {
+                Wait::Body => Failure::BodyTimeout,
+                _ => Failure::Timeout,
+            }))
+        }
+    }
+}
+
+fn broken(hold: &Hold, kind: BreakKind) -> Missed {
+    // The endpoint's end of it may only echo what the client did first.
+    if hold.upload() == UploadState::Broken {
+        return Missed::Over(Failure::Body);
+    }
+    match Failure::from(kind) {
+        Failure::Body => Missed::Over(Failure::Body),
+        failure => Missed::Broken(failure),
+    }
+}

@@ -1,0 +1,103 @@
+//! One request, stage by stage: taken in, assigned, forwarded, answered, measured.
+
+use std::rc::Rc;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use crate::{
+    measure::Rejection,
+    proxy::{
+        body::{ReplyBody, Upload},
+        connection::Connection,
+        exchange::{Exchange, Hold, UploadState},
+        failure::{self, Failure},
+        forward::{self, Journey, Luggage},
+        head::Turn,
+        reply::{self, Context},
+        request::Intake,
+        wheel::{Deadline, Wait},
+    },
+};
+
+/// What a request brings along of its connection.
+pub(crate) struct Visit {
+    pub(crate) connection: Rc<Connection>,
+    /// What the connection (HTTP/1) or the stream (HTTP/2) waits for.
+    pub(crate) deadline: Rc<Deadline>,
+    /// Its turn, on an HTTP/1 connection.
+    pub(crate) turn: Option<Turn>,
+}
+
+/// Answers one request.
+pub(crate) async fn relay(visit: Visit, request: Request<Incoming>) -> Response<ReplyBody> {
+    let worker = &visit.connection.worker;
+    visit.deadline.wait(Wait::Nothing);
+    let now = worker.now();
+    let (mut head, incoming) = request.into_parts();
+    // One borrow for both, so that the head is read and assigned by the same table.
+    let taken = {
+        let mut reader = worker.table.borrow_mut();
+        let table = reader.table();
+        Intake::new(&visit.connection, &mut head, table, now).map(|it| {
+            let assignment = it.assign(table);
+            (it, assignment)
+        })
+    };
+    let (intake, assignment) = match taken {
+        Ok(it) => it,
+        Err(reason) => return refuse(&visit, reason),
+    };
+    let upload = if incoming.is_end_stream() {
+        UploadState::Ended
+    } else {
+        UploadState::Waiting
+    };
+    let ticket = worker.recorder.begin(assignment, intake.route, now);
+    let exchange = Exchange::new(
+        Rc::clone(worker),
+        Rc::clone(&visit.deadline),
+        ticket,
+        upload,
+    );
+    let hold = Hold::new(Rc::new(exchange));
+    let body = match upload {
+        UploadState::Ended => Upload::empty(),
+        UploadState::Waiting | UploadState::Flowing | UploadState::Broken => {
+            Upload::new(incoming, Rc::clone(&hold))
+        }
+    };
+    let mut journey = Journey::new(intake, assignment, Luggage { head, body });
+    match forward::forward(&hold, &mut journey).await {
+        Ok(answer) => reply::reply(
+            Context {
+                visit,
+                hold,
+                journey,
+            },
+            answer,
+        ),
+        Err(failure) => fail(&visit, &hold, failure),
+    }
+}
+
+/// Refuses a request before it is assigned.
+pub(crate) fn refuse(visit: &Visit, reason: Rejection) -> Response<ReplyBody> {
+    visit.connection.worker.recorder.reject(reason);
+    visit.connection.leaves_unread.set(true);
+    visit.deadline.wait(Wait::Flush);
+    failure::reject(reason)
+}
+
+/// Answers with a failure, once its outcome is recorded.
+pub(crate) fn fail(visit: &Visit, hold: &Hold, failure: Failure) -> Response<ReplyBody> {
+    hold.finish_with(failure.class(), failure.status());
+    if hold.upload() != UploadState::Ended {
+        visit.connection.leaves_unread.set(true);
+    }
+    hold.leave_reader();
+    let mut response = failure.answer();
+    visit.connection.say_farewell(&mut response);
+    response
+}

@@ -1,0 +1,145 @@
+//! The way back: an endpoint's head rewritten for the client, its body streamed, its outcome recorded at the end.
+
+use http::{Method, Response, StatusCode, Version, response};
+
+use crate::{
+    measure::Class,
+    plan::Sticky,
+    proxy::{
+        body::{Relayed, ReplyBody, is_grpc, status_class},
+        exchange::Hold,
+        failure::Failure,
+        forward::{Answer, Journey},
+        head::{
+            Identity, ResponseContext, UpgradeProtocol, finish_response, set_cookie, set_upgrade,
+        },
+        relay::{Visit, fail},
+        tunnel::Opening,
+    },
+    units::Side,
+};
+
+/// The request that is answered.
+pub(crate) struct Context {
+    pub(crate) visit: Visit,
+    pub(crate) hold: Hold,
+    pub(crate) journey: Journey,
+}
+
+/// Answers the client with what an endpoint said.
+pub(crate) fn reply(context: Context, answer: Answer) -> Response<ReplyBody> {
+    let status = answer.response.status();
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        return pass_on(context, answer);
+    }
+    // A 101 that nobody asked for would turn the connection into a tunnel past every check (RFC 9110 section 15.2.2).
+    match context.journey.intake.hop.upgrade {
+        Some(_) => open_tunnel(context, answer),
+        None => fail(&context.visit, &context.hold, Failure::Protocol),
+    }
+}
+
+fn pass_on(context: Context, answer: Answer) -> Response<ReplyBody> {
+    let Context {
+        mut visit,
+        hold,
+        journey,
+    } = context;
+    let (mut head, body) = answer.response.into_parts();
+    hold.head(head.status);
+    let is_grpc = is_grpc(&head.headers);
+    let class = classify(&head, is_grpc);
+    rewrite(&mut head, &hold, &journey, answer.endpoint.side);
+    let body = if has_body(&journey.intake.method, head.status) {
+        ReplyBody::relay(Relayed {
+            body,
+            hold,
+            class,
+            is_grpc,
+            _turn: visit.turn.take(),
+        })
+    } else {
+        // Whatever the endpoint sent along is not for the client, who is answered now.
+        hold.finish(class);
+        hold.leave_reader();
+        ReplyBody::empty()
+    };
+    let mut response = Response::from_parts(head, body);
+    visit.connection.say_farewell(&mut response);
+    response
+}
+
+fn open_tunnel(context: Context, answer: Answer) -> Response<ReplyBody> {
+    let Context {
+        mut visit,
+        hold,
+        journey,
+    } = context;
+    let mut upstream = answer.response;
+    let on_upgrade = hyper::upgrade::on(&mut upstream);
+    let (mut head, body) = upstream.into_parts();
+    hold.head(head.status);
+    let granted = rewrite(&mut head, &hold, &journey, answer.endpoint.side);
+    if let Some(protocol) = granted {
+        set_upgrade(&mut head.headers, &protocol);
+    }
+    hold.finish(Class::Upgrade);
+    if let Some(turn) = visit.turn.take() {
+        turn.tunnel();
+    }
+    let opening = Opening {
+        on_upgrade,
+        _in_flight: body,
+        side: answer.endpoint.side,
+        assignment: journey.assignment(),
+    };
+    visit.connection.tunnel.replace(Some(opening));
+    hold.leave_reader();
+    Response::from_parts(head, ReplyBody::empty())
+}
+
+/// Rewrites a response's head in place, and returns the protocol of a 101.
+fn rewrite(
+    head: &mut response::Parts,
+    hold: &Hold,
+    journey: &Journey,
+    answers: Side,
+) -> Option<UpgradeProtocol> {
+    let plan = &hold.worker().plan;
+    let intake = &journey.intake;
+    let cookie = match (&plan.split.sticky, &intake.identity) {
+        (Sticky::Cookie(cookie), Identity::FirstVisit(id)) => {
+            Some(set_cookie(id, cookie, intake.client.scheme))
+        }
+        _ => None,
+    };
+    let context = ResponseContext {
+        client: &intake.client,
+        authority: &intake.authority,
+        host: &plan.upstreams[answers].host,
+        forwarding: &plan.forwarding,
+        set_cookie: cookie.as_ref(),
+        reveals: plan.split.reveals_side.then_some(answers),
+        version: head.version,
+    };
+    let granted = finish_response(head, &context);
+    // What the client speaks is its connection's business.
+    head.version = Version::HTTP_11;
+    granted
+}
+
+fn classify(head: &response::Parts, is_grpc: bool) -> Class {
+    let by_status = Class::of_status(head.status);
+    if is_grpc {
+        status_class(&head.headers).unwrap_or(by_status)
+    } else {
+        by_status
+    }
+}
+
+/// Whether a response has a body (RFC 9110 section 6.4.1).
+fn has_body(method: &Method, status: StatusCode) -> bool {
+    *method != Method::HEAD
+        && status != StatusCode::NO_CONTENT
+        && status != StatusCode::NOT_MODIFIED
+}

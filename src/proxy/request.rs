@@ -1,0 +1,113 @@
+//! A request's head, taken in: refused, or known by everything that its assignment and its sending depend on.
+
+use http::{Method, Version, request};
+
+use crate::{
+    measure::Rejection,
+    plan::RouteId,
+    proxy::{
+        connection::Connection,
+        head::{
+            self, Client, GuardLimits, Identity, RequestHop, TraceSource, admit_h2, identify,
+            normalize_path, recognize, stamp_request, strip_request, take_force, target_of,
+        },
+    },
+    split::{Assignment, Draw, Facts, Intent, SplitTable, Target, assign},
+    units::{Side, Timestamp},
+};
+
+/// A request whose head was taken in.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    /// The method.
+    pub(crate) method: Method,
+    /// What its hop-by-hop fields said.
+    pub(crate) hop: RequestHop,
+    /// Who asks.
+    pub(crate) client: Client,
+    /// What it asks of: host and port as the client named them, or nothing in HTTP/1.0.
+    pub(crate) authority: String,
+    /// The route it matched.
+    pub(crate) route: RouteId,
+    /// What the client is recognised by.
+    pub(crate) identity: Identity,
+    intent: Intent,
+    forced: Option<Side>,
+    draw: Draw,
+}
+
+impl Intake {
+    /// Reads a head and rewrites it to what every endpoint shall see, but for its protocol.
+    ///
+    /// # Errors
+    /// The reason to refuse it.
+    pub(crate) fn new(
+        connection: &Connection,
+        head: &mut request::Parts,
+        table: &SplitTable,
+        now: Timestamp,
+    ) -> Result<Self, Rejection> {
+        let plan = &connection.worker.plan;
+        let version = head.version;
+        if version == Version::HTTP_2 {
+            admit_h2(head, &GuardLimits::from(&plan.limits))?;
+        }
+        if head.method == Method::CONNECT {
+            return Err(Rejection::Unsupported);
+        }
+        let (authority, route) = locate(head, table)?;
+        let client = identify(&head.headers, connection.peer, &plan.forwarding);
+        let identity = recognize(&mut head.headers, &table.split.sticky, &client, &table.salt);
+        let force = table.split.force.as_ref();
+        let forced = force.and_then(|it| take_force(&mut head.headers, it, now));
+        let hop = strip_request(&mut head.headers);
+        head::forward(&mut head.headers, &client, &authority);
+        let source = TraceSource {
+            now,
+            random: fastrand::u128(..),
+            span: fastrand::u64(..),
+        };
+        stamp_request(&mut head.headers, client.trust, version, source);
+        let intent = match (&hop.upgrade, head.method.is_safe()) {
+            (None, true) => Intent::Read,
+            (Some(_), _) | (None, false) => Intent::Write,
+        };
+        Ok(Self {
+            method: head.method.clone(),
+            hop,
+            client,
+            authority,
+            route,
+            identity,
+            intent,
+            forced,
+            draw: Draw(fastrand::u64(..)),
+        })
+    }
+
+    /// Assigns it by `table`: the same way each time it is asked, for the same table.
+    pub(crate) fn assign(&self, table: &SplitTable) -> Assignment {
+        let facts = Facts {
+            route: self.route,
+            intent: self.intent,
+            forced: self.forced,
+            slot: self.identity.slot(&table.salt, self.draw),
+        };
+        assign(table, facts)
+    }
+}
+
+/// The authority that the request names, and the route that it matches.
+fn locate(head: &request::Parts, table: &SplitTable) -> Result<(String, RouteId), Rejection> {
+    let target = target_of(head)?;
+    let path = normalize_path(target.path)?;
+    let host = target.authority.as_ref().map(head::Authority::host);
+    let host = host.as_deref().unwrap_or_default();
+    let route = table.routes.find(Target {
+        host,
+        path: &path,
+        method: &head.method,
+    });
+    let authority = target.authority.map_or("", |it| it.as_str());
+    Ok((authority.to_owned(), route))
+}

@@ -1,0 +1,139 @@
+//! Tunnels: what becomes of an HTTP/1.1 connection after a 101 that was asked for. Bytes go both ways through bounded
+//! buffers until either end closes, nothing moves for the tunnel's idle time, new is withdrawn, or the drain is over.
+
+use std::{cell::RefCell, fmt, io, rc::Rc};
+
+use bytes::Bytes;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use slab::Slab;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional_with_sizes};
+
+use crate::{
+    proxy::{
+        body::Upload,
+        upstream::UpstreamBody,
+        wheel::{Deadline, Wait},
+        worker::Worker,
+    },
+    split::{Assignment, Cause, Withdrawal},
+    units::{Side, Timestamp},
+};
+
+/// A tunnel about to open.
+pub(crate) struct Opening {
+    /// The endpoint's end of it, soon.
+    pub(crate) on_upgrade: OnUpgrade,
+    /// Counts as a request in flight at the endpoint while it is kept.
+    pub(crate) _in_flight: UpstreamBody<Upload>,
+    /// The side that the endpoint belongs to.
+    pub(crate) side: Side,
+    /// How the request got there.
+    pub(crate) assignment: Assignment,
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening")
+            .field("side", &self.side)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The open tunnels of one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Tunnels(RefCell<Slab<Entry>>);
+
+#[derive(Debug)]
+struct Entry {
+    side: Side,
+    assignment: Assignment,
+    deadline: Rc<Deadline>,
+}
+
+impl Tunnels {
+    /// Ends the tunnels that a rollback withdrew, once their grace is over. A tester's own stay.
+    pub(crate) fn withdraw(&self, withdrawal: Withdrawal, now: Timestamp) {
+        if now < withdrawal.tunnels_end {
+            return;
+        }
+        for (_, tunnel) in &*self.0.borrow() {
+            let is_withdrawn = tunnel.side == Side::New
+                && tunnel.assignment.generation < withdrawal.generation
+                && tunnel.assignment.cause != Cause::Forced;
+            if is_withdrawn {
+                tunnel.deadline.expire();
+            }
+        }
+    }
+
+    fn enter(&self, entry: Entry) -> usize {
+        self.0.borrow_mut().insert(entry)
+    }
+}
+
+/// Leaves the list when it is dropped.
+struct Place<'a> {
+    tunnels: &'a Tunnels,
+    key: usize,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.tunnels.0.borrow_mut().remove(self.key);
+    }
+}
+
+/// Carries bytes between `client`, of which `ahead` was read already, and the endpoint, until the tunnel ends.
+/// `deadline` is the one that the client's connection touches with every byte.
+pub(crate) async fn run<C>(
+    worker: &Worker,
+    deadline: &Rc<Deadline>,
+    opening: Opening,
+    client: C,
+    ahead: Bytes,
+) where
+    C: AsyncRead + AsyncWrite + Unpin,
+{
+    let Opening {
+        on_upgrade,
+        _in_flight,
+        side,
+        assignment,
+    } = opening;
+    let _counted = worker.recorder.tunnel(side);
+    let key = worker.tunnels.enter(Entry {
+        side,
+        assignment,
+        deadline: Rc::clone(deadline),
+    });
+    let _place = Place {
+        tunnels: &worker.tunnels,
+        key,
+    };
+    let buffer = worker.plan.limits.buffer_bytes;
+    match deadline
+        .within(Wait::Tunnel, carry(on_upgrade, client, ahead, buffer))
+        .await
+    {
+        Ok(Ok((up, down))) => tracing::debug!(side = side.as_str(), up, down, "a tunnel ended"),
+        Ok(Err(error)) => tracing::debug!(side = side.as_str(), %error, "a tunnel broke"),
+        Err(_) => tracing::debug!(side = side.as_str(), "a tunnel was cut"),
+    }
+}
+
+async fn carry<C>(
+    on_upgrade: OnUpgrade,
+    mut client: C,
+    ahead: Bytes,
+    buffer: usize,
+) -> io::Result<(u64, u64)>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+{
+    let upgraded = on_upgrade.await.map_err(io::Error::other)?;
+    let mut endpoint = TokioIo::new(upgraded);
+    endpoint.write_all(&ahead).await?;
+    drop(ahead);
+    copy_bidirectional_with_sizes(&mut client, &mut endpoint, buffer, buffer).await
+}

@@ -1,0 +1,158 @@
+//! A client's socket, plain or TLS, as hyper and the guard see it.
+//!
+//! It returns the bytes that were read ahead to tell the protocol, joins small writes into one segment, and tells
+//! the connection's deadline what the bytes mean for the wait that is on.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::server::TlsStream;
+
+use crate::proxy::wheel::{Deadline, Wait};
+
+/// Up to so many bytes, several buffers are copied into one and sent at once, because a copy of two KiB costs less
+/// than the kernel's handling of a second buffer.
+const JOINED_BYTES_MAX: usize = 2048;
+
+/// The transport under a client's connection.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    /// TCP alone.
+    Plain(TcpStream),
+    /// TLS over TCP. Boxed, since its state is a kilobyte that a plain connection need not carry.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A client's connection. A wait for a request turns into one for the rest of its head with the first byte; a wait
+/// for the client to take the end of a response ends when the last byte is flushed; and every byte of a tunnel
+/// begins its wait anew.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    socket: Socket,
+    ahead: Bytes,
+    deadline: Rc<Deadline>,
+}
+
+impl Wire {
+    /// Wraps a socket from which `ahead` was read already.
+    pub(crate) const fn new(socket: Socket, ahead: Bytes, deadline: Rc<Deadline>) -> Self {
+        Self {
+            socket,
+            ahead,
+            deadline,
+        }
+    }
+
+    fn has_read(&self) {
+        match self.deadline.waits_for() {
+            Wait::Request => self.deadline.wait(Wait::Head),
+            Wait::Tunnel => self.deadline.touch(),
+            _ => (),
+        }
+    }
+
+    fn has_written(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if matches!(written, Poll::Ready(Ok(count)) if count > 0)
+            && matches!(
+                self.deadline.waits_for(),
+                Wait::Reader | Wait::Flush | Wait::Tunnel
+            )
+        {
+            self.deadline.touch();
+        }
+        written
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        if self.ahead.is_empty() {
+            let read = match &mut self.socket {
+                Socket::Plain(it) => Pin::new(it).poll_read(cx, buf),
+                Socket::Tls(it) => Pin::new(it).poll_read(cx, buf),
+            };
+            std::task::ready!(read)?;
+        } else {
+            let count = self.ahead.len().min(buf.remaining());
+            buf.put_slice(&self.ahead[..count]);
+            self.ahead.advance(count);
+        }
+        if buf.filled().len() > before {
+            self.has_read();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = match &mut self.socket {
+            Socket::Plain(it) => Pin::new(it).poll_write(cx, buf),
+            Socket::Tls(it) => Pin::new(it).poll_write(cx, buf),
+        };
+        self.has_written(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let total: usize = bufs.iter().map(|it| it.len()).sum();
+        if bufs.len() > 1 && total <= JOINED_BYTES_MAX {
+            let mut joined = [0; JOINED_BYTES_MAX];
+            let mut filled = 0;
+            for buf in bufs {
+                joined[filled..filled + buf.len()].copy_from_slice(buf);
+                filled += buf.len();
+            }
+            return self.poll_write(cx, &joined[..filled]);
+        }
+        let written = match &mut self.socket {
+            Socket::Plain(it) => Pin::new(it).poll_write_vectored(cx, bufs),
+            Socket::Tls(it) => Pin::new(it).poll_write_vectored(cx, bufs),
+        };
+        self.has_written(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = match &mut self.socket {
+            Socket::Plain(it) => Pin::new(it).poll_flush(cx),
+            Socket::Tls(it) => Pin::new(it).poll_flush(cx),
+        };
+        std::task::ready!(flushed)?;
+        if self.deadline.waits_for() == Wait::Flush {
+            self.deadline.wait(Wait::Request);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.socket {
+            Socket::Plain(it) => Pin::new(it).poll_shutdown(cx),
+            Socket::Tls(it) => Pin::new(it).poll_shutdown(cx),
+        }
+    }
+}
