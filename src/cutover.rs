@@ -4,20 +4,33 @@
 //! the effects that the shell carries out. Each change of position is one journal [`Entry`], and the next
 //! position is made by the same [`Position::apply`] that replays a journal, so that replay gives the state.
 
+mod clock_check;
 mod command;
 mod decide;
+mod digest;
 mod effect;
 mod entry;
+mod gate;
 mod observation;
+mod position;
+mod ramp;
+mod restore;
+mod rollback;
 mod state;
+mod steer;
+mod transition;
 mod trigger;
 mod wait;
+mod watch;
 
 pub use command::{Actor, Command, Refusal};
 pub use decide::{Context, Decision, Event, decide};
+pub use digest::plan_digest;
 pub use effect::{Answer, Effect};
 pub use entry::{Bake, Change, Entry, HoldCause, RollbackCause};
 pub use observation::{ConnectRun, Coverage, HealthCount, Observation, StoreState};
-pub use state::{Phase, Position, Progress, Ramp, RollbackSummary, State, WayBack};
-pub use trigger::{TriggerReading, Verdict};
+pub use position::{Position, Ramp, ReplayError, RollbackSummary, WayBack};
+pub use restore::restore;
+pub use state::{Phase, Progress, State};
+pub use trigger::{RELATIVE_ERRORS_MIN, TriggerReading, Verdict, window_lengths};
 pub use wait::{Wait, waits};

@@ -30,6 +30,8 @@ pub struct EventDocument {
     pub generation: u64,
     /// The weight in force after it, in percent.
     pub weight: f64,
+    /// Digest of the ramp, triggers, gates and rollback that it was decided under.
+    pub plan: String,
     /// What changed.
     pub change: ChangeDocument,
     /// Who changed it.
@@ -38,7 +40,7 @@ pub struct EventDocument {
     pub reason: String,
     /// Every trigger's reading at that moment.
     pub readings: Vec<TriggerReading>,
-    /// For a rollback: from the first sample of the run that tripped, or the operator's call, to publication.
+    /// For a rollback by a trigger: from the first sample of the run that tripped to the decision, in ms.
     pub reaction_ms: Option<f64>,
 }
 
@@ -47,10 +49,7 @@ pub struct EventDocument {
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum ChangeDocument {
     /// The journal began: nothing goes to new.
-    Began {
-        /// Digest of the plan's ramp and triggers.
-        plan: String,
-    },
+    Began,
     /// The ramp started at a step.
     Started {
         /// The step, counted from 1.
@@ -67,6 +66,8 @@ pub enum ChangeDocument {
     Held {
         /// Why.
         cause: HoldCause,
+        /// The step that it stays at, counted from 1; none below the first one.
+        step: Option<usize>,
     },
     /// The ramp goes on.
     Resumed {
@@ -79,6 +80,8 @@ pub enum ChangeDocument {
     WeightSet {
         /// The weight before, in percent.
         from: f64,
+        /// The step that the ramp was at, counted from 1; none if it was idle.
+        step: Option<usize>,
     },
     /// Everything went back to old.
     RolledBack {
@@ -91,11 +94,6 @@ pub enum ChangeDocument {
     Completed,
     /// The rollback window ended.
     WayBackClosed,
-    /// The plan differs from the journal's: held at the weight in force.
-    PlanChanged {
-        /// Digest of the plan's ramp and triggers now.
-        plan: String,
-    },
 }
 
 impl From<&Entry> for EventDocument {
@@ -105,6 +103,7 @@ impl From<&Entry> for EventDocument {
             at: entry.at,
             generation: entry.generation.number(),
             weight: entry.weight.percent(),
+            plan: entry.plan.clone(),
             change: ChangeDocument::from(&entry.change),
             actor: entry.actor.clone(),
             reason: entry.reason.clone(),
@@ -117,21 +116,23 @@ impl From<&Entry> for EventDocument {
 impl From<&Change> for ChangeDocument {
     fn from(change: &Change) -> Self {
         match change {
-            Change::Began { salt: _, plan } => Self::Began { plan: plan.clone() },
+            Change::Began { salt: _ } => Self::Began,
             Change::Started { step } => Self::Started { step: step + 1 },
             Change::Advanced { from, to } => Self::Advanced {
                 from: from + 1,
                 to: to + 1,
             },
-            Change::Held { cause } => Self::Held {
+            Change::Held { cause, step } => Self::Held {
                 cause: cause.clone(),
+                step: step.map(|it| it + 1),
             },
             Change::Resumed { step, bake } => Self::Resumed {
                 step: step + 1,
                 bake: *bake,
             },
-            Change::WeightSet { from } => Self::WeightSet {
+            Change::WeightSet { from, step } => Self::WeightSet {
                 from: from.percent(),
+                step: step.map(|it| it + 1),
             },
             Change::RolledBack {
                 cause,
@@ -143,7 +144,6 @@ impl From<&Change> for ChangeDocument {
             },
             Change::Completed => Self::Completed,
             Change::WayBackClosed => Self::WayBackClosed,
-            Change::PlanChanged { plan } => Self::PlanChanged { plan: plan.clone() },
         }
     }
 }

@@ -243,10 +243,7 @@ pub(crate) fn entries() -> Vec<Entry> {
     let plan = Actor::Plan;
     let ada = Actor::Operator("ada".into());
     let weight = |points| Weight::from_basis_points(points).unwrap();
-    let began = Change::Began {
-        salt,
-        plan: "d1".into(),
-    };
+    let began = Change::Began { salt };
     let rolled_back = Change::RolledBack {
         cause: RollbackCause::Trigger("errors".into()),
         salt,
@@ -254,6 +251,11 @@ pub(crate) fn entries() -> Vec<Entry> {
     };
     let held = Change::Held {
         cause: HoldCause::Operator,
+        step: Some(1),
+    };
+    let weight_set = Change::WeightSet {
+        from: weight(2500),
+        step: Some(1),
     };
     let changes = [
         (began, 0, plan.clone(), "the journal began"),
@@ -265,12 +267,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             "step 1 baked",
         ),
         (held, 2500, ada.clone(), "looking at a log"),
-        (
-            Change::WeightSet { from: weight(2500) },
-            2500,
-            ada,
-            "as agreed",
-        ),
+        (weight_set, 2500, ada, "as agreed"),
         (rolled_back, 0, plan, "error_rate 12.5% over 2%"),
     ];
     let entries = (1..)
@@ -280,6 +277,8 @@ pub(crate) fn entries() -> Vec<Entry> {
             at: AT.after(Duration::from_secs(seq)),
             generation: Generation::new(seq),
             weight: weight(points),
+            evidence_since: Generation::new(1),
+            plan: "d1".into(),
             change,
             actor,
             reason: reason.into(),

@@ -75,7 +75,13 @@ pub enum Refusal {
     /// The rollback window has ended.
     #[error("the way back was closed when the rollback window ended")]
     WayBackClosed,
-    /// A rollback overtook it.
-    #[error("a rollback overtook it")]
+    /// A rollback, a hold or a lower weight overtook it.
+    #[error("a rollback or a hold overtook it")]
     Overtaken,
+    /// The reason is missing or too long.
+    #[error("a reason is needed, of at most {max} characters")]
+    Reason {
+        /// The longest one.
+        max: usize,
+    },
 }

@@ -8,6 +8,9 @@ use crate::{
 };
 
 /// One thing to do. The shell carries effects out in order and chooses nothing.
+///
+/// The store takes what it is given in order, and reports each entry with
+/// [`crate::cutover::Event::Recorded`] once it is durable.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Put a split table in force.
@@ -23,12 +26,20 @@ pub enum Effect {
     },
     /// Record an entry and report back; a failure is reported too and the entry then never appears.
     RecordFirst(Entry),
-    /// Record an entry whose change is already in force; kept and tried again until it is recorded.
+    /// Record an entry whose change is already in force. Until that succeeds it is tried again, and the marker
+    /// beside the journal holds it (a later such entry replaces it there), so that a crash does not undo it.
     RecordAfter(Entry),
-    /// Save what was observed.
+    /// Save what was observed. Only ever about an entry that is recorded.
     Snapshot(Progress),
     /// Forget what was measured before this generation.
     RestartEvidence(Generation),
+    /// Answer the command that was given [`Answer::OnRecorded`] of this number.
+    Answered {
+        /// The number.
+        seq: u64,
+        /// The answer.
+        result: Result<(), Refusal>,
+    },
     /// Call somebody.
     Page {
         /// What is wrong and what to do, in a sentence or two.
@@ -39,8 +50,11 @@ pub enum Effect {
 /// When and what a command is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// At once.
-    Now(Result<(), Refusal>),
-    /// When the entry of this number is recorded, or could not be.
+    /// At once: nothing was changed.
+    Refused(Refusal),
+    /// It is in force; its entry, of this number, is being recorded. The shell may wait a moment for
+    /// [`crate::cutover::Event::Recorded`], so that it can say whether the entry is on disk.
+    InForce(u64),
+    /// Later, by [`Effect::Answered`] of this number: the change waits for its entry.
     OnRecorded(u64),
 }

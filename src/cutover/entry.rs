@@ -1,16 +1,22 @@
 //! The journal's entries: one for each change, with who, why and the numbers it rested on.
+//!
+//! An entry names all that it puts in force, so that [`crate::cutover::Position::apply`] gives the same position
+//! whether or not an entry that it overtook came to be recorded.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{Actor, TriggerReading},
+    cutover::{Actor, TriggerReading, plan_digest},
+    plan::Plan,
     units::{Generation, Salt, Timestamp, Weight},
 };
 
 /// One change of position. Immutable once recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Its number in the journal; only rises.
+    /// Its number in the journal; only rises, with gaps where an entry could not be recorded.
     pub seq: u64,
     /// When it was decided.
     pub at: Timestamp,
@@ -18,6 +24,10 @@ pub struct Entry {
     pub generation: Generation,
     /// The weight in force after it.
     pub weight: Weight,
+    /// After it, requests sent at an earlier generation are no evidence.
+    pub evidence_since: Generation,
+    /// Digest of the ramp, triggers, gates and rollback that it was decided under.
+    pub plan: String,
     /// What changed.
     pub change: Change,
     /// Who changed it.
@@ -26,7 +36,8 @@ pub struct Entry {
     pub reason: String,
     /// Every trigger's reading at that moment.
     pub readings: Vec<TriggerReading>,
-    /// For a rollback: from the first sample of the run that tripped (or the operator's call) to publication, ms.
+    /// For a rollback by a trigger: from the first sample of the run that tripped to the decision, in ms. Its
+    /// first effect is the publication, so what that adds is below a millisecond.
     pub reaction_ms: Option<f64>,
 }
 
@@ -38,8 +49,6 @@ pub enum Change {
     Began {
         /// The first assignment salt.
         salt: Salt,
-        /// Digest of the plan's ramp and triggers.
-        plan: String,
     },
     /// The ramp started at a step.
     Started {
@@ -57,6 +66,8 @@ pub enum Change {
     Held {
         /// Why.
         cause: HoldCause,
+        /// The step that it stays at; `None` below the first one.
+        step: Option<usize>,
     },
     /// The ramp goes on.
     Resumed {
@@ -69,6 +80,8 @@ pub enum Change {
     WeightSet {
         /// The weight before.
         from: Weight,
+        /// The step that the ramp was at; `None` if it was idle.
+        step: Option<usize>,
     },
     /// Everything went back to old.
     RolledBack {
@@ -83,11 +96,6 @@ pub enum Change {
     Completed,
     /// The rollback window ended.
     WayBackClosed,
-    /// The plan that `serve` was started with differs from the journal's: held at the weight in force.
-    PlanChanged {
-        /// Digest of the plan's ramp and triggers now.
-        plan: String,
-    },
 }
 
 /// Whether a step's bake goes on or starts anew.
@@ -108,7 +116,7 @@ pub enum HoldCause {
     Operator,
     /// A weight was set by hand.
     WeightSet,
-    /// The plan changed under a running ramp.
+    /// The plan that `serve` was started with differs from the one that the ramp ran under.
     PlanChanged,
     /// This trigger tripped while old was bad as well.
     BothBad(String),
@@ -124,8 +132,98 @@ pub enum RollbackCause {
     Operator(String),
 }
 
-impl std::fmt::Display for RollbackCause {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Entry {
+    /// The first entry of a new journal: nothing goes to new, and `salt` keys the assignment.
+    #[must_use]
+    pub fn began(plan: &Plan, salt: Salt, now: Timestamp) -> Self {
+        Self {
+            seq: 1,
+            at: now,
+            generation: Generation::ZERO.next(),
+            weight: Weight::NONE,
+            evidence_since: Generation::ZERO.next(),
+            plan: plan_digest(plan),
+            change: Change::Began { salt },
+            actor: Actor::Plan,
+            reason: "the journal began".to_owned(),
+            readings: Vec::new(),
+            reaction_ms: None,
+        }
+    }
+}
+
+impl Change {
+    /// The change in a word, as its `kind` in JSON.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Began { .. } => "began",
+            Self::Started { .. } => "started",
+            Self::Advanced { .. } => "advanced",
+            Self::Held { .. } => "held",
+            Self::Resumed { .. } => "resumed",
+            Self::WeightSet { .. } => "weight_set",
+            Self::RolledBack { .. } => "rolled_back",
+            Self::Completed => "completed",
+            Self::WayBackClosed => "way_back_closed",
+        }
+    }
+
+    /// Whether what was observed before it still counts for the bake after it.
+    pub(super) const fn keeps_bake(&self) -> bool {
+        match self {
+            Self::Held { cause, .. } => match cause {
+                HoldCause::Operator | HoldCause::BothBad(_) => true,
+                HoldCause::PlanChanged | HoldCause::WeightSet => false,
+            },
+            Self::Resumed { bake, .. } => matches!(bake, Bake::GoesOn),
+            Self::Began { .. }
+            | Self::Started { .. }
+            | Self::Advanced { .. }
+            | Self::WeightSet { .. }
+            | Self::RolledBack { .. }
+            | Self::Completed
+            | Self::WayBackClosed => false,
+        }
+    }
+}
+
+/// What happened, in words: "advanced to step 2".
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Began { .. } => f.write_str("journal began"),
+            Self::Started { step } => write!(f, "started at step {}", step + 1),
+            Self::Advanced { to, .. } => write!(f, "advanced to step {}", to + 1),
+            Self::Held { cause, .. } => write!(f, "held: {cause}"),
+            Self::Resumed { step, bake } => {
+                let bake = match bake {
+                    Bake::GoesOn => "its bake goes on",
+                    Bake::Anew => "its bake starts anew",
+                };
+                write!(f, "resumed at step {}, {bake}", step + 1)
+            }
+            Self::WeightSet { from, .. } => write!(f, "weight set by hand, was {from}"),
+            Self::RolledBack { cause, from, .. } => write!(f, "rolled back by {cause} from {from}"),
+            Self::Completed => f.write_str("completed"),
+            Self::WayBackClosed => f.write_str("way back closed"),
+        }
+    }
+}
+
+impl fmt::Display for HoldCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operator => f.write_str("by an operator"),
+            Self::WeightSet => f.write_str("at a weight set by hand"),
+            Self::PlanChanged => f.write_str("since the plan changed"),
+            Self::BothBad(trigger) => write!(f, "by trigger {trigger}, with old bad as well"),
+        }
+    }
+}
+
+impl fmt::Display for RollbackCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Trigger(name) => write!(f, "trigger:{name}"),
             Self::Operator(name) => write!(f, "operator:{name}"),

@@ -1,23 +1,12 @@
-//! Where a cutover stands.
-//!
-//! ```text
-//!            start                    last step baked            window over
-//!   Idle ────────────▶ Baking(step) ─────────────────▶ Complete ────────────▶ Complete, way back closed
-//!                     ▲ │ ▲  │ hold, weight by hand,      │
-//!              advance└─┘ │  ▼ plan changed, both bad     │
-//!                  resume └ Holding                       │
-//!                         ▲  │ trip, rollback             │ trip, rollback
-//!                  resume │  ▼                            ▼
-//!                     RolledBack ◀─────────────────────────
-//! ```
+//! Everything that the core remembers between two events.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{Entry, HoldCause, RollbackCause},
-    units::{Generation, Salt, Timestamp, Weight},
+    cutover::{Position, Ramp, TriggerReading, Wait, WayBack, watch::Watch},
+    units::{Timestamp, Weight},
 };
 
 /// Everything that the core remembers between two events.
@@ -28,89 +17,7 @@ pub struct State {
     /// What snapshots keep beside it.
     pub progress: Progress,
     /// What a restart forgets.
-    pub watch: Watch,
-}
-
-/// What the journal says; replaying it gives exactly this.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Position {
-    /// The last entry's number.
-    pub seq: u64,
-    /// The last entry's time.
-    pub at: Timestamp,
-    /// The generation in force.
-    pub generation: Generation,
-    /// The weight in force.
-    pub weight: Weight,
-    /// The assignment salt in force.
-    pub salt: Salt,
-    /// The ramp's state.
-    pub ramp: Ramp,
-    /// Requests sent at an earlier generation are no evidence any more.
-    pub evidence_since: Generation,
-    /// The last rollback, if there was one.
-    pub last_rollback: Option<RollbackSummary>,
-    /// Digest of the plan's ramp and triggers.
-    pub plan: String,
-}
-
-/// The ramp's state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
-pub enum Ramp {
-    /// Not started.
-    Idle,
-    /// At a step.
-    Baking {
-        /// The step, counted from 0.
-        step: usize,
-        /// Since when.
-        since: Timestamp,
-    },
-    /// Staying until somebody resumes.
-    Holding {
-        /// The step that it was at; `None` if it was idle.
-        step: Option<usize>,
-        /// Since when.
-        since: Timestamp,
-        /// Why.
-        cause: HoldCause,
-    },
-    /// Everything is back on old until somebody resumes.
-    RolledBack {
-        /// Since when.
-        since: Timestamp,
-    },
-    /// New holds all traffic.
-    Complete {
-        /// Since when.
-        since: Timestamp,
-        /// Whether the rollback window has ended.
-        way_back: WayBack,
-    },
-}
-
-/// Whether a rollback is still possible after completion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WayBack {
-    /// Triggers are armed.
-    Open,
-    /// The rollback window has ended.
-    Closed,
-}
-
-/// The last rollback, as `status` shows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RollbackSummary {
-    /// When.
-    pub at: Timestamp,
-    /// Why.
-    pub cause: RollbackCause,
-    /// The numbers, in words.
-    pub detail: String,
-    /// From the first sample of the run that tripped to publication, ms.
-    pub reaction_ms: Option<f64>,
+    pub(super) watch: Watch,
 }
 
 /// What was observed at the position; saved in one replaced row, at most a second old.
@@ -118,6 +25,8 @@ pub struct RollbackSummary {
 pub struct Progress {
     /// The entry that this progress is about.
     pub seq: u64,
+    /// That entry's time, so that it is never taken for another one of the same number.
+    pub at: Timestamp,
     /// Observed time at the step, or since completion.
     pub baked: Duration,
     /// Finished requests on new at the step.
@@ -140,21 +49,48 @@ pub enum Phase {
     Decommission,
 }
 
-pub use watch::Watch;
+impl State {
+    /// What every trigger said when it was last looked at, in the plan's order.
+    pub fn readings(&self) -> impl Iterator<Item = &TriggerReading> {
+        self.watch.evaluations.iter().map(|it| &it.reading)
+    }
 
-mod watch {
-    //! What a restart forgets.
-
-    /// Clock agreement, runs of triggers, and the entry that waits for its acknowledgement.
-    #[derive(Clone, Debug, Default, PartialEq)]
-    pub struct Watch {}
-}
-
-impl Position {
-    /// The position after `entry`: the one way a position changes, live and in replay.
+    /// The phase of the move.
     #[must_use]
-    pub fn apply(&self, entry: &Entry) -> Self {
-        let _ = entry;
-        self.clone()
+    pub fn phase(&self) -> Phase {
+        match &self.position.ramp {
+            Ramp::Idle => Phase::Prepare,
+            Ramp::Complete { way_back, .. } => match way_back {
+                WayBack::Open => Phase::Cutover,
+                WayBack::Closed => Phase::Decommission,
+            },
+            Ramp::Baking { .. } | Ramp::Holding { .. } if self.position.weight == Weight::FULL => {
+                Phase::Cutover
+            }
+            Ramp::Baking { .. } | Ramp::Holding { .. } | Ramp::RolledBack { .. } => Phase::Validate,
+        }
+    }
+
+    /// The ramp's state as people see it: a baking step that only something other than time, requests and
+    /// triggers keeps from going on is shown as `holding`.
+    #[must_use]
+    pub fn shown(&self, waits: &[Wait]) -> &'static str {
+        let baking = matches!(self.position.ramp, Ramp::Baking { .. });
+        let is_baked = !waits.iter().any(Wait::is_bake);
+        let holds = waits.iter().any(|it| match it {
+            Wait::Store { .. } | Wait::Clock { .. } => true,
+            Wait::Gate { .. } | Wait::StillOnOld { .. } => is_baked,
+            Wait::Bake { .. }
+            | Wait::Requests { .. }
+            | Wait::Trigger { .. }
+            | Wait::Window { .. }
+            | Wait::Coverage
+            | Wait::Resume { .. } => false,
+        });
+        if baking && holds {
+            "holding"
+        } else {
+            self.position.ramp.name()
+        }
     }
 }

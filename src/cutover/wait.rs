@@ -1,16 +1,18 @@
-//! What an advance waits for.
+//! What an advance (or, while idle, the start) waits for.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{Observation, State, Verdict},
-    plan::Plan,
-    units::Timestamp,
+    cutover::{
+        Coverage, HoldCause, Observation, Ramp, State, StoreState, Verdict, gate, trigger::is_blind,
+    },
+    plan::{Plan, Step, Writes},
+    units::{Side, Timestamp, Weight},
 };
 
-/// One thing that keeps the ramp from advancing. `Display` is a phrase such as "bake: 34 s left".
+/// One thing that keeps the ramp from going on. `Display` is a phrase such as "bake: 34 s left".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Wait {
@@ -43,7 +45,7 @@ pub enum Wait {
         /// When it opens, if it ever does.
         opens_at: Option<Timestamp>,
     },
-    /// The journal cannot be written.
+    /// The journal cannot be written, or is behind.
     Store {
         /// What the store said.
         error: String,
@@ -60,9 +62,17 @@ pub enum Wait {
         /// `writes = "old"` or the pinned route, in words.
         what: String,
     },
+    /// An operator has to resume.
+    Resume {
+        /// Why the ramp stays, in words.
+        why: String,
+    },
 }
 
-/// Everything that keeps the ramp from advancing now; empty when it may.
+/// Everything that keeps the ramp from going on now; empty when it may, and where nothing is left to do.
+///
+/// While the ramp is idle it is what the start waits for; an operator's is needed beside it unless the plan
+/// starts by itself.
 #[must_use]
 pub fn waits(
     plan: &Plan,
@@ -70,6 +80,219 @@ pub fn waits(
     observation: &Observation<'_>,
     now: Timestamp,
 ) -> Vec<Wait> {
-    let _ = (plan, state, observation, now);
-    Vec::new()
+    match &state.position.ramp {
+        Ramp::Idle => {
+            let mut found = ready(plan, state, observation, now);
+            found.extend(to_raise(
+                plan,
+                state,
+                observation,
+                plan.ramp.steps[0].weight,
+            ));
+            found
+        }
+        Ramp::Baking { step, .. } => {
+            let mut found = bake(&plan.ramp.steps[*step], state);
+            found.extend(evidence(plan, state));
+            found.extend(ready(plan, state, observation, now));
+            match plan.ramp.steps.get(step + 1) {
+                Some(next) => found.extend(gate::waits(plan, observation, next.weight)),
+                None => found.extend(still_on_old(plan)),
+            }
+            found
+        }
+        Ramp::Holding { cause, .. } => vec![Wait::resume(cause)],
+        Ramp::RolledBack { .. } => vec![Wait::Resume {
+            why: "everything was rolled back".to_owned(),
+        }],
+        Ramp::Complete { .. } => Vec::new(),
+    }
+}
+
+/// What is left of the step's bake.
+fn bake(step: &Step, state: &State) -> Vec<Wait> {
+    let mut found = Vec::new();
+    let progress = &state.progress;
+    let remaining = step.bake.saturating_sub(progress.baked);
+    if remaining > Duration::ZERO {
+        found.push(Wait::Bake { remaining });
+    }
+    let (seen, needed) = (progress.requests, step.requests);
+    if seen < needed {
+        found.push(Wait::Requests { seen, needed });
+    }
+    found
+}
+
+/// The triggers that do not say that all is well. A blind one neither trips nor holds.
+fn evidence(plan: &Plan, state: &State) -> Vec<Wait> {
+    let judged = plan.triggers.iter().zip(&state.watch.evaluations);
+    let seeing = judged.filter(|(trigger, _)| !is_blind(trigger, state.position.weight));
+    let unclear = seeing.filter(|(_, it)| it.for_advancing != Verdict::Clear);
+    unclear
+        .map(|(trigger, it)| Wait::Trigger {
+            name: trigger.name.clone(),
+            verdict: it.for_advancing,
+        })
+        .collect()
+}
+
+/// What every start and advance needs, whatever the weight.
+pub(super) fn ready(
+    plan: &Plan,
+    state: &State,
+    observation: &Observation<'_>,
+    now: Timestamp,
+) -> Vec<Wait> {
+    let mut found = Vec::new();
+    let wall = state.watch.clock.wall(now);
+    if let Some(window) = &plan.ramp.window
+        && !window.is_open(wall)
+    {
+        let opens_at = window.next_opening(wall);
+        found.push(Wait::Window { opens_at });
+    }
+    found.extend(store(state, observation));
+    if let Some(remaining) = state.watch.clock.remaining() {
+        found.push(Wait::Clock { remaining });
+    }
+    match observation.coverage {
+        Coverage::Full => (),
+        Coverage::Partial => found.push(Wait::Coverage),
+    }
+    found
+}
+
+/// Whether the journal takes an entry that must be recorded first. What is in force comes before it, so that
+/// the journal never says that the ramp went on from where it no longer was.
+pub(super) fn store(state: &State, observation: &Observation<'_>) -> Option<Wait> {
+    if let StoreState::Failing { error } = &observation.store {
+        let error = error.clone();
+        return Some(Wait::Store { error });
+    }
+    let behind = state.watch.unrecorded.first()?;
+    Some(Wait::Store {
+        error: format!("entry {behind} is not recorded yet"),
+    })
+}
+
+/// What a raise to `weight` needs of the environments, by the plan or by hand.
+pub(super) fn to_raise(
+    plan: &Plan,
+    state: &State,
+    observation: &Observation<'_>,
+    weight: Weight,
+) -> Vec<Wait> {
+    let mut found = breaches(plan, state);
+    if observation.health[Side::New].usable == 0 {
+        found.push(Wait::Gate {
+            what: "new has no usable endpoint".to_owned(),
+        });
+    }
+    found.extend(gate::waits(plan, observation, weight));
+    found
+}
+
+/// The triggers that are known to breach.
+pub(super) fn breaches(plan: &Plan, state: &State) -> Vec<Wait> {
+    let judged = plan.triggers.iter().zip(&state.watch.evaluations);
+    let bad = judged.filter(|(_, it)| it.is_breach());
+    bad.map(|(trigger, _)| Wait::Trigger {
+        name: trigger.name.clone(),
+        verdict: Verdict::Breach,
+    })
+    .collect()
+}
+
+/// What the split sends to old whatever the weight, so that new could not hold all traffic.
+pub(super) fn still_on_old(plan: &Plan) -> Vec<Wait> {
+    let mut found = Vec::new();
+    if plan.split.writes == Writes::Old {
+        found.push("writes = \"old\"".to_owned());
+    }
+    for route in &plan.routes {
+        if route.pin == Some(Side::Old) {
+            found.push(format!("route {} is pinned to old", route.name));
+        } else if route.writes == Some(Writes::Old) {
+            found.push(format!("route {} sends writes to old", route.name));
+        }
+    }
+    let waits = found.into_iter().map(|what| Wait::StillOnOld { what });
+    waits.collect()
+}
+
+impl Wait {
+    fn resume(cause: &HoldCause) -> Self {
+        Self::Resume {
+            why: format!("held {cause}"),
+        }
+    }
+
+    /// Whether it is a part of the bake: what passing time, more requests and calm triggers end.
+    pub(super) const fn is_bake(&self) -> bool {
+        match self {
+            Self::Bake { .. } | Self::Requests { .. } | Self::Trigger { .. } => true,
+            Self::Gate { .. }
+            | Self::Window { .. }
+            | Self::Store { .. }
+            | Self::Clock { .. }
+            | Self::Coverage
+            | Self::StillOnOld { .. }
+            | Self::Resume { .. } => false,
+        }
+    }
+
+    /// Whether an operator's advance skips it: the rest of a bake, but never a breach.
+    pub(super) fn is_skipped_by_advance(&self) -> bool {
+        match self {
+            Self::Trigger { verdict, .. } => *verdict != Verdict::Breach,
+            _bake_or_not => self.is_bake(),
+        }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bake { remaining } => write!(f, "bake: {} left", Span(*remaining)),
+            Self::Requests { seen, needed } => write!(f, "requests: {seen} of {needed} on new"),
+            Self::Trigger { name, verdict } => match verdict {
+                Verdict::Clear => write!(f, "trigger {name}: clear"),
+                Verdict::Breach => write!(f, "trigger {name}: in breach"),
+                Verdict::Unknown => write!(f, "trigger {name}: too few requests to say"),
+            },
+            Self::Gate { what } => write!(f, "gate: {what}"),
+            Self::Window { opens_at } => match opens_at {
+                Some(at) => write!(f, "window: closed until {at}"),
+                None => f.write_str("window: closed"),
+            },
+            Self::Store { error } => write!(f, "journal: {error}"),
+            Self::Clock { remaining } => {
+                let left = Span(*remaining);
+                write!(f, "clock: jumped, {left} of agreement to go")
+            }
+            Self::Coverage => f.write_str("workers: not all of them report"),
+            Self::StillOnOld { what } => write!(f, "still on old: {what}"),
+            Self::Resume { why } => write!(f, "resume: {why}"),
+        }
+    }
+}
+
+/// A span for people: "1 h 5 min", "2 min 3 s", "34 s", "250 ms".
+pub(super) struct Span(pub(super) Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, millis) = (self.0.as_secs(), self.0.subsec_millis());
+        let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        match (hours, minutes, rest) {
+            (0, 0, 0) => write!(f, "{millis} ms"),
+            (0, 0, _) if millis > 0 => write!(f, "{rest}.{} s", millis / 100),
+            (0, 0, _) => write!(f, "{rest} s"),
+            (0, _, 0) => write!(f, "{minutes} min"),
+            (0, _, _) => write!(f, "{minutes} min {rest} s"),
+            (_, 0, _) => write!(f, "{hours} h"),
+            (_, _, _) => write!(f, "{hours} h {minutes} min"),
+        }
+    }
 }

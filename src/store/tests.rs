@@ -20,6 +20,8 @@ fn entry(seq: u64, weight: u16, change: Change) -> Entry {
         at: Timestamp::from_micros(1_000_000).after(Duration::from_secs(seq)),
         generation: Generation::new(seq),
         weight: Weight::from_basis_points(weight).unwrap(),
+        evidence_since: Generation::new(1),
+        plan: "d1".to_owned(),
         change,
         actor: Actor::Plan,
         reason: format!("entry {seq}"),
@@ -44,6 +46,7 @@ pub(super) fn rollback(seq: u64) -> Entry {
 fn progress(seq: u64, requests: u64) -> Progress {
     Progress {
         seq,
+        at: Timestamp::from_micros(1_000_000).after(Duration::from_secs(seq)),
         baked: Duration::from_secs(3),
         requests,
     }

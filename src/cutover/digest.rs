@@ -1,0 +1,93 @@
+//! A digest of what a ramp runs under, so that a restart with another plan is noticed.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use crate::plan::{BothBad, Gate, GateCondition, Limit, Plan, Trigger, Window};
+
+/// Hex digits of the digest that are kept: 64 bits, for telling plans apart and not for security.
+const DIGITS: usize = 16;
+
+/// Digest of the plan's steps, window, triggers, gates and rollback; equal exactly when these are equal.
+///
+/// It covers a rendering that is written out here, and so does not change with a new version of the program.
+/// How the ramp is started is no part of it, since a running ramp does not depend on that.
+#[must_use]
+pub fn plan_digest(plan: &Plan) -> String {
+    let mut text = String::new();
+    for step in &plan.ramp.steps {
+        let (weight, bake) = (step.weight.basis_points(), step.bake.as_micros());
+        line(
+            &mut text,
+            format_args!("step {weight} {bake} {}", step.requests),
+        );
+    }
+    if let Some(window) = &plan.ramp.window {
+        render_window(&mut text, window);
+    }
+    for trigger in &plan.triggers {
+        render_trigger(&mut text, trigger);
+    }
+    for gate in &plan.gates {
+        render_gate(&mut text, gate);
+    }
+    let rollback = &plan.rollback;
+    let both_bad = match rollback.both_bad {
+        BothBad::Hold => "hold",
+        BothBad::Rollback => "rollback",
+    };
+    let (tunnels, window) = (rollback.tunnels.as_micros(), rollback.window.as_micros());
+    line(
+        &mut text,
+        format_args!("rollback {both_bad} {tunnels} {window}"),
+    );
+    let mut digest = hex::encode(Sha256::digest(text.as_bytes()));
+    digest.truncate(DIGITS);
+    digest
+}
+
+fn render_window(text: &mut String, window: &Window) {
+    let zone = window.zone.iana_name().unwrap_or("fixed");
+    line(text, format_args!("window {zone}"));
+    for it in &window.recurrences {
+        let days = it.days.iter().map(|day| day.to_monday_one_offset());
+        let days: Vec<String> = days.map(|day| day.to_string()).collect();
+        let days = days.join(",");
+        line(text, format_args!("open {days} {} {}", it.from, it.to));
+    }
+}
+
+fn render_trigger(text: &mut String, trigger: &Trigger) {
+    let limit = match trigger.limit {
+        Limit::Share(share) => format!("share {}", share.parts_per_million()),
+        Limit::Latency(limit) => format!("latency {}", limit.as_micros()),
+        Limit::TimesOld(factor) => format!("times_old {}", factor.thousandths()),
+        Limit::InARow(count) => format!("in_a_row {count}"),
+    };
+    let (window, requests) = (trigger.window.as_micros(), trigger.requests);
+    // The name comes last, and quoted, since it is free text.
+    let name = &trigger.name;
+    let reading = trigger.reading;
+    line(
+        text,
+        format_args!("trigger {reading} {limit} {window} {requests} {name:?}"),
+    );
+}
+
+fn render_gate(text: &mut String, gate: &Gate) {
+    let above = gate.above_weight.basis_points();
+    match &gate.condition {
+        GateCondition::Healthy(sides) => {
+            let sides: Vec<&str> = sides.iter().map(|it| it.as_str()).collect();
+            line(
+                text,
+                format_args!("gate {above} healthy {}", sides.join(",")),
+            );
+        }
+    }
+}
+
+fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    writeln!(text, "{line}").expect("writing to a string does not fail");
+}

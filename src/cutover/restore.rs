@@ -1,0 +1,121 @@
+//! Beginning again from what the store holds: a restart goes on at the same step, and notices another plan.
+
+use crate::{
+    cutover::{
+        Actor, Change, ConnectRun, Decision, Effect, Entry, HoldCause, Position, Progress, Ramp,
+        State, clock_check::ClockCheck, plan_digest, watch::Watch,
+    },
+    plan::Plan,
+    units::Timestamp,
+};
+
+/// The state that a process begins with, and what it has to do first.
+///
+/// The observed bake goes on only from a snapshot about exactly this position; else it starts anew. A ramp that
+/// ran, or was held, under another plan holds at the weight in force, with an entry that says so. The shell
+/// publishes the position's table itself, and forgets what was measured before its `evidence_since`.
+#[must_use]
+pub fn restore(plan: &Plan, position: Position, progress: Progress, now: Timestamp) -> Decision {
+    let digest = plan_digest(plan);
+    let is_same = position.plan == digest && fits(plan, &position);
+    let is_about = progress.seq == position.seq && progress.at == position.at;
+    let progress = if is_about && is_same {
+        progress
+    } else {
+        Progress::of(&position)
+    };
+    let mut state = State {
+        watch: Watch::new(&position, &progress, digest),
+        position,
+        progress,
+    };
+    let mut effects = Vec::new();
+    if let Some(entry) = plan_changed(plan, &state, now).filter(|_| !is_same) {
+        state.position = state.position.apply(&entry);
+        state.progress = Progress::of(&state.position);
+        state.watch.seq = entry.seq;
+        state.watch.unrecorded.insert(entry.seq);
+        effects.push(Effect::RecordAfter(entry));
+    }
+    let decision = Decision {
+        state,
+        effects,
+        answer: None,
+    };
+    decision.check_invariants(plan, &decision.state.clone());
+    decision
+}
+
+/// Whether the position's step is one of this plan.
+fn fits(plan: &Plan, position: &Position) -> bool {
+    let weight_of = |step: usize| plan.ramp.steps.get(step).map(|it| it.weight);
+    match position.ramp {
+        Ramp::Baking { step, .. } => weight_of(step) == Some(position.weight),
+        Ramp::Holding { step, .. } => step.is_none_or(|it| weight_of(it).is_some()),
+        Ramp::Idle | Ramp::RolledBack { .. } | Ramp::Complete { .. } => true,
+    }
+}
+
+/// The entry that holds a ramp whose plan changed; `None` where no step is under way.
+fn plan_changed(plan: &Plan, state: &State, now: Timestamp) -> Option<Entry> {
+    let position = &state.position;
+    let cause = match &position.ramp {
+        Ramp::Idle | Ramp::RolledBack { .. } | Ramp::Complete { .. } => return None,
+        Ramp::Holding {
+            cause: HoldCause::WeightSet,
+            ..
+        } => HoldCause::WeightSet,
+        Ramp::Baking { .. } | Ramp::Holding { .. } => HoldCause::PlanChanged,
+    };
+    // Steps are known by their weight: the one in force, or the next lower one.
+    let mut steps = plan.ramp.steps.iter();
+    let step = steps.rposition(|it| it.weight <= position.weight);
+    let (before, after) = (&position.plan, &state.watch.plan);
+    Some(Entry {
+        seq: position.seq + 1,
+        at: now,
+        generation: position.generation,
+        weight: position.weight,
+        evidence_since: position.evidence_since,
+        plan: after.clone(),
+        change: Change::Held { cause, step },
+        actor: Actor::Plan,
+        reason: format!("steps, triggers, gates or rollback changed: digest {before}, now {after}"),
+        readings: Vec::new(),
+        reaction_ms: None,
+    })
+}
+
+impl Progress {
+    /// Nothing observed yet at this position.
+    const fn of(position: &Position) -> Self {
+        Self {
+            seq: position.seq,
+            at: position.at,
+            baked: std::time::Duration::ZERO,
+            requests: 0,
+        }
+    }
+}
+
+impl Watch {
+    fn new(position: &Position, progress: &Progress, plan: String) -> Self {
+        Self {
+            plan,
+            pending: None,
+            unrecorded: std::collections::BTreeSet::new(),
+            seq: position.seq,
+            generation: position.generation,
+            retry_at: None,
+            clock: ClockCheck::default(),
+            turned_at: None,
+            counting_since: None,
+            evaluations: Vec::new(),
+            requests_before: progress.requests,
+            connects_before: ConnectRun::default(),
+            snapshot_at: None,
+            store_failing: None,
+            both_bad: None,
+        }
+    }
+}
