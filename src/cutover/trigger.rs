@@ -303,9 +303,7 @@ fn look_latency(
     let sample = latencies(seen, view, Side::New, population, limit);
     let verdict = sample.judge(percentile.tail(), trigger.requests);
     let windows = view.observation.windows;
-    let _ = (windows, population);
-    let reading = (seen.heads() > 0).then(|| seen.latency(percentile));
-    let _ = trigger;
+    let reading = windows.latency_with_waiting(Side::New, population, trigger.window, percentile);
     Look {
         reading: reading.map(|it| it.as_secs_f64()),
         limit: Some(limit.as_secs_f64()),
@@ -318,8 +316,38 @@ fn look_latency(
 /// When the run that breaches began: what [`Entry::reaction_ms`](crate::cutover::Entry::reaction_ms) counts from.
 /// `None` where that is not known, as for what health checks found.
 fn run(trigger: &Trigger, view: View<'_>) -> Option<Timestamp> {
-    let _ = (trigger, view);
-    None
+    let windows = view.observation.windows;
+    let length = trigger.window;
+    let run_of = |population, tolerated| match trigger.reading {
+        Reading::ConnectFailures => {
+            windows.run_of_connect_failures(Side::New, population, length, tolerated)
+        }
+        Reading::ErrorRate | Reading::Latency(_) | Reading::Unhealthy => {
+            windows.run_of_errors(Side::New, population, length, tolerated)
+        }
+    };
+    let run_above = |population, percentile: Percentile, limit| {
+        windows.run_above(Side::New, population, length, limit, percentile.tail())
+    };
+    match (trigger.reading, trigger.limit) {
+        (Reading::Unhealthy, _) => None,
+        (_, Limit::InARow(_)) => Some(view.connects_on_new.since),
+        (Reading::Latency(percentile), Limit::Latency(limit)) => {
+            run_above(Population::All, percentile, limit)
+        }
+        (Reading::Latency(percentile), Limit::TimesOld(factor)) => {
+            let old = windows.tally(Side::Old, Population::Drawn, length);
+            let limit = times(factor, old.latency(percentile));
+            run_above(Population::Drawn, percentile, limit)
+        }
+        (_, Limit::Share(share)) => run_of(Population::All, share),
+        (_, Limit::TimesOld(factor)) => {
+            let old = windows.tally(Side::Old, Population::Drawn, length);
+            let old = outcomes(trigger.reading, &old);
+            run_of(Population::Drawn, old.times(factor))
+        }
+        (_, Limit::Latency(_)) => None,
+    }
 }
 
 fn tally<'a>(
@@ -332,10 +360,9 @@ fn tally<'a>(
     let windows = view.observation.windows;
     let (requests, length) = (trigger.requests, trigger.window);
     match stretch {
-        Stretch::Window => Cow::Owned(windows.tally(side, population, length)),
+        Stretch::Window => windows.tally(side, population, length),
         Stretch::Since(since) => {
-            let _ = (requests, since);
-            Cow::Owned(windows.tally(side, population, length))
+            Cow::Owned(windows.reaching_back(side, population, requests, length, since))
         }
     }
 }
