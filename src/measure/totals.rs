@@ -48,6 +48,8 @@ pub struct SideTotals {
     pub attempts: u64,
     /// Requests drawn for this side that the other one answered.
     pub failovers: u64,
+    /// Requests assigned by weight.
+    pub weighted: u64,
     /// Requests that a pinned route sent here.
     pub pinned: u64,
     /// Requests that the rule for writes sent here.
@@ -182,7 +184,7 @@ impl SideTotals {
             }
             Cause::Pinned => self.pinned += 1,
             Cause::Writes => self.by_writes += 1,
-            Cause::Weighted => (),
+            Cause::Weighted => self.weighted += 1,
         }
         self.tally.add_finished(finished);
         self.durations.add(finished.duration, 1);

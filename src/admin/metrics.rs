@@ -1,0 +1,263 @@
+//! `GET /metrics`: the status and the counts since start in Prometheus' text format.
+//!
+//! Every name stands in [`table`]. Labels are bounded by the plan: sides, routes, endpoints, triggers, classes. A route
+//! gets its histograms with its first request; its counters are there from the start, so that rates see the first
+//! error.
+
+mod families;
+mod table;
+
+use std::sync::LazyLock;
+
+use prometheus::{TextEncoder, core::Collector, process_collector::ProcessCollector};
+
+use crate::{
+    admin::metrics::families::{Families, Family},
+    control::Status,
+    cutover::Verdict,
+    measure::{Class, PartTotals, Rejection, Totals},
+    plan::{EndpointId, Plan, RouteId},
+    units::{PerSide, Side},
+};
+
+/// The content type of what [`render`] returns.
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// The ramp's states, as in the status.
+const RAMP_STATES: [&str; 5] = ["idle", "baking", "holding", "rolled_back", "complete"];
+
+/// The name of the route that takes what no route of the plan matches.
+const REST: &str = "rest";
+
+/// One for the process, which is what it measures.
+static PROCESS: LazyLock<ProcessCollector> = LazyLock::new(ProcessCollector::for_self);
+
+/// Why there are no metrics.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricsError {
+    /// The text could not be written.
+    #[error("the metrics could not be written as text")]
+    Encode(#[from] prometheus::Error),
+}
+
+/// The metrics as text.
+///
+/// # Errors
+/// See [`MetricsError`].
+pub fn render(plan: &Plan, status: &Status, totals: &Totals) -> Result<String, MetricsError> {
+    let mut families = Families::default();
+    add_position(&mut families, status);
+    add_triggers(&mut families, status);
+    add_requests(&mut families, plan, totals);
+    add_sides(&mut families, totals);
+    add_durations(&mut families, plan, totals);
+    add_load(&mut families, plan, totals);
+    add_endpoints(&mut families, plan, status, totals);
+    families.extend(PROCESS.collect());
+    Ok(TextEncoder::new().encode_to_string(families.as_slice())?)
+}
+
+fn add_position(families: &mut Families, status: &Status) {
+    let build = Family::of(table::BUILD_INFO).with(&[("version", &status.version)], 1.0);
+    families.add(build);
+    families.single(table::WEIGHT, status.weight / 100.0);
+    families.single(table::GENERATION, count(status.generation));
+    let mut states = Family::of(table::RAMP_STATE);
+    for state in RAMP_STATES {
+        states.push(&[("state", state)], truth(status.ramp.state == state));
+    }
+    families.add(states);
+    families.single(table::RAMP_STEP, size(status.ramp.step));
+    families.single(table::RAMP_STEPS, size(status.ramp.steps));
+    families.single(table::BAKE_REMAINING, status.ramp.bake_remaining_s);
+    families.single(table::ROLLBACKS, count(status.rollbacks));
+    families.single(table::STORE_WRITABLE, truth(status.store == "writable"));
+}
+
+fn add_triggers(families: &mut Families, status: &Status) {
+    let mut breach = Family::of(table::TRIGGER_BREACH);
+    let mut unknown = Family::of(table::TRIGGER_UNKNOWN);
+    let mut reading = Family::of(table::TRIGGER_READING);
+    let mut limit = Family::of(table::TRIGGER_LIMIT);
+    for trigger in &status.triggers {
+        let labels = [
+            ("trigger", trigger.name.as_str()),
+            ("reading", trigger.kind.as_str()),
+        ];
+        breach.push(&labels, truth(trigger.verdict == Verdict::Breach));
+        unknown.push(&labels, truth(trigger.verdict == Verdict::Unknown));
+        if let Some(value) = trigger.reading {
+            reading.push(&labels, value);
+        }
+        if let Some(value) = trigger.limit {
+            limit.push(&labels, value);
+        }
+    }
+    for family in [breach, unknown, reading, limit] {
+        families.add(family);
+    }
+}
+
+fn add_requests(families: &mut Families, plan: &Plan, totals: &Totals) {
+    let mut requests = Family::of(table::REQUESTS);
+    let mut errors = Family::of(table::ERRORS);
+    let mut sent = Family::of(table::REQUEST_BYTES);
+    let mut received = Family::of(table::RESPONSE_BYTES);
+    for (id, route) in routes(plan) {
+        let counts = totals.routes.get(&id).copied().unwrap_or_default();
+        for side in Side::ALL {
+            let counts: &PartTotals = &counts[side];
+            let labels = [("side", side.as_str()), ("route", route)];
+            for class in Class::ALL {
+                let [side, route] = labels;
+                let labels = [side, route, ("class", class.as_str())];
+                requests.push(&labels, count(counts.count(class)));
+            }
+            errors.push(&labels, count(counts.errors()));
+            sent.push(&labels, count(counts.bytes_up));
+            received.push(&labels, count(counts.bytes_down));
+        }
+    }
+    for family in [requests, errors, sent, received] {
+        families.add(family);
+    }
+}
+
+fn add_sides(families: &mut Families, totals: &Totals) {
+    let mut assignments = Family::of(table::ASSIGNMENTS);
+    let mut attempts = Family::of(table::ATTEMPTS);
+    let mut failovers = Family::of(table::FAILOVERS);
+    for side in Side::ALL {
+        let counts = &totals.sides[side];
+        let label = ("side", side.as_str());
+        for (cause, requests) in [
+            ("weighted", counts.weighted),
+            ("pinned", counts.pinned),
+            ("writes", counts.by_writes),
+            ("forced", counts.forced),
+        ] {
+            assignments.push(&[label, ("cause", cause)], count(requests));
+        }
+        attempts.push(&[label], count(counts.attempts));
+        failovers.push(&[label], count(counts.failovers));
+    }
+    for family in [assignments, attempts, failovers] {
+        families.add(family);
+    }
+}
+
+fn add_durations(families: &mut Families, plan: &Plan, totals: &Totals) {
+    let mut durations = Family::of(table::DURATION);
+    let mut heads = Family::of(table::RESPONSE_HEAD);
+    for (id, route) in routes(plan) {
+        let Some(counts) = totals.routes.get(&id) else {
+            continue;
+        };
+        for side in Side::ALL {
+            let labels = [("side", side.as_str()), ("route", route)];
+            durations.push_buckets(&labels, &counts[side].durations);
+            heads.push_buckets(&labels, &counts[side].heads);
+        }
+    }
+    families.add(durations);
+    families.add(heads);
+}
+
+fn add_load(families: &mut Families, plan: &Plan, totals: &Totals) {
+    let mut in_flight = Family::of(table::IN_FLIGHT);
+    let mut tunnels = Family::of(table::TUNNELS);
+    for side in Side::ALL {
+        for (id, route) in routes(plan) {
+            let labels = [("side", side.as_str()), ("route", route)];
+            in_flight.push(&labels, count(totals.route_in_flight(id, side)));
+        }
+        tunnels.push(&[("side", side.as_str())], count(totals.tunnels(side)));
+    }
+    families.add(in_flight);
+    families.add(tunnels);
+    families.single(table::CONNECTIONS, count(totals.connections()));
+    let mut rejected = Family::of(table::REJECTED);
+    for reason in Rejection::ALL {
+        let requests = totals.rejected[reason.index()];
+        rejected.push(&[("reason", reason.as_str())], count(requests));
+    }
+    families.add(rejected);
+    families.single(table::LOST, count(totals.lost));
+}
+
+fn add_endpoints(families: &mut Families, plan: &Plan, status: &Status, totals: &Totals) {
+    let mut usable = Family::of(table::ENDPOINT_USABLE);
+    let mut requests = Family::of(table::ENDPOINT_REQUESTS);
+    let mut in_flight = Family::of(table::ENDPOINT_IN_FLIGHT);
+    let mut heads = Family::of(table::ENDPOINT_RESPONSE_HEAD);
+    let names = PerSide::from_fn(|side| endpoint_names(plan, side));
+    for side in Side::ALL {
+        let states = &status.sides[side].endpoints;
+        for ((index, name), place) in (0..).zip(&names[side]).zip(0..) {
+            let labels = [("side", side.as_str()), ("endpoint", name.as_str())];
+            if let Some(state) = states.get::<usize>(place) {
+                usable.push(&labels, truth(state.healthy));
+            }
+            let id = EndpointId { side, index };
+            in_flight.push(&labels, count(totals.endpoint_in_flight(id)));
+            let Some(counts) = totals.endpoints.get(&id) else {
+                continue;
+            };
+            for class in Class::ALL {
+                let [side, endpoint] = labels;
+                let labels = [side, endpoint, ("class", class.as_str())];
+                requests.push(&labels, count(counts.count(class)));
+            }
+            heads.push_buckets(&labels, &counts.heads);
+        }
+    }
+    for family in [usable, requests, in_flight, heads] {
+        families.add(family);
+    }
+}
+
+/// Every route's id and name, that of the rest last.
+fn routes(plan: &Plan) -> impl Iterator<Item = (RouteId, &str)> {
+    let named = (0..).zip(&plan.routes);
+    let named = named.map(|(index, route)| (RouteId(index), route.name.as_str()));
+    named.chain([(RouteId::REST, REST)])
+}
+
+/// The endpoints' addresses; one that is named twice has its place behind it, since no two samples may share their
+/// labels.
+fn endpoint_names(plan: &Plan, side: Side) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (place, endpoint) in plan.upstreams[side].endpoints.iter().enumerate() {
+        let name = endpoint.to_string();
+        let name = match names.contains(&name) {
+            true => format!("{name}#{place}"),
+            false => name,
+        };
+        names.push(name);
+    }
+    names
+}
+
+/// The text format knows floats only: counts beyond 2^53 lose their last digits.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the text format knows floats only"
+)]
+const fn count(number: u64) -> f64 {
+    number as f64
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the text format knows floats only"
+)]
+const fn size(number: usize) -> f64 {
+    number as f64
+}
+
+const fn truth(holds: bool) -> f64 {
+    if holds { 1.0 } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests;
