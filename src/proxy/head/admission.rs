@@ -1,13 +1,169 @@
-//! What of an HTTP/2 request is refused: the checks that [`super::Guard`] makes on raw HTTP/1 heads.
+//! What of an HTTP/2 request is refused: the checks that [`super::Guard`] makes on raw HTTP/1 heads, as far as the
+//! `h2` crate leaves them to its users.
+//!
+//! It refuses connection-specific fields, control characters and upper-case names itself. A fragment in `:path` it
+//! cuts off, so nobody sees it.
 
-use http::request;
+use http::{
+    HeaderName, HeaderValue, Method,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+    request,
+};
 
-use crate::{measure::Rejection, proxy::head::GuardLimits};
+use crate::{
+    measure::Rejection,
+    proxy::head::{GuardLimits, Underscores, path::is_path_and_query},
+};
 
-/// Checks the head of an HTTP/2 request.
+/// Checks the head of an HTTP/2 request; [`super::target_of`] checks its authority.
 ///
 /// # Errors
 /// The reason to refuse it.
-pub fn admit_h2(_head: &request::Parts, _limits: &GuardLimits) -> Result<(), Rejection> {
-    todo!()
+pub fn admit_h2(head: &request::Parts, limits: &GuardLimits) -> Result<(), Rejection> {
+    if head.method == Method::CONNECT {
+        return Err(Rejection::Unsupported);
+    }
+    let target = head
+        .uri
+        .path_and_query()
+        .ok_or(Rejection::Malformed)?
+        .as_str();
+    if target.len() > limits.target_bytes {
+        return Err(Rejection::TargetTooLong);
+    }
+    let is_form = match target.as_bytes() {
+        b"*" => head.method == Method::OPTIONS,
+        target => target.starts_with(b"/") && is_path_and_query(target),
+    };
+    let is_scheme = matches!(head.uri.scheme_str(), None | Some("http" | "https"));
+    if !is_form || !is_scheme {
+        return Err(Rejection::Malformed);
+    }
+    if head.headers.len() > limits.headers || bytes_of(head) > limits.head_bytes {
+        return Err(Rejection::HeadTooLarge);
+    }
+    let lengths = head.headers.get_all(CONTENT_LENGTH);
+    let is_framed_once = lengths.iter().count() <= 1 && lengths.iter().all(is_length);
+    let are_fields = head
+        .headers
+        .iter()
+        .all(|it| is_field(it, limits.underscores));
+    if !is_framed_once || !are_fields || head.headers.contains_key(TRANSFER_ENCODING) {
+        return Err(Rejection::Malformed);
+    }
+    Ok(())
+}
+
+/// What the head would count in HTTP/1, so that one of the same size is treated alike in both protocols. HPACK adds 32
+/// a field, which the limit told to the peer has room for.
+fn bytes_of(head: &request::Parts) -> usize {
+    let target = head.uri.path_and_query().map_or(0, |it| it.as_str().len());
+    let fields = head.headers.iter();
+    target
+        + fields
+            .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
+            .sum::<usize>()
+}
+
+fn is_length(value: &HeaderValue) -> bool {
+    let digits = value.as_bytes();
+    !digits.is_empty() && digits.len() < 19 && digits.iter().all(u8::is_ascii_digit)
+}
+
+/// RFC 9113 section 8.2.1 forbids white space around values; what trims it and what does not would differ.
+fn is_field((name, value): (&HeaderName, &HeaderValue), underscores: Underscores) -> bool {
+    let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let value = value.as_bytes();
+    let has_space = is_space(value.first()) || is_space(value.last());
+    let is_name = match underscores {
+        Underscores::Accept => true,
+        Underscores::Refuse => !name.as_str().contains('_'),
+    };
+    is_name && !has_space
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    const LIMITS: GuardLimits = GuardLimits {
+        head_bytes: 200,
+        target_bytes: 50,
+        headers: 3,
+        underscores: Underscores::Refuse,
+    };
+
+    fn admit(method: Method, uri: &str, headers: &[(&str, &str)]) -> Result<(), Rejection> {
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (head, ()) = request.body(()).expect("the parts are valid").into_parts();
+        admit_h2(&head, &LIMITS)
+    }
+
+    #[test]
+    fn admits_what_is_in_order() {
+        let check = |uri, headers: &[(&str, &str)]| {
+            assert_eq!(
+                admit(Method::POST, uri, headers),
+                Ok(()),
+                "{uri} {headers:?}"
+            );
+        };
+        check(
+            "https://a/x?y=z",
+            &[("content-length", "3"), ("x", "a b"), ("y", "")],
+        );
+        check("http://a/%2F..", &[]);
+        assert_eq!(admit(Method::OPTIONS, "*", &[]), Ok(()));
+    }
+
+    #[test]
+    fn refuses_with_the_reason() {
+        let check = |uri: &str, headers: &[(&str, &str)], expected| {
+            assert_eq!(
+                admit(Method::POST, uri, headers),
+                Err(expected),
+                "{uri} {headers:?}"
+            );
+        };
+        let malformed = Rejection::Malformed;
+        check(
+            "https://a/x",
+            &[("content-length", "3"), ("content-length", "3")],
+            malformed,
+        );
+        check("https://a/x", &[("content-length", "+3")], malformed);
+        check("https://a/x", &[("content-length", "")], malformed);
+        check(
+            "https://a/x",
+            &[("transfer-encoding", "chunked")],
+            malformed,
+        );
+        check("https://a/x", &[("x_y", "z")], malformed);
+        check("https://a/x", &[("x", " z")], malformed);
+        check("https://a/x", &[("x", "z\t")], malformed);
+        check("https://a/x\\y", &[], malformed);
+        check("ftp://a/x", &[], malformed);
+        check("*", &[], malformed);
+        let long = format!("https://a/{}", "x".repeat(50));
+        check(&long, &[], Rejection::TargetTooLong);
+        check(
+            "https://a/x",
+            &[("a", ""), ("b", ""), ("c", ""), ("d", "")],
+            Rejection::HeadTooLarge,
+        );
+        check(
+            "https://a/x",
+            &[("a", &"b".repeat(200))],
+            Rejection::HeadTooLarge,
+        );
+        assert_eq!(
+            admit(Method::CONNECT, "a:443", &[]),
+            Err(Rejection::Unsupported)
+        );
+    }
 }

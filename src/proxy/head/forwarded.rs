@@ -1,10 +1,16 @@
 //! Who the client is behind trusted peers, and what endpoints are told about it.
 
+mod hops;
+
 use std::net::IpAddr;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue, header::FORWARDED};
 
 use crate::plan::ForwardingPlan;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// How the client's connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,13 +72,80 @@ pub struct Client {
     pub scheme: ClientScheme,
 }
 
-/// Finds the client behind the peer.
+/// Finds the client behind the peer: going from the peer towards the client, the first address that is not trusted.
 #[must_use]
-pub fn identify(_headers: &HeaderMap, _peer: Peer, _plan: &ForwardingPlan) -> Client {
-    todo!()
+pub fn identify(headers: &HeaderMap, peer: Peer, plan: &ForwardingPlan) -> Client {
+    let is_trusted = |address: &IpAddr| plan.trusted.iter().any(|it| it.contains(address));
+    let peer = Peer {
+        address: peer.address.to_canonical(),
+        ..peer
+    };
+    let mut client = Client {
+        peer,
+        trust: Trust::Untrusted,
+        address: peer.address,
+        scheme: peer.scheme,
+    };
+    if !is_trusted(&peer.address) {
+        return client;
+    }
+    client.trust = Trust::Trusted;
+    // Who is behind an address that we cannot read, nobody trusted has told us.
+    for node in hops::reported(headers).iter().rev() {
+        let Some(address) = node else { break };
+        client.address = *address;
+        if !is_trusted(address) {
+            break;
+        }
+    }
+    if let Some(scheme) = hops::reported_scheme(headers) {
+        client.scheme = scheme;
+    }
+    client
 }
 
-/// Writes `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` for the endpoint. `authority` is what the client asked for.
-pub fn forward(_headers: &mut HeaderMap, _client: &Client, _authority: &str) {
-    todo!()
+/// Writes `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` for the endpoint. `authority` is what the client asked
+/// for; empty where it named nothing.
+///
+/// What an untrusted peer said is removed first, the whole `X-Forwarded-*` family. To what a trusted one said the peer
+/// itself is appended; where it speaks only one of the two dialects, the other one is told the same.
+pub fn forward(headers: &mut HeaderMap, client: &Client, authority: &str) {
+    if client.trust == Trust::Untrusted {
+        remove_all(headers);
+    }
+    let peer = Some(client.peer.address);
+    let for_line = hops::extend(headers, &X_FORWARDED_FOR, hops::write_address, |out| {
+        hops::write_address(out, peer);
+    });
+    let forwarded = hops::extend(headers, &FORWARDED, hops::write_for, |out| {
+        hops::write_for(out, peer);
+        hops::write_pair(out, ";host=", authority);
+        hops::write_pair(out, ";proto=", client.peer.scheme.as_str());
+    });
+    headers.insert(X_FORWARDED_FOR, for_line);
+    headers.insert(FORWARDED, forwarded);
+    headers.insert(
+        X_FORWARDED_PROTO,
+        HeaderValue::from_static(client.scheme.as_str()),
+    );
+    if !headers.contains_key(X_FORWARDED_HOST)
+        && !authority.is_empty()
+        && let Ok(host) = HeaderValue::from_str(authority)
+    {
+        headers.insert(X_FORWARDED_HOST, host);
+    }
 }
+
+fn remove_all(headers: &mut HeaderMap) {
+    headers.remove(FORWARDED);
+    let family = headers
+        .keys()
+        .filter(|it| it.as_str().starts_with("x-forwarded-"));
+    let family: Vec<HeaderName> = family.cloned().collect();
+    for name in family {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,28 @@
 //! Removing what belongs to one connection only (RFC 9110 section 7.6.1).
+//!
+//! `Connection` can name further fields to remove. It cannot name those that say whom a message is for, how long it
+//! is, or who sent it: a client could make the proxy withhold them from the endpoint.
 
-use http::{HeaderMap, HeaderValue};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{
+        CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    },
+};
+
+/// Removed whether `Connection` names them or not.
+const HOP_BY_HOP: [HeaderName; 7] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Kept whether `Connection` names them or not; `X-Forwarded-*` as well.
+const KEPT: [HeaderName; 4] = [HOST, CONTENT_LENGTH, FORWARDED, TRAILER];
 
 /// The protocol that an upgrade asks for or grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,23 +31,183 @@ pub struct UpgradeProtocol(pub HeaderValue);
 /// What a request's hop-by-hop fields said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestHop {
-    /// The upgrade that the client asks for; never `h2c`, which is not offered.
+    /// The upgrade that the client asks for; never `h2c`, which RFC 9113 withdrew.
     pub upgrade: Option<UpgradeProtocol>,
     /// Whether it takes trailers (`TE: trailers`).
     pub takes_trailers: bool,
 }
 
 /// Strips a request and returns what the fields said.
-pub fn strip_request(_headers: &mut HeaderMap) -> RequestHop {
-    todo!()
+pub fn strip_request(headers: &mut HeaderMap) -> RequestHop {
+    let hop = RequestHop {
+        upgrade: upgrade_of(headers),
+        takes_trailers: tokens(headers, &TE).any(|it| {
+            let coding = it.split(|b| *b == b';').next().unwrap_or_default();
+            coding.trim_ascii().eq_ignore_ascii_case(b"trailers")
+        }),
+    };
+    strip(headers);
+    hop
 }
 
-/// Strips a response and returns the protocol of a 101.
-pub fn strip_response(_headers: &mut HeaderMap) -> Option<UpgradeProtocol> {
-    todo!()
+/// Strips a response and returns the protocol that its `Upgrade` names, which means something in a 101 only.
+pub fn strip_response(headers: &mut HeaderMap) -> Option<UpgradeProtocol> {
+    let upgrade = upgrade_of(headers);
+    strip(headers);
+    upgrade
 }
 
 /// Writes `Connection: upgrade` and `Upgrade`, for a request that asks for a tunnel and for its 101.
-pub fn set_upgrade(_headers: &mut HeaderMap, _protocol: &UpgradeProtocol) {
-    todo!()
+pub fn set_upgrade(headers: &mut HeaderMap, protocol: &UpgradeProtocol) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol.0.clone());
+}
+
+fn upgrade_of(headers: &HeaderMap) -> Option<UpgradeProtocol> {
+    let mut protocols = headers.get_all(UPGRADE).iter();
+    let (Some(protocol), None) = (protocols.next(), protocols.next()) else {
+        return None;
+    };
+    let is_meant = tokens(headers, &CONNECTION).any(|it| it.eq_ignore_ascii_case(b"upgrade"));
+    let is_h2c = |it: &[u8]| it.eq_ignore_ascii_case(b"h2c");
+    if !is_meant || protocol.is_empty() || tokens(headers, &UPGRADE).any(is_h2c) {
+        return None;
+    }
+    Some(UpgradeProtocol(protocol.clone()))
+}
+
+fn strip(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
+        .filter_map(|it| HeaderName::from_bytes(it).ok())
+        .filter(|it| !KEPT.contains(it) && !it.as_str().starts_with("x-forwarded-"))
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// The elements of a field that is a list of tokens, over all its lines.
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let lines = headers.get_all(name).into_iter();
+    let elements = lines.flat_map(|line| line.as_bytes().split(|b| *b == b','));
+    elements.map(<[u8]>::trim_ascii).filter(|it| !it.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&str, &str)]) -> HeaderMap {
+        let field = |(name, value): &(&str, &str)| {
+            let name: HeaderName = name.parse().expect("a valid name");
+            (name, value.parse().expect("a valid value"))
+        };
+        fields.iter().map(field).collect()
+    }
+
+    #[test]
+    fn strips_what_belongs_to_one_hop() {
+        let check = |fields: &[(&str, &str)], kept: &[&str]| {
+            let mut headers = headers(fields);
+            strip_request(&mut headers);
+            let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+            names.sort_unstable();
+            assert_eq!(names, kept, "{fields:?}");
+        };
+        let all = [
+            ("connection", "keep-alive, te"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "websocket"),
+            ("http2-settings", "AAMAAABk"),
+            ("trailer", "x"),
+            ("accept", "*/*"),
+        ];
+        check(&all, &["accept", "trailer"]);
+        check(
+            &[
+                ("connection", "x, Y"),
+                ("connection", "z"),
+                ("x", ""),
+                ("y", ""),
+                ("z", ""),
+            ],
+            &[],
+        );
+        check(&[("connection", "close, ,x y,"), ("x", "")], &["x"]);
+        let abuse = [
+            (
+                "connection",
+                "host, content-length, X-Forwarded-For, x-forwarded-proto, forwarded, cookie",
+            ),
+            ("host", "a"),
+            ("content-length", "1"),
+            ("x-forwarded-for", "::1"),
+            ("x-forwarded-proto", "http"),
+            ("forwarded", "for=\"[::1]\""),
+            ("cookie", "a=b"),
+        ];
+        let kept = [
+            "content-length",
+            "forwarded",
+            "host",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+        ];
+        check(&abuse, &kept);
+    }
+
+    #[test]
+    fn tells_upgrade_and_trailers() {
+        let check = |fields: &[(&str, &str)], upgrade: Option<&'static str>, takes_trailers| {
+            let upgrade = upgrade.map(|it| UpgradeProtocol(HeaderValue::from_static(it)));
+            let expected = RequestHop {
+                upgrade,
+                takes_trailers,
+            };
+            assert_eq!(strip_request(&mut headers(fields)), expected, "{fields:?}");
+        };
+        check(
+            &[
+                ("connection", "keep-alive, Upgrade"),
+                ("upgrade", "websocket"),
+            ],
+            Some("websocket"),
+            false,
+        );
+        check(&[("upgrade", "websocket")], None, false);
+        check(&[("connection", "upgrade")], None, false);
+        check(
+            &[("connection", "upgrade"), ("upgrade", "h2c")],
+            None,
+            false,
+        );
+        check(
+            &[
+                ("connection", "upgrade"),
+                ("upgrade", "a"),
+                ("upgrade", "b"),
+            ],
+            None,
+            false,
+        );
+        check(&[("te", "gzip;q=0.5, Trailers")], None, true);
+        check(&[("te", "trailers;q=1")], None, true);
+        check(&[("te", "gzip")], None, false);
+    }
+
+    #[test]
+    fn writes_an_upgrade_again() {
+        let mut headers = headers(&[("connection", "Upgrade"), ("upgrade", "websocket")]);
+        let protocol = strip_response(&mut headers).expect("it names one");
+        assert!(headers.is_empty());
+        set_upgrade(&mut headers, &protocol);
+        assert_eq!(headers[CONNECTION], "upgrade");
+        assert_eq!(headers[UPGRADE], "websocket");
+    }
 }

@@ -1,19 +1,31 @@
 //! A response's head on its way to the client.
+//!
+//! What would lead the client past the proxy is taken out or turned round: `Alt-Svc`, redirects to the side's own
+//! host, cookies for it.
 
-use http::{HeaderValue, Version, response};
+mod own_host;
+
+use http::{
+    HeaderName, HeaderValue, StatusCode, Version,
+    header::{ALT_SVC, CONTENT_LOCATION, Entry, LOCATION, SET_COOKIE},
+    response,
+};
 
 use crate::{
     plan::{ForwardingPlan, HostHeader},
-    proxy::head::{Client, UpgradeProtocol},
+    proxy::head::{Client, UpgradeProtocol, strip_response, via},
     units::Side,
 };
+
+const X_CHANGEOVER_SIDE: HeaderName = HeaderName::from_static("x-changeover-side");
+const X_CHANGEOVER_ERROR: HeaderName = HeaderName::from_static("x-changeover-error");
 
 /// What a response's head is rewritten with.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseContext<'a> {
     /// Who asked.
     pub client: &'a Client,
-    /// The host and port that the client asked for.
+    /// The host and port that the client asked for; empty where it named none.
     pub authority: &'a str,
     /// The host that the side was told.
     pub host: &'a HostHeader,
@@ -27,11 +39,183 @@ pub struct ResponseContext<'a> {
     pub version: Version,
 }
 
-/// Rewrites the head in place; returns the protocol of a 101, whose `Connection` and `Upgrade` are written again only
-/// by [`super::set_upgrade`].
+/// Rewrites the head in place; returns the protocol of a 101. Its `Connection` and `Upgrade` are removed as well, and
+/// written again by [`super::set_upgrade`] where the tunnel is granted.
 pub fn finish_response(
-    _head: &mut response::Parts,
-    _context: &ResponseContext<'_>,
+    head: &mut response::Parts,
+    context: &ResponseContext<'_>,
 ) -> Option<UpgradeProtocol> {
-    todo!()
+    let headers = &mut head.headers;
+    let upgrade = strip_response(headers);
+    if !context.forwarding.passes_alt_svc {
+        headers.remove(ALT_SVC);
+    }
+    // Ours alone to say, and each says something about this proxy.
+    headers.remove(X_CHANGEOVER_SIDE);
+    headers.remove(X_CHANGEOVER_ERROR);
+    if let HostHeader::Set(host) = context.host
+        && !context.authority.is_empty()
+    {
+        for name in [LOCATION, CONTENT_LOCATION] {
+            let moved = headers.get(&name).and_then(|it| {
+                own_host::retarget(it, host, context.client.scheme, context.authority)
+            });
+            if let Some(moved) = moved {
+                headers.insert(name, moved);
+            }
+        }
+        if let Entry::Occupied(mut cookies) = headers.entry(SET_COOKIE) {
+            for cookie in cookies.iter_mut() {
+                if let Some(moved) = own_host::drop_domain(cookie, host, context.authority) {
+                    *cookie = moved;
+                }
+            }
+        }
+    }
+    if let Some(cookie) = context.set_cookie {
+        headers.append(SET_COOKIE, cookie.clone());
+    }
+    if let Some(side) = context.reveals {
+        headers.insert(X_CHANGEOVER_SIDE, HeaderValue::from_static(side.as_str()));
+    }
+    via(headers, context.version);
+    upgrade.filter(|_| head.status == StatusCode::SWITCHING_PROTOCOLS)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Response, header::VIA};
+
+    use super::*;
+    use crate::proxy::head::{ClientScheme, Peer, Trust};
+
+    fn finish(
+        status: u16,
+        fields: &[(&'static str, &str)],
+        adjust: impl FnOnce(&mut ResponseContext<'_>),
+    ) -> (Vec<String>, Option<UpgradeProtocol>) {
+        let mut response = Response::builder().status(status);
+        for (name, value) in fields {
+            response = response.header(*name, *value);
+        }
+        let (mut head, ()) = response.body(()).expect("the parts are valid").into_parts();
+        let peer = Peer {
+            address: "192.0.2.1".parse().expect("an address"),
+            scheme: ClientScheme::Https,
+        };
+        let client = Client {
+            peer,
+            trust: Trust::Untrusted,
+            address: peer.address,
+            scheme: peer.scheme,
+        };
+        let mut context = ResponseContext {
+            client: &client,
+            authority: "shop.test",
+            host: &HostHeader::Set("new.internal".to_owned()),
+            forwarding: &ForwardingPlan::default(),
+            set_cookie: None,
+            reveals: None,
+            version: Version::HTTP_11,
+        };
+        adjust(&mut context);
+        let upgrade = finish_response(&mut head, &context);
+        assert_eq!(head.headers[VIA], "1.1 changeover");
+        head.headers.remove(VIA);
+        let line = |(name, value): (&HeaderName, &HeaderValue)| {
+            format!("{name}: {}", value.to_str().expect("it is ASCII"))
+        };
+        let mut lines: Vec<String> = head.headers.iter().map(line).collect();
+        lines.sort();
+        (lines, upgrade)
+    }
+
+    #[test]
+    fn removes_what_is_not_the_clients() {
+        let fields = [
+            ("connection", "keep-alive, x"),
+            ("x", "y"),
+            ("keep-alive", "timeout=5"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2,h2c"),
+            ("alt-svc", "h3=\":443\""),
+            ("x-changeover-side", "old"),
+            ("x-changeover-error", "overload"),
+            ("trailer", "grpc-status"),
+            ("etag", "\"a\""),
+        ];
+        let (lines, upgrade) = finish(200, &fields, |_| ());
+        assert_eq!(lines, ["etag: \"a\"", "trailer: grpc-status"]);
+        assert_eq!(upgrade, None);
+    }
+
+    #[test]
+    fn adds_what_is_ours() {
+        let cookie = HeaderValue::from_static("changeover=x");
+        let (lines, _) = finish(200, &[("set-cookie", "a=b")], |context| {
+            context.reveals = Some(Side::New);
+        });
+        assert_eq!(lines, ["set-cookie: a=b", "x-changeover-side: new"]);
+        let client = Client {
+            peer: Peer {
+                address: "192.0.2.1".parse().expect("an address"),
+                scheme: ClientScheme::Http,
+            },
+            trust: Trust::Untrusted,
+            address: "192.0.2.1".parse().expect("an address"),
+            scheme: ClientScheme::Http,
+        };
+        let context = ResponseContext {
+            client: &client,
+            authority: "shop.test",
+            host: &HostHeader::Keep,
+            forwarding: &ForwardingPlan {
+                passes_alt_svc: true,
+                ..ForwardingPlan::default()
+            },
+            set_cookie: Some(&cookie),
+            reveals: None,
+            version: Version::HTTP_2,
+        };
+        let response = Response::builder()
+            .header(SET_COOKIE, "a=b; Domain=new.internal")
+            .header(LOCATION, "http://new.internal/")
+            .header(ALT_SVC, "clear");
+        let (mut head, ()) = response.body(()).expect("the parts are valid").into_parts();
+        finish_response(&mut head, &context);
+        let cookies: Vec<_> = head.headers.get_all(SET_COOKIE).iter().collect();
+        assert_eq!(cookies, ["a=b; Domain=new.internal", "changeover=x"]);
+        assert_eq!(head.headers[LOCATION], "http://new.internal/");
+        assert_eq!(head.headers[ALT_SVC], "clear");
+        assert_eq!(head.headers[VIA], "2.0 changeover");
+    }
+
+    #[test]
+    fn turns_redirects_and_cookies_of_the_sides_own_host_round() {
+        let fields = [
+            ("location", "http://new.internal/cart?a=b#c"),
+            ("content-location", "//new.internal/cart"),
+            ("set-cookie", "a=b; Domain=new.internal; Path=/"),
+            ("set-cookie", "c=d; domain=.internal"),
+            ("set-cookie", "e=f; Domain=shop.test"),
+        ];
+        let (lines, _) = finish(302, &fields, |_| ());
+        let expected = [
+            "content-location: //shop.test/cart",
+            "location: https://shop.test/cart?a=b#c",
+            "set-cookie: a=b; Path=/",
+            "set-cookie: c=d",
+            "set-cookie: e=f; Domain=shop.test",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn only_a_101_grants_an_upgrade() {
+        let fields = [("connection", "upgrade"), ("upgrade", "websocket")];
+        let granted = UpgradeProtocol(HeaderValue::from_static("websocket"));
+        assert_eq!(finish(101, &fields, |_| ()), (vec![], Some(granted)));
+        assert_eq!(finish(200, &fields, |_| ()), (vec![], None));
+        assert_eq!(finish(101, &[], |_| ()), (vec![], None));
+    }
 }

@@ -1,17 +1,28 @@
-//! What a client is recognised by.
+//! What a client is recognised by, so that it keeps its side.
+//!
+//! The cookie holds an opaque id and nothing else, so a rollback and a resume re-issue nothing: the slot is the keyed
+//! hash of the id under the salt in force. A first visit's id is derived from the client's address and user agent
+//! instead of drawn, so that requests sent in parallel agree, and a client that takes no cookies keeps one id.
 
-use std::net::IpAddr;
+use std::{hash::Hasher, net::IpAddr};
 
-use http::{HeaderMap, HeaderValue};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{COOKIE, USER_AGENT},
+};
+use siphasher::sip128::{Hasher128, SipHasher24};
 
 use crate::{
     plan::{CookiePlan, Sticky},
     proxy::head::{Client, ClientScheme},
-    split::Draw,
+    split::{ClientKey, Draw, slot_of},
     units::{Salt, Slot},
 };
 
-/// The opaque id that our cookie carries: 26 characters.
+/// The digits of an id: 32 of them, five bits each, none that is taken for another.
+const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// The opaque id that our cookie carries: 128 bits as 26 digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientId([u8; 26]);
 
@@ -22,7 +33,7 @@ pub enum Identity {
     Nobody,
     /// The id in its cookie.
     Returning(ClientId),
-    /// The id that it gets, or would get if it took cookies.
+    /// The id that it is given.
     FirstVisit(ClientId),
     /// Its address.
     Address(IpAddr),
@@ -30,26 +41,134 @@ pub enum Identity {
     Header(HeaderValue),
 }
 
+impl ClientId {
+    fn from_bits(bits: u128) -> Self {
+        let mut digits = [0; 26];
+        let mut rest = bits;
+        for digit in digits.iter_mut().rev() {
+            let index = usize::try_from(rest % 32).expect("a remainder of 32 is small");
+            *digit = DIGITS[index];
+            rest /= 32;
+        }
+        Self(digits)
+    }
+
+    /// Takes an id as a client sends it back; `None` when it cannot be one of ours.
+    fn parse(text: &[u8]) -> Option<Self> {
+        let digits: [u8; 26] = text.try_into().ok()?;
+        // 26 digits hold 130 bits, so the first one is below 8.
+        let is_ours = digits[0] < b'8' && digits.iter().all(|it| DIGITS.contains(it));
+        is_ours.then_some(Self(digits))
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).expect("the digits are ASCII")
+    }
+}
+
 impl Identity {
     /// The slot under `salt`; `draw` is for whoever is not recognised.
     #[must_use]
-    pub fn slot(&self, _salt: &Salt, _draw: Draw) -> Slot {
-        todo!()
+    pub fn slot(&self, salt: &Salt, draw: Draw) -> Slot {
+        match self {
+            Self::Nobody => draw.slot(),
+            Self::Returning(id) | Self::FirstVisit(id) => slot_of(salt, ClientKey(&id.0)),
+            Self::Address(IpAddr::V4(address)) => slot_of(salt, ClientKey(&address.octets())),
+            Self::Address(IpAddr::V6(address)) => slot_of(salt, ClientKey(&address.octets())),
+            Self::Header(value) => slot_of(salt, ClientKey(value.as_bytes())),
+        }
     }
 }
 
 /// Recognises the client, and removes our cookie from what the endpoint will see.
 pub fn recognize(
-    _headers: &mut HeaderMap,
-    _sticky: &Sticky,
-    _client: &Client,
-    _salt: &Salt,
+    headers: &mut HeaderMap,
+    sticky: &Sticky,
+    client: &Client,
+    salt: &Salt,
 ) -> Identity {
-    todo!()
+    match sticky {
+        Sticky::None => Identity::Nobody,
+        Sticky::ClientIp => Identity::Address(client.address),
+        Sticky::Header(name) => match headers.get(name) {
+            Some(value) if !value.is_empty() => Identity::Header(value.clone()),
+            _ => Identity::Address(client.address),
+        },
+        Sticky::Cookie(plan) => match take_cookie(headers, plan.name.as_bytes()) {
+            Some(id) => Identity::Returning(id),
+            None => Identity::FirstVisit(derive(headers, client.address, salt)),
+        },
+    }
 }
 
 /// The `Set-Cookie` that gives a first visitor its id.
 #[must_use]
-pub fn set_cookie(_id: &ClientId, _plan: &CookiePlan, _scheme: ClientScheme) -> HeaderValue {
-    todo!()
+pub fn set_cookie(id: &ClientId, plan: &CookiePlan, scheme: ClientScheme) -> HeaderValue {
+    let (name, id, age) = (&plan.name, id.as_str(), plan.lifetime.as_secs());
+    let secure = match scheme {
+        ClientScheme::Http => "",
+        ClientScheme::Https => "; Secure",
+    };
+    let text = format!("{name}={id}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
+    HeaderValue::try_from(text).expect("the plan's cookie name is a token, and the rest is ASCII")
 }
+
+/// Removes every cookie called `name` and returns the first id of ours among them. Other cookies stay as they are, byte
+/// for byte.
+fn take_cookie(headers: &mut HeaderMap, name: &[u8]) -> Option<ClientId> {
+    let is_ours =
+        |line: &HeaderValue| pairs(line.as_bytes()).any(|pair| value_of(pair, name).is_some());
+    if !headers.get_all(COOKIE).iter().any(is_ours) {
+        return None;
+    }
+    let lines: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
+    headers.remove(COOKIE);
+    let mut found = None;
+    for line in lines {
+        let mut kept = Vec::with_capacity(line.len());
+        for pair in pairs(line.as_bytes()) {
+            match value_of(pair, name) {
+                Some(value) => found = found.or_else(|| ClientId::parse(value)),
+                None if kept.is_empty() => kept.extend_from_slice(pair.trim_ascii_start()),
+                None => {
+                    kept.push(b';');
+                    kept.extend_from_slice(pair);
+                }
+            }
+        }
+        if !kept.is_empty() {
+            let kept = HeaderValue::from_maybe_shared(bytes::Bytes::from(kept));
+            headers.append(COOKIE, kept.expect("parts of a valid value are one"));
+        }
+    }
+    found
+}
+
+/// The pairs of a `Cookie` line, with the white space before them.
+fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|b| *b == b';')
+}
+
+/// The value of a pair that is called `name`.
+fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let rest = pair.trim_ascii().strip_prefix(name)?;
+    rest.strip_prefix(b"=")
+}
+
+/// An id that requests of one client agree on before it has one: a keyed hash of address and user agent.
+fn derive(headers: &HeaderMap, address: IpAddr, salt: &Salt) -> ClientId {
+    let mut hasher = SipHasher24::new_with_key(salt.bytes());
+    match address {
+        IpAddr::V4(address) => hasher.write(&address.to_ipv6_mapped().octets()),
+        IpAddr::V6(address) => hasher.write(&address.octets()),
+    }
+    if let Some(agent) = headers.get(USER_AGENT) {
+        hasher.write(agent.as_bytes());
+    }
+    ClientId::from_bits(hasher.finish128().as_u128())
+}
+
+#[cfg(test)]
+mod tests;

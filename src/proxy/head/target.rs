@@ -1,8 +1,11 @@
-//! What a request is for: its authority and path.
+//! What a request is for: its authority and path, in either protocol.
 
-use http::request;
+use http::{Version, header::HOST, request, uri::Scheme};
 
-use crate::{measure::Rejection, proxy::head::Authority};
+use crate::{
+    measure::Rejection,
+    proxy::head::{Authority, ClientScheme},
+};
 
 /// The authority and the raw path that a request names.
 #[derive(Clone, Copy, Debug)]
@@ -13,10 +16,86 @@ pub struct RequestTarget<'a> {
     pub path: &'a str,
 }
 
-/// Reads the target of a request of either protocol.
+/// Reads the target of a request.
 ///
 /// # Errors
-/// [`Rejection::Malformed`] when there is no authority, or two that differ.
-pub fn target_of(_head: &request::Parts) -> Result<RequestTarget<'_>, Rejection> {
-    todo!()
+/// [`Rejection::Malformed`] when there is no authority, a malformed one, or two that differ.
+pub fn target_of(head: &request::Parts) -> Result<RequestTarget<'_>, Rejection> {
+    let authority = authority_of(head)?;
+    if authority.is_none() && head.version != Version::HTTP_10 {
+        return Err(Rejection::Malformed);
+    }
+    Ok(RequestTarget {
+        authority,
+        path: head.uri.path(),
+    })
+}
+
+/// `:authority` or that of an absolute target, and `Host`, must be the same if both are there.
+fn authority_of(head: &request::Parts) -> Result<Option<Authority<'_>>, Rejection> {
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let host = hosts.next().map(|it| parse(it.as_bytes())).transpose()?;
+    if hosts.next().is_some() {
+        return Err(Rejection::Malformed);
+    }
+    let Some(named) = head.uri.authority() else {
+        return Ok(host);
+    };
+    let named = parse(named.as_str().as_bytes())?;
+    let scheme = if head.uri.scheme() == Some(&Scheme::HTTPS) {
+        ClientScheme::Https
+    } else {
+        ClientScheme::Http
+    };
+    if host.is_some_and(|host| !named.is_same(&host, scheme)) {
+        return Err(Rejection::Malformed);
+    }
+    Ok(Some(named))
+}
+
+fn parse(text: &[u8]) -> Result<Authority<'_>, Rejection> {
+    Authority::parse(text).ok_or(Rejection::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn head(version: Version, uri: &str, hosts: &[&str]) -> request::Parts {
+        let mut request = Request::builder().version(version).uri(uri);
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        request
+            .body(())
+            .expect("the parts are valid")
+            .into_parts()
+            .0
+    }
+
+    #[test]
+    fn finds_the_one_authority() {
+        let check = |version, uri, hosts: &[&str], expected: Result<Option<&str>, Rejection>| {
+            let head = head(version, uri, hosts);
+            let found = target_of(&head).map(|it| it.authority.map(|it| it.as_str()));
+            assert_eq!(found, expected, "{uri} {hosts:?}");
+        };
+        let malformed = Err(Rejection::Malformed);
+        check(Version::HTTP_11, "/x", &["a:80"], Ok(Some("a:80")));
+        check(Version::HTTP_11, "/x", &[], malformed);
+        check(Version::HTTP_11, "/x", &["a", "a"], malformed);
+        check(Version::HTTP_11, "/x", &["u@a"], malformed);
+        check(Version::HTTP_11, "http://a/x", &["A:80"], Ok(Some("a")));
+        check(Version::HTTP_11, "http://a/x", &["b"], malformed);
+        check(Version::HTTP_10, "/x", &[], Ok(None));
+        check(Version::HTTP_2, "https://a/x", &[], Ok(Some("a")));
+        check(Version::HTTP_2, "https://a/x", &["a:443"], Ok(Some("a")));
+        check(Version::HTTP_2, "https://a/x", &["a:80"], malformed);
+        check(Version::HTTP_2, "http://a/x", &["evil"], malformed);
+        check(Version::HTTP_2, "http://u:p@a/x", &[], malformed);
+        check(Version::HTTP_2, "/x", &["a"], Ok(Some("a")));
+        check(Version::HTTP_2, "/x", &[], malformed);
+    }
 }

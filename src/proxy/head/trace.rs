@@ -1,8 +1,15 @@
-//! Marks that let a request be followed: `x-request-id`, `traceparent`, `Via`.
+//! Marks that let a request be followed: `x-request-id`, `traceparent` and `Via`.
 
-use http::{HeaderMap, HeaderValue, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header::VIA};
 
 use crate::{proxy::head::Trust, units::Timestamp};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// Bytes of a request id that is kept: enough for every format in use, too few to fill logs.
+const REQUEST_ID_BYTES: usize = 128;
 
 /// What new ids are made of.
 #[derive(Clone, Copy, Debug)]
@@ -16,16 +23,231 @@ pub struct TraceSource {
 }
 
 /// Writes all three for the endpoint and returns the request id. `version` is the one that the client spoke.
+///
+/// A trusted peer's request id is kept if it is well-formed, anybody else's is replaced by a new UUIDv7: it goes into
+/// logs. A trace is continued whoever began it, with a new span; a new one begins as sampled, since endpoints that
+/// follow their parent's choice would otherwise stop tracing as soon as a proxy stands before them.
 pub fn stamp_request(
-    _headers: &mut HeaderMap,
-    _trust: Trust,
-    _version: Version,
-    _source: TraceSource,
+    headers: &mut HeaderMap,
+    trust: Trust,
+    version: Version,
+    source: TraceSource,
 ) -> HeaderValue {
-    todo!()
+    via(headers, version);
+    let traceparent = continue_trace(headers, source.span).unwrap_or_else(|| {
+        // State belongs to the trace that it came with.
+        headers.remove(TRACESTATE);
+        // An id of zeros is void.
+        traceparent(
+            &hex::encode(source.random.max(1).to_be_bytes()),
+            source.span,
+            "01",
+        )
+    });
+    headers.insert(TRACEPARENT, traceparent);
+    let kept = match trust {
+        Trust::Trusted => single(headers, &X_REQUEST_ID).filter(|it| is_request_id(it)),
+        Trust::Untrusted => None,
+    };
+    let id = kept.cloned().unwrap_or_else(|| new_request_id(source));
+    headers.insert(X_REQUEST_ID, id.clone());
+    id
 }
 
-/// Appends ourselves to `Via`; `version` is the one that the message was received in.
-pub fn via(_headers: &mut HeaderMap, _version: Version) {
-    todo!()
+/// Appends ourselves to `Via` (RFC 9110 section 7.6.3); `version` is the one that the message was received in.
+pub fn via(headers: &mut HeaderMap, version: Version) {
+    let ours = match version {
+        Version::HTTP_2 => "2.0 changeover",
+        Version::HTTP_10 => "1.0 changeover",
+        _ => "1.1 changeover",
+    };
+    headers.append(VIA, HeaderValue::from_static(ours));
+}
+
+/// The only value of a field; `None` if there are more.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+fn is_request_id(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    let is_plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:=+/@".contains(b);
+    !bytes.is_empty() && bytes.len() <= REQUEST_ID_BYTES && bytes.iter().all(is_plain)
+}
+
+fn new_request_id(source: TraceSource) -> HeaderValue {
+    let millis = u64::try_from(source.now.micros() / 1000).unwrap_or(0);
+    let [.., a, b, c, d, e, f, g, h, i, j] = source.random.to_be_bytes();
+    let random = [a, b, c, d, e, f, g, h, i, j];
+    let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+    let mut buffer = uuid::Uuid::encode_buffer();
+    let text = id.hyphenated().encode_lower(&mut buffer);
+    HeaderValue::from_str(text).expect("a UUID's text is ASCII")
+}
+
+/// The incoming `traceparent` with our span in it; `None` when there is none that is well-formed (W3C Trace Context
+/// section 3.2). One of a later version is continued in the form of version 00, as its section 3.2.4 says.
+fn continue_trace(headers: &HeaderMap, span: u64) -> Option<HeaderValue> {
+    let text = single(headers, &TRACEPARENT)?.to_str().ok()?;
+    let mut fields = text.splitn(5, '-');
+    let mut field = |length| {
+        fields
+            .next()
+            .filter(|it| it.len() == length && is_lower_hex(it))
+    };
+    let (version, trace, parent, flags) = (field(2)?, field(32)?, field(16)?, field(2)?);
+    let is_zero = |it: &str| it.bytes().all(|b| b == b'0');
+    let has_more = fields.next().is_some();
+    if version == "ff" || (version == "00" && has_more) || is_zero(trace) || is_zero(parent) {
+        return None;
+    }
+    let flags = if version == "00" {
+        flags
+    } else {
+        known_flags(flags)
+    };
+    Some(traceparent(trace, span, flags))
+}
+
+/// Of a later version's flags only the sampled bit is known.
+fn known_flags(flags: &str) -> &'static str {
+    let is_sampled = u8::from_str_radix(flags, 16).is_ok_and(|it| it & 1 == 1);
+    if is_sampled { "01" } else { "00" }
+}
+
+fn is_lower_hex(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn traceparent(trace: &str, span: u64, flags: &str) -> HeaderValue {
+    let text = format!("00-{trace}-{:016x}-{flags}", span.max(1));
+    HeaderValue::try_from(text).expect("hexadecimal digits and hyphens are ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SOURCE: TraceSource = TraceSource {
+        now: Timestamp::from_micros(1_790_000_000_123_456),
+        random: 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff,
+        span: 0xfeed,
+    };
+
+    const NEW_TRACE: &str = "00-00112233445566778899aabbccddeeff-000000000000feed-01";
+
+    fn stamp(trust: Trust, fields: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, value.parse().expect("a valid value"));
+        }
+        let id = stamp_request(&mut headers, trust, Version::HTTP_2, SOURCE);
+        assert_eq!(headers[X_REQUEST_ID], id);
+        headers
+    }
+
+    #[test]
+    fn only_a_trusted_peers_well_formed_request_id_is_kept() {
+        let check = |trust, fields: &[(&'static str, &str)], is_kept: bool| {
+            let headers = stamp(trust, fields);
+            let ids: Vec<_> = headers.get_all(X_REQUEST_ID).iter().collect();
+            assert_eq!(ids.len(), 1);
+            assert_eq!(
+                fields.first().is_some_and(|it| ids[0] == it.1),
+                is_kept,
+                "{fields:?}"
+            );
+        };
+        check(Trust::Trusted, &[], false);
+        check(Trust::Trusted, &[("x-request-id", "abc-1.2:3")], true);
+        check(Trust::Untrusted, &[("x-request-id", "abc-1.2:3")], false);
+        check(Trust::Trusted, &[("x-request-id", "a b")], false);
+        check(Trust::Trusted, &[("x-request-id", "")], false);
+        check(Trust::Trusted, &[("x-request-id", &"a".repeat(129))], false);
+        check(
+            Trust::Trusted,
+            &[("x-request-id", "a"), ("x-request-id", "a")],
+            false,
+        );
+    }
+
+    #[test]
+    fn a_new_request_id_is_a_uuid_of_version_7() {
+        let headers = stamp(Trust::Untrusted, &[]);
+        let id = headers[X_REQUEST_ID].to_str().expect("it is ASCII");
+        let id: uuid::Uuid = id.parse().expect("it is a UUID");
+        assert_eq!(id.get_version_num(), 7);
+        let (seconds, nanos) = id.get_timestamp().expect("it has one").to_unix();
+        assert_eq!((seconds, nanos), (1_790_000_000, 123_000_000));
+    }
+
+    #[test]
+    fn a_trace_is_continued_or_begun() {
+        const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let check = |value: String, expected: &str| {
+            let state = ("tracestate", "a=b");
+            let headers = stamp(Trust::Untrusted, &[("traceparent", &value), state]);
+            assert_eq!(headers[TRACEPARENT], expected, "{value}");
+            assert_eq!(
+                headers.contains_key(TRACESTATE),
+                expected != NEW_TRACE,
+                "{value}"
+            );
+        };
+        let parent = "00f067aa0ba902b7";
+        let continued = |flags: &str| format!("00-{TRACE}-000000000000feed-{flags}");
+        check(format!("00-{TRACE}-{parent}-01"), &continued("01"));
+        check(format!("00-{TRACE}-{parent}-00"), &continued("00"));
+        check(format!("cc-{TRACE}-{parent}-03-more"), &continued("01"));
+        check(format!("cc-{TRACE}-{parent}-02"), &continued("00"));
+        check(format!("00-{TRACE}-{parent}-01-more"), NEW_TRACE);
+        check(format!("ff-{TRACE}-{parent}-01"), NEW_TRACE);
+        check(format!("00-{}-{parent}-01", "0".repeat(32)), NEW_TRACE);
+        check(format!("00-{TRACE}-{}-01", "0".repeat(16)), NEW_TRACE);
+        check(
+            format!("00-{}-{parent}-01", TRACE.to_uppercase()),
+            NEW_TRACE,
+        );
+        check(format!("00-{TRACE}-{parent}"), NEW_TRACE);
+        check(String::new(), NEW_TRACE);
+    }
+
+    #[test]
+    fn two_traces_are_none() {
+        let value = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let headers = stamp(
+            Trust::Trusted,
+            &[("traceparent", value), ("traceparent", value)],
+        );
+        assert_eq!(headers.get_all(TRACEPARENT).iter().count(), 1);
+        assert_eq!(headers[TRACEPARENT], NEW_TRACE);
+    }
+
+    #[test]
+    fn via_names_the_version_received() {
+        let check = |version, expected: &str| {
+            let mut headers = HeaderMap::new();
+            headers.append(VIA, HeaderValue::from_static("1.1 front"));
+            via(&mut headers, version);
+            let lines: Vec<_> = headers.get_all(VIA).iter().collect();
+            assert_eq!(lines, ["1.1 front", expected]);
+        };
+        check(Version::HTTP_10, "1.0 changeover");
+        check(Version::HTTP_11, "1.1 changeover");
+        check(Version::HTTP_2, "2.0 changeover");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sent_is_always_well_formed(value in "[0-9a-fA-F-]{0,70}", span: u64) {
+            let mut headers = HeaderMap::new();
+            headers.insert(TRACEPARENT, value.parse().expect("a valid value"));
+            stamp_request(&mut headers, Trust::Trusted, Version::HTTP_11, TraceSource { span, ..SOURCE });
+            prop_assert_eq!(headers[TRACEPARENT].len(), 55);
+            prop_assert!(continue_trace(&headers, 1).is_some());
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::field::is_token_byte;
 use crate::{
     measure::Rejection,
-    proxy::head::{Authority, ClientScheme, GuardLimits},
+    proxy::head::{Authority, ClientScheme, GuardLimits, path::is_path_and_query},
 };
 
 /// The protocol versions that are served.
@@ -91,16 +91,4 @@ const fn prefix_of(scheme: ClientScheme) -> &'static [u8] {
 fn strip_prefix<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
     let (start, rest) = text.split_at_checked(prefix.len())?;
     start.eq_ignore_ascii_case(prefix).then_some(rest)
-}
-
-/// The bytes that a URI may hold and a few that clients send all the same; no white space, no control
-/// characters, no fragment. A backslash is a slash to some servers, so a path has none.
-fn is_path_and_query(text: &[u8]) -> bool {
-    let end = text.iter().position(|b| *b == b'?').unwrap_or(text.len());
-    let (path, query) = text.split_at(end);
-    let is_path_byte = |b: &u8| matches!(b, 0x21 | 0x22 | 0x24..=0x3B | 0x3D | 0x40..=0x5B | 0x5D..=0x5F | 0x61..=0x7E | 0x80..);
-    let is_query_byte = |b: &u8| matches!(b, 0x21 | 0x24..=0x3B | 0x3D | 0x3F..=0x7E | 0x80..);
-    path.iter().all(is_path_byte)
-        && query.iter().all(is_query_byte)
-        && (text.is_ascii() || str::from_utf8(text).is_ok())
 }
