@@ -17,6 +17,10 @@ mod lease;
 mod pool;
 mod slots;
 mod socket;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod upload;
 mod upstreams;

@@ -6,9 +6,11 @@
 use std::{
     cell::{Cell, RefCell},
     error::Error,
+    fmt,
     future::poll_fn,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -123,10 +125,11 @@ impl<B> Http1<B> {
 pub(crate) struct Http2<B> {
     sender: http2::SendRequest<Upload<B>>,
     streams: Cell<u32>,
-    streams_max: Rc<Cell<u32>>,
+    /// The smaller of our limit and the endpoint's, which it may change at any time.
+    streams_max: StreamsMax,
     is_retired: Cell<bool>,
     idle_since: Cell<Instant>,
-    slots: std::sync::Arc<Slots>,
+    slots: Arc<Slots>,
     _drivers: (Driver, Driver),
 }
 
@@ -139,34 +142,33 @@ where
     pub(crate) async fn start(
         socket: Socket,
         limits: &Limits,
-        slots: std::sync::Arc<Slots>,
+        slots: Arc<Slots>,
         now: Instant,
     ) -> Result<Rc<Self>, DialError> {
         let tasks = Tasks::default();
         let started = builder(limits, tasks.clone())
             .handshake(TokioIo::new(socket))
             .await;
-        let (sender, mut connection) = started.map_err(DialError::Http)?;
+        let (sender, connection) = started.map_err(DialError::Http)?;
         let connection_task = tasks.first.borrow_mut().take();
         let connection_task = connection_task.expect("the handshake spawned the connection's task");
-        let streams_max = Rc::new(Cell::new(limits.streams));
-        let told = Rc::clone(&streams_max);
-        let limit = limits.streams;
+        let requests = Rc::new(RefCell::new(connection));
+        let driven = Rc::clone(&requests);
         let request_task = spawn_local(async move {
-            let ended = poll_fn(|cx| {
-                let polled = Pin::new(&mut connection).poll(cx);
-                let allowed = u32::try_from(connection.current_max_send_streams());
-                told.set(allowed.unwrap_or(limit).min(limit));
-                polled
-            });
+            let ended = poll_fn(|cx| Pin::new(&mut *driven.borrow_mut()).poll(cx));
             if let Err(error) = ended.await {
                 tracing::debug!(%error, "a connection to an endpoint ended with an error");
             }
         });
+        let limit = limits.streams;
+        let streams_max = move || {
+            let allowed = u32::try_from(requests.borrow().current_max_send_streams());
+            allowed.unwrap_or(limit).min(limit)
+        };
         Ok(Rc::new(Self {
             sender,
             streams: Cell::new(0),
-            streams_max,
+            streams_max: StreamsMax(Box::new(streams_max)),
             is_retired: Cell::new(false),
             idle_since: Cell::new(now),
             slots,
@@ -219,7 +221,7 @@ impl<B> Http2<B> {
 
     /// Whether a stream is free.
     pub(crate) fn has_free_stream(&self) -> bool {
-        self.is_open() && self.streams.get() < self.streams_max.get()
+        self.is_open() && self.streams.get() < (self.streams_max.0)()
     }
 
     /// Since when it has had no stream; `None` while it has one.
@@ -248,6 +250,15 @@ impl<B> Drop for Stream<B> {
         debug_assert!(streams.get() > 0, "a stream is given back once");
         streams.set(streams.get().saturating_sub(1));
         self.connection.slots.wake_one();
+    }
+}
+
+/// Reads how many streams may be open at once.
+struct StreamsMax(Box<dyn Fn() -> u32>);
+
+impl fmt::Debug for StreamsMax {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StreamsMax").field(&(self.0)()).finish()
     }
 }
 

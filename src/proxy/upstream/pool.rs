@@ -180,11 +180,15 @@ impl<B> Pool<B> {
         &self.slots
     }
 
-    /// Connections without an exchange.
+    /// Connections without an exchange that could take one.
     pub(crate) fn idle(&self) -> usize {
+        let idle = self.idle.borrow();
+        let ready = idle.iter().filter(|it| it.connection.is_ready());
         let shared = self.shared.borrow();
-        let unused = shared.iter().filter(|it| it.idle_since().is_some());
-        self.idle.borrow().len() + unused.count()
+        let unused = shared
+            .iter()
+            .filter(|it| it.is_open() && it.idle_since().is_some());
+        ready.count() + unused.count()
     }
 
     fn turn_now(&self, want: Want) -> Option<Turn<B>> {

@@ -1,0 +1,381 @@
+//! When an HTTP/1.1 connection is used again, and when never.
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, Empty};
+use tokio::{
+    io,
+    sync::mpsc,
+    task::{spawn_local, yield_now},
+};
+
+use crate::{
+    clock,
+    plan::Scheme,
+    proxy::upstream::{
+        BreakKind, SendError,
+        testing::{
+            NEW, Peer, World, eventually, get, listen, local, plan, post, request, text, upload,
+        },
+    },
+};
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// A world, the other end of its one connection, and a way to see that no second one was opened.
+async fn connected() -> (World, Peer, tokio::net::TcpListener) {
+    let (listener, address) = listen().await;
+    let world = World::with_new(Scheme::Http, address);
+    let lease = world.lease().await;
+    assert!(!lease.is_reused());
+    drop(lease);
+    let peer = Peer::accept(&listener).await;
+    eventually("the connection is idle", || world.upstreams.idle(NEW) == 1).await;
+    (world, peer, listener)
+}
+
+/// Sends `request` and answers it with `response`, to which the proxy gets `body`.
+async fn exchange(world: &World, peer: &mut Peer, method: Method, response: &str, body: &str) {
+    let empty = Empty::new().map_err(|it| match it {}).boxed_unsync();
+    let sending = world.send(request(method, "/", empty));
+    let answering = async {
+        peer.read_head().await;
+        peer.write(response).await;
+    };
+    let (got, ()) = tokio::join!(sending, answering);
+    assert_eq!(text(got.unwrap()).await, body);
+}
+
+/// The connection is closed, and the next request opens another.
+async fn assert_poisoned(world: &World, peer: &mut Peer) {
+    peer.closed().await;
+    assert_eq!(world.upstreams.idle(NEW), 0);
+    eventually("its place is free", || world.upstreams.open(NEW) == 0).await;
+    assert!(!world.lease().await.is_reused());
+}
+
+#[tokio::test]
+async fn a_clean_exchange_leaves_a_connection_for_the_next() {
+    local(async {
+        let (world, mut peer, _listener) = connected().await;
+        for response in [
+            OK,
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            OK,
+        ] {
+            exchange(&world, &mut peer, Method::GET, response, "ok").await;
+            eventually("it is idle again", || world.upstreams.idle(NEW) == 1).await;
+        }
+        for (method, response) in [
+            (Method::GET, "HTTP/1.1 204 No Content\r\n\r\n"),
+            (
+                Method::GET,
+                "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n",
+            ),
+            (Method::HEAD, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"),
+        ] {
+            exchange(&world, &mut peer, method, response, "").await;
+            eventually("it is idle again", || world.upstreams.idle(NEW) == 1).await;
+        }
+        assert!(world.lease().await.is_reused());
+        assert_eq!(world.upstreams.open(NEW), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_upload_that_ended_leaves_a_connection_for_the_next() {
+    local(async {
+        let (world, mut peer, _listener) = connected().await;
+        let sending = world.send(post("/", "hello"));
+        let answering = async {
+            peer.read_until("hello").await;
+            peer.write(OK).await;
+        };
+        let (got, ()) = tokio::join!(sending, answering);
+        assert_eq!(text(got.unwrap()).await, "ok");
+        eventually("it is idle again", || world.upstreams.idle(NEW) == 1).await;
+        assert!(world.lease().await.is_reused());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bytes_behind_a_response_close_its_connection() {
+    local(async {
+        for (method, response, body) in [
+            (
+                Method::GET,
+                "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n",
+                "ok",
+            ),
+            (
+                Method::GET,
+                "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok\r\n",
+                "ok",
+            ),
+            (
+                Method::GET,
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nx",
+                "ok",
+            ),
+            (
+                Method::GET,
+                "HTTP/1.1 204 No Content\r\ncontent-length: 3\r\n\r\nbad",
+                "",
+            ),
+            (
+                Method::GET,
+                "HTTP/1.1 304 Not Modified\r\ncontent-length: 3\r\n\r\nbad",
+                "",
+            ),
+            (
+                Method::HEAD,
+                "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nbad",
+                "",
+            ),
+        ] {
+            let (world, mut peer, _listener) = connected().await;
+            exchange(&world, &mut peer, method, response, body).await;
+            assert_poisoned(&world, &mut peer).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bytes_that_come_after_the_response_close_its_connection() {
+    local(async {
+        let (world, mut peer, _listener) = connected().await;
+        exchange(&world, &mut peer, Method::GET, OK, "ok").await;
+        eventually("it is idle", || world.upstreams.idle(NEW) == 1).await;
+        peer.write("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged")
+            .await;
+        assert_poisoned(&world, &mut peer).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_download_that_nobody_finishes_closes_its_connection() {
+    local(async {
+        let (world, mut peer, _listener) = connected().await;
+        let sending = world.send(get("/"));
+        let answering = async {
+            peer.read_head().await;
+            peer.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nsome")
+                .await;
+        };
+        let (got, ()) = tokio::join!(sending, answering);
+        let mut body = got.unwrap().into_body();
+        assert_eq!(
+            &body.frame().await.unwrap().unwrap().into_data().unwrap()[..],
+            b"some"
+        );
+        assert_eq!(world.upstreams.in_flight(NEW), 1);
+        drop(body);
+        assert_eq!(world.upstreams.in_flight(NEW), 0);
+        assert_poisoned(&world, &mut peer).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_response_that_nobody_waits_for_closes_its_connection() {
+    local(async {
+        let (world, mut peer, _listener) = connected().await;
+        tokio::select! {
+            biased;
+            _ = peer.read_head() => (),
+            _ = world.send(get("/")) => panic!("nobody answered"),
+        }
+        assert_poisoned(&world, &mut peer).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_upload_that_fails_closes_its_connection_and_is_no_fault_of_the_endpoint() {
+    local(async {
+        let (world, mut peer, _listener) = connected().await;
+        let (request, pieces) = upload("/");
+        let uploading = async {
+            send_piece(&pieces, "half").await;
+            peer.read_until("half").await;
+            let gone = io::Error::from(io::ErrorKind::ConnectionReset);
+            pieces.send(Err(gone)).await.unwrap();
+        };
+        let (got, ()) = tokio::join!(world.send(request), uploading);
+        let Err(SendError::Broken { kind, .. }) = got else {
+            panic!("there is no response to {got:?}");
+        };
+        assert_eq!(kind, BreakKind::Upload);
+        assert_poisoned(&world, &mut peer).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_response_that_overtakes_its_upload_closes_its_connection() {
+    local(async {
+        let (world, mut peer, _listener) = connected().await;
+        let (request, pieces) = upload("/");
+        let answering = async {
+            send_piece(&pieces, "half").await;
+            peer.read_until("half").await;
+            peer.write(OK).await;
+        };
+        let (got, ()) = tokio::join!(world.send(request), answering);
+        let got = got.unwrap();
+        assert_eq!(got.status(), StatusCode::OK);
+        assert_eq!(text(got).await, "ok");
+        assert_poisoned(&world, &mut peer).await;
+        drop(pieces);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_response_that_is_cut_short_closes_its_connection() {
+    local(async {
+        for response in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n",
+        ] {
+            let (world, mut peer, _listener) = connected().await;
+            let sending = world.send(get("/"));
+            let answering = async {
+                peer.read_head().await;
+                peer.write(response).await;
+            };
+            let (got, ()) = tokio::join!(sending, answering);
+            let body = spawn_local(got.unwrap().into_body().collect());
+            yield_now().await;
+            drop(peer);
+            let error = body.await.unwrap().unwrap_err();
+            assert_eq!(error.kind, BreakKind::Reset);
+            eventually("its place is free", || world.upstreams.open(NEW) == 0).await;
+            assert!(!world.lease().await.is_reused());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_the_endpoints_fault() {
+    local(async {
+        for response in [
+            "SSH-2.0-OpenSSH_9.2\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nbad header\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
+        ] {
+            let (world, mut peer, _listener) = connected().await;
+            let answering = async {
+                peer.read_head().await;
+                peer.write(response).await;
+            };
+            let (got, ()) = tokio::join!(world.send(get("/")), answering);
+            let Err(SendError::Broken { kind, .. }) = got else {
+                panic!("{response:?} is no response");
+            };
+            assert_eq!(kind, BreakKind::Protocol);
+            assert_poisoned(&world, &mut peer).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_head_over_the_limits_is_refused() {
+    local(async {
+        let many = "a: b\r\n".repeat(101);
+        let large = format!("a: {}\r\n", "b".repeat(17 << 10));
+        for fields in [many, large] {
+            let (world, mut peer, _listener) = connected().await;
+            let answering = async {
+                peer.read_head().await;
+                peer.write(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n"))
+                    .await;
+            };
+            let (got, ()) = tokio::join!(world.send(get("/")), answering);
+            let Err(SendError::Broken { kind, .. }) = got else {
+                panic!("the head is too large");
+            };
+            assert_eq!(kind, BreakKind::Protocol);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_the_endpoint_closed_is_not_used() {
+    local(async {
+        let (world, peer, _listener) = connected().await;
+        drop(peer);
+        eventually("the close is seen", || world.upstreams.open(NEW) == 0).await;
+        assert!(!world.lease().await.is_reused());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_response_that_says_close_is_the_last_one() {
+    local(async {
+        let (world, mut peer, _listener) = connected().await;
+        let last = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
+        exchange(&world, &mut peer, Method::GET, last, "ok").await;
+        assert_poisoned(&world, &mut peer).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_that_met_a_closed_connection_comes_back_whole() {
+    local(async {
+        let (world, peer, _listener) = connected().await;
+        let lease = world.lease().await;
+        assert!(lease.is_reused());
+        drop(peer);
+        eventually("the close is seen", || world.upstreams.open(NEW) == 0).await;
+        let sent = lease.send(post("/again", "hello")).await;
+        let Err(SendError::Unsent { request, .. }) = sent else {
+            panic!("it cannot have been sent: {sent:?}");
+        };
+        assert_eq!(request.uri().path(), "/again");
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(&body[..], b"hello");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_most_recently_used_connection_is_taken_first_and_old_ones_are_swept() {
+    local(async {
+        let (listener, address) = listen().await;
+        let world = World::with_new(Scheme::Http, address);
+        let (first, second) = (world.lease().await, world.lease().await);
+        let mut peers = [Peer::accept(&listener).await, Peer::accept(&listener).await];
+        drop(first);
+        let start = clock::now();
+        let step = plan(vec![], vec![]).timeouts.upstream_idle / 2;
+        world.upstreams.sweep(start + step);
+        drop(second);
+        eventually("both are idle", || world.upstreams.idle(NEW) == 2).await;
+
+        exchange(&world, &mut peers[1], Method::GET, OK, "ok").await;
+        eventually("both are idle", || world.upstreams.idle(NEW) == 2).await;
+        world.upstreams.sweep(start + step * 2 + step / 2);
+        assert_eq!(world.upstreams.idle(NEW), 1);
+        peers[0].closed().await;
+        world.upstreams.sweep(start + step * 4);
+        assert_eq!(world.upstreams.idle(NEW), 0);
+        peers[1].closed().await;
+    })
+    .await;
+}
+
+async fn send_piece(pieces: &mpsc::Sender<io::Result<Frame<Bytes>>>, piece: &'static str) {
+    let frame = Frame::data(Bytes::from_static(piece.as_bytes()));
+    pieces.send(Ok(frame)).await.unwrap();
+}
