@@ -153,17 +153,20 @@ where
         let connection_task = tasks.first.borrow_mut().take();
         let connection_task = connection_task.expect("the handshake spawned the connection's task");
         let requests = Rc::new(RefCell::new(connection));
-        let driven = Rc::clone(&requests);
+        // The task alone owns it, so that senders learn of its end.
+        let looked_at = Rc::downgrade(&requests);
         let request_task = spawn_local(async move {
-            let ended = poll_fn(|cx| Pin::new(&mut *driven.borrow_mut()).poll(cx));
+            let ended = poll_fn(|cx| Pin::new(&mut *requests.borrow_mut()).poll(cx));
             if let Err(error) = ended.await {
                 tracing::debug!(%error, "a connection to an endpoint ended with an error");
             }
         });
         let limit = limits.streams;
         let streams_max = move || {
-            let allowed = u32::try_from(requests.borrow().current_max_send_streams());
-            allowed.unwrap_or(limit).min(limit)
+            looked_at.upgrade().map_or(0, |requests| {
+                let allowed = u32::try_from(requests.borrow().current_max_send_streams());
+                allowed.unwrap_or(limit).min(limit)
+            })
         };
         Ok(Rc::new(Self {
             sender,

@@ -100,9 +100,13 @@ async fn the_place_of_a_broken_connection_goes_to_the_next() {
         };
         yield_now().await;
         drop(peer);
-        eventually("the close is seen", || world.upstreams.open(NEW) == 0).await;
-        drop(held);
         assert!(!next.await.unwrap(), "a new connection");
+        drop(held);
+        eventually("only the new one is left", || {
+            world.upstreams.idle(NEW) == 1
+        })
+        .await;
+        assert_eq!(world.upstreams.open(NEW), 1);
     })
     .await;
 }
