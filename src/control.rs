@@ -1,12 +1,25 @@
 //! The shell around `cutover`: builds the observation, asks for the decision, carries out the effects.
 //!
 //! It chooses nothing. It runs on a thread of its own, so that neither traffic nor the admin API can delay a
-//! rollback; others reach it through [`ControlHandle`].
+//! rollback; others reach it through [`ControlHandle`]. [`observe`] is its eyes, [`apply`] its hands,
+//! [`event_loop`] goes from one event to the next, and [`describe`] shows where it stands.
 
+mod answers;
+mod apply;
+mod describe;
+mod event_loop;
 mod handle;
+mod observe;
+mod start;
 mod status;
+mod warn;
 
 pub use handle::{CommandError, ControlHandle, Done, Request};
+use observe::Observer;
+pub use start::{Parts, RunningControl, start};
 pub use status::{
     EndpointStatus, LatencyStatus, RampStatus, RollbackStatus, SideStatus, Status, TriggerStatus,
 };
+
+#[cfg(test)]
+mod tests;

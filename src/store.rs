@@ -22,6 +22,8 @@ mod writer;
 pub use journal::RecordError;
 pub use open::{OpenError, Recovered, Store};
 pub use reader::{JournalReader, ReadError};
+#[cfg(test)]
+pub(crate) use writer::SilentStore;
 pub use writer::{Report, StoreHandle};
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub struct JournalError(#[source] pub Box<dyn Error + Send + Sync>);
 
 impl Journal for JournalReader {
     fn entries_after(&self, seq: u64, limit: usize) -> Result<Vec<Entry>, JournalError> {
-        let read = Self::entries_after(self, seq, limit);
+        let read = self.page_after(seq, limit);
         read.map_err(|error| JournalError(Box::new(error)))
     }
 }

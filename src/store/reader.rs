@@ -72,7 +72,7 @@ impl JournalReader {
     ///
     /// # Errors
     /// See [`ReadError`].
-    pub fn entries_after(&self, seq: u64, limit: usize) -> Result<Vec<Entry>, ReadError> {
+    pub fn page_after(&self, seq: u64, limit: usize) -> Result<Vec<Entry>, ReadError> {
         let rows = {
             // A panic elsewhere cannot have left a read-only connection in the middle of anything.
             let connection = self

@@ -295,12 +295,12 @@ fn the_reader_pages_beside_the_writer() {
     let (_dir, path) = place();
     let (mut store, _) = Store::open(&path).unwrap();
     let reader = JournalReader::open(&path).unwrap();
-    assert!(reader.entries_after(0, 10).unwrap().is_empty());
+    assert!(reader.page_after(0, 10).unwrap().is_empty());
     for seq in 1..=5 {
         store.append(&advance(seq)).unwrap();
     }
     let page = |seq, limit| -> Vec<u64> {
-        let entries = reader.entries_after(seq, limit).unwrap();
+        let entries = reader.page_after(seq, limit).unwrap();
         entries.iter().map(|it| it.seq).collect()
     };
     assert_eq!(page(0, 2), [1, 2]);

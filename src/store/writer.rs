@@ -339,3 +339,22 @@ impl Writer {
         }
     }
 }
+
+/// A store that takes orders and never says a word, for tests of those who wait for it.
+#[cfg(test)]
+pub(crate) struct SilentStore {
+    _queue: Receiver<Order>,
+}
+
+#[cfg(test)]
+impl SilentStore {
+    pub(crate) fn start() -> (StoreHandle, Self) {
+        let (orders, queue) = mpsc::sync_channel(QUEUE_MAX);
+        let handle = StoreHandle {
+            orders,
+            backlog: VecDeque::new(),
+            thread: thread::spawn(|| ()),
+        };
+        (handle, Self { _queue: queue })
+    }
+}

@@ -1,0 +1,60 @@
+//! From the journal to where the cutover stands, before anybody connects.
+
+use crate::{
+    app::ServeError,
+    clock::Clock,
+    cutover::{Change, Decision, Entry, Position, restore},
+    plan::Plan,
+    store::Store,
+    units::Salt,
+};
+
+/// What the journal says.
+pub(super) struct Recovery {
+    pub(super) store: Store,
+    pub(super) restored: Decision,
+    pub(super) clock: Clock,
+    /// Entries found; 0 where the journal was begun now.
+    pub(super) entries: usize,
+    pub(super) rollbacks: u64,
+}
+
+/// Opens the journal, or begins one, and replays it.
+pub(super) fn recover(plan: &Plan) -> Result<Recovery, ServeError> {
+    let (mut store, found) = Store::open(&plan.store)?;
+    let mut entries = found.entries;
+    let count = entries.len();
+    // Time goes on from the journal's, should the wall clock have been set back meanwhile.
+    let latest = entries.last().map(|it| it.at);
+    let clock = latest.map_or_else(Clock::start, Clock::start_after);
+    if entries.is_empty() {
+        let began = Entry::began(plan, fresh_salt()?, clock.timestamp());
+        store.append(&began).map_err(|source| ServeError::Begin {
+            path: plan.store.clone(),
+            source,
+        })?;
+        entries.push(began);
+    }
+    let position = Position::replay(&entries).map_err(|source| ServeError::Replay {
+        path: plan.store.clone(),
+        source,
+    })?;
+    let rollbacks = entries
+        .iter()
+        .filter(|it| matches!(it.change, Change::RolledBack { .. }));
+    let progress = found.snapshot.unwrap_or_default();
+    let restored = restore(plan, position, progress, clock.timestamp());
+    Ok(Recovery {
+        rollbacks: rollbacks.map(|_| 1_u64).sum(),
+        store,
+        restored,
+        clock,
+        entries: count,
+    })
+}
+
+fn fresh_salt() -> Result<Salt, ServeError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(ServeError::Random)?;
+    Ok(Salt::new(bytes))
+}

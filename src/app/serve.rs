@@ -1,0 +1,124 @@
+//! `serve`: start, say where, wait for a signal, drain.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{
+    app::{Running, ServeError, start},
+    plan::Plan,
+};
+
+/// How often it is checked that the control loop lives.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Serves until SIGTERM or SIGINT, then drains; a second one ends it at once. Blocks.
+///
+/// # Errors
+/// See [`ServeError`]: only if serving could not begin.
+pub fn serve(plan: Plan) -> Result<(), ServeError> {
+    let failed = |what| move |source| ServeError::Thread { what, source };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed("main runtime"))?;
+    // The handlers come first, so that no signal from now on is lost or kills.
+    let mut signals = {
+        let _entered = runtime.enter();
+        Signals::listen().map_err(failed("signal handlers"))?
+    };
+    let listeners: Vec<&'static str> = plan.listeners.iter().map(scheme).collect();
+    let running = start(plan)?;
+    introduce(&running, &listeners);
+    runtime.block_on(async {
+        signals.wait(&running).await;
+        tracing::info!("draining: no new connections, requests that run are finished");
+        running.stop(signals.stop()).await;
+    });
+    // Whoever asked twice does not wait for a worker that is stuck.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+fn scheme(listener: &crate::plan::ListenerPlan) -> &'static str {
+    if listener.certificates.is_empty() {
+        "http"
+    } else {
+        "https"
+    }
+}
+
+/// Says on standard output where it listens and what is in force: a script may wait for these lines.
+fn introduce(running: &Running, schemes: &[&str]) {
+    let status = running.control.status();
+    let found = match running.entries {
+        0 => format!(
+            "{}: a new journal, weight {}%\n",
+            status.name, status.weight
+        ),
+        entries => format!(
+            "{}: {entries} journal entries, ramp {}, weight {}%, generation {}\n",
+            status.name, status.ramp.state, status.weight, status.generation
+        ),
+    };
+    let mut lines = vec![found];
+    let listeners = running.listeners.iter().zip(schemes);
+    lines.extend(listeners.map(|(address, scheme)| format!("listening on {scheme}://{address}\n")));
+    lines.push(format!("admin API on http://{}\n", running.admin));
+    let text = lines.concat();
+    let mut out = io::stdout().lock();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        tracing::debug!(%error, "nobody reads the standard output");
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for a signal to stop, and meanwhile says so should the control loop have ended.
+    async fn wait(&mut self, running: &Running) {
+        let mut check = tokio::time::interval(CHECK_INTERVAL);
+        let mut was_watched = true;
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => {
+                    tracing::warn!("SIGHUP: a reload is not available, restart the program for a new configuration");
+                }
+                _ = check.tick() => {
+                    if was_watched && !running.is_watched() {
+                        was_watched = false;
+                        // Traffic goes on: an outage would be worse than a split that stays as it is.
+                        tracing::error!(
+                            "the control loop has ended by a fault of this program: nothing watches new any more, \
+                             restart the program"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => (),
+            _ = self.interrupt.recv() => (),
+        }
+    }
+}

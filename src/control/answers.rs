@@ -1,0 +1,100 @@
+//! Commands that wait for their answer.
+
+use std::time::Duration;
+
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::{
+    control::{CommandError, Done},
+    cutover::Refusal,
+    units::Generation,
+};
+
+/// How long a command that is in force waits to hear that its entry is on disk.
+pub(super) const DURABLE_WITHIN: Duration = Duration::from_secs(2);
+
+/// Where the answer to a command goes.
+pub(super) type Reply = oneshot::Sender<Result<Done, CommandError>>;
+
+/// Every command that waits, and what is known to be on disk.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    /// Changes that wait for their entry; the core has one of them at a time.
+    recording: Vec<(u64, Reply)>,
+    /// Changes in force whose entry is being recorded, each for [`DURABLE_WITHIN`] at most.
+    in_force: Vec<(u64, Instant, Reply)>,
+    /// The highest number on disk, in the journal or in the marker.
+    durable: u64,
+}
+
+impl Answers {
+    /// Refuses a command.
+    pub(super) fn refuse(reply: Reply, refusal: Refusal) {
+        send(reply, Err(refusal.into()));
+    }
+
+    /// The command is answered when the core says so.
+    pub(super) fn on_recorded(&mut self, seq: u64, reply: Reply) {
+        self.recording.push((seq, reply));
+    }
+
+    /// The command is in force; it is answered when its entry is on disk, or after a while without.
+    pub(super) fn in_force(
+        &mut self,
+        seq: u64,
+        reply: Reply,
+        generation: Generation,
+        now: Instant,
+    ) {
+        self.in_force.push((seq, now + DURABLE_WITHIN, reply));
+        self.settle(generation, now);
+    }
+
+    /// The core's answer to a command that waited for its entry.
+    pub(super) fn answered(
+        &mut self,
+        seq: u64,
+        result: &Result<(), Refusal>,
+        generation: Generation,
+    ) {
+        for (_, reply) in self.recording.extract_if(.., |(waits, _)| *waits == seq) {
+            let result = result.clone().map_err(CommandError::from);
+            send(reply, result.map(|()| done(generation, true)));
+        }
+    }
+
+    /// Entries up to `seq` are on disk as far as they ever will be.
+    pub(super) fn durable(&mut self, seq: u64, generation: Generation, now: Instant) {
+        self.durable = self.durable.max(seq);
+        self.settle(generation, now);
+    }
+
+    /// Answers whoever waited for long enough.
+    pub(super) fn settle(&mut self, generation: Generation, now: Instant) {
+        let durable = self.durable;
+        let over = self
+            .in_force
+            .extract_if(.., |(seq, until, _)| *seq <= durable || *until <= now);
+        for (seq, _, reply) in over {
+            send(reply, Ok(done(generation, seq <= durable)));
+        }
+    }
+
+    /// When [`Answers::settle`] has something to do next, should nothing be heard of the store.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.in_force.iter().map(|(_, until, _)| *until).min()
+    }
+}
+
+const fn done(generation: Generation, recorded: bool) -> Done {
+    Done {
+        generation: generation.number(),
+        recorded,
+    }
+}
+
+fn send(reply: Reply, result: Result<Done, CommandError>) {
+    if reply.send(result).is_err() {
+        tracing::debug!("whoever asked for a command did not wait for its answer");
+    }
+}

@@ -1,0 +1,189 @@
+//! The status document, made anew at each turn.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{
+    control::{
+        EndpointStatus, LatencyStatus, Observer, RampStatus, RollbackStatus, SideStatus, Status,
+        TriggerStatus,
+        apply::Hands,
+        observe::{STATUS_WINDOW, endpoints},
+        warn,
+    },
+    cutover::{Ramp, State, StoreState, TriggerReading, Wait, waits},
+    measure::{Population, Standing, Tally},
+    plan::{EndpointId, Plan},
+    units::{PerSide, Percentile, Side, Timestamp},
+};
+
+/// What a status is made of.
+pub(super) struct Scene<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) state: &'a State,
+    pub(super) observer: &'a Observer,
+    pub(super) hands: &'a Hands,
+    /// Whether the last decision failed by a fault of the program.
+    pub(super) is_faulty: bool,
+    pub(super) at: Timestamp,
+    pub(super) now: Instant,
+    /// How long the loop runs.
+    pub(super) running: Duration,
+}
+
+/// The status now.
+pub(super) fn status(scene: &Scene<'_>) -> Status {
+    let position = &scene.state.position;
+    let observer = scene.observer;
+    let observation = observer.observation(scene.at);
+    let waits = waits(scene.plan, scene.state, &observation, scene.at);
+    Status {
+        name: scene.plan.name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        generation: position.generation.number(),
+        phase: scene.state.phase(),
+        weight: position.weight.percent(),
+        ramp: ramp(scene, &waits),
+        sides: PerSide::from_fn(|of| side(scene, of)),
+        triggers: scene.state.readings().map(trigger).collect(),
+        rollbacks: scene.hands.rollbacks,
+        last_rollback: position.last_rollback.as_ref().map(|it| RollbackStatus {
+            at: it.at,
+            cause: it.cause.to_string(),
+            detail: it.detail.clone(),
+            reaction_ms: it.reaction_ms,
+        }),
+        warnings: warn::warnings(scene),
+        not_ready: warn::not_ready(scene),
+        connections: observer.totals.connections(),
+        rejected: observer.totals.rejections(),
+        store: match &observer.store {
+            StoreState::Writable => "writable".to_owned(),
+            StoreState::Failing { error } => format!("failing: {error}"),
+        },
+        seq: position.seq,
+        at: scene.at,
+    }
+}
+
+fn ramp(scene: &Scene<'_>, waits: &[Wait]) -> RampStatus {
+    let State {
+        position, progress, ..
+    } = scene.state;
+    let steps = &scene.plan.ramp.steps;
+    let step = match &position.ramp {
+        Ramp::Complete { .. } => steps.len(),
+        Ramp::Idle | Ramp::Baking { .. } | Ramp::Holding { .. } | Ramp::RolledBack { .. } => {
+            position.ramp.step().map_or(0, |step| step + 1)
+        }
+    };
+    // A plan may have got shorter since the journal named its step.
+    let baking = match &position.ramp {
+        Ramp::Baking { step, .. } => steps.get(*step),
+        Ramp::Holding { step, .. } => step.and_then(|step| steps.get(step)),
+        Ramp::Idle | Ramp::RolledBack { .. } | Ramp::Complete { .. } => None,
+    };
+    let remaining = baking.map(|it| it.bake.saturating_sub(progress.baked));
+    RampStatus {
+        state: scene.state.shown(waits).to_owned(),
+        step,
+        steps: steps.len(),
+        weights: steps.iter().map(|it| it.weight.percent()).collect(),
+        since: position.ramp.since(),
+        bake_s: baking.map_or(0.0, |it| it.bake.as_secs_f64()),
+        bake_remaining_s: remaining.unwrap_or_default().as_secs_f64(),
+        requests: progress.requests,
+        requests_needed: baking.map_or(0, |it| it.requests),
+        waits: waits.iter().map(Wait::to_string).collect(),
+        reason: hold_reason(&position.ramp),
+    }
+}
+
+fn hold_reason(ramp: &Ramp) -> Option<String> {
+    match ramp {
+        Ramp::Holding { cause, .. } => Some(cause.to_string()),
+        Ramp::Idle | Ramp::Baking { .. } | Ramp::RolledBack { .. } | Ramp::Complete { .. } => None,
+    }
+}
+
+fn side(scene: &Scene<'_>, side: Side) -> SideStatus {
+    let observer = scene.observer;
+    let totals = &observer.totals;
+    let since_start = &totals.sides[side];
+    let recent = observer.windows.tally(side, Population::All, STATUS_WINDOW);
+    let span = scene
+        .running
+        .clamp(Duration::from_secs(1), STATUS_WINDOW)
+        .as_secs_f64();
+    SideStatus {
+        requests: since_start.tally.requests(),
+        errors: since_start.tally.errors(),
+        error_rate: ratio(recent.errors(), recent.requests()),
+        request_rate: display(recent.requests()) / span,
+        in_flight: totals.in_flight(side),
+        tunnels: totals.tunnels(side),
+        failovers: since_start.failovers,
+        forced: since_start.forced,
+        pinned: since_start.pinned,
+        latency_ms: latencies(&recent),
+        endpoints: endpoints(&observer.board, side)
+            .map(|id| endpoint(scene, id))
+            .collect(),
+    }
+}
+
+fn latencies(tally: &Tally) -> LatencyStatus {
+    let millis = |percentile| tally.latency(percentile).as_secs_f64() * 1000.0;
+    LatencyStatus {
+        p50: millis(Percentile::P50),
+        p90: millis(Percentile::P90),
+        p99: millis(Percentile::P99),
+        p999: millis(Percentile::P999),
+    }
+}
+
+fn endpoint(scene: &Scene<'_>, id: EndpointId) -> EndpointStatus {
+    let totals = &scene.observer.totals;
+    let counts = totals.endpoints.get(&id);
+    let standing = scene.observer.board.standing(id, scene.at);
+    let plans = &scene.plan.upstreams[id.side].endpoints;
+    let plan = plans.get(usize::from(id.index));
+    EndpointStatus {
+        address: plan.map(ToString::to_string).unwrap_or_default(),
+        healthy: standing == Standing::Usable,
+        standing: match standing {
+            Standing::Usable => "usable",
+            Standing::Unhealthy => "unhealthy",
+            Standing::Ejected(_) => "ejected",
+        }
+        .to_owned(),
+        in_flight: totals.endpoint_in_flight(id),
+        requests: counts.map_or(0, |it| it.requests()),
+        errors: counts.map_or(0, |it| it.errors()),
+    }
+}
+
+fn trigger(reading: &TriggerReading) -> TriggerStatus {
+    TriggerStatus {
+        name: reading.name.clone(),
+        kind: reading.kind.clone(),
+        reading: reading.reading,
+        limit: reading.limit,
+        old: reading.old,
+        requests: reading.requests,
+        verdict: reading.verdict,
+    }
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    match whole {
+        0 => 0.0,
+        _ => display(part) / display(whole),
+    }
+}
+
+/// A count as a float, for display: exact up to 2^32, and beyond that nobody reads the last digit.
+fn display(count: u64) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,281 @@
+//! The control loop: one owner, one event at a time.
+//!
+//! ```text
+//! intervals, alarms, requests, store's reports, the turn's timer ──▶ next_event ──▶ apply ──▶ Observer, decide, Hands
+//! ```
+//!
+//! It waits in [`ControlLoop::next_event`] only; everything else is synchronous and waits for nothing: not for the
+//! store, not for a lock, not for whoever asked.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    clock,
+    control::{
+        Observer, Request, Status,
+        answers::{Answers, Reply},
+        apply::Hands,
+        describe::{self, Scene},
+    },
+    cutover::{Actor, Answer, Command, Context, Event, State, StoreState, decide},
+    measure::Interval,
+    plan::Plan,
+    store::Report,
+    units::{Salt, Timestamp},
+};
+
+/// From one turn to the next.
+pub(super) const TURN: Duration = Duration::from_millis(100);
+
+/// Failing connects call for a turn at once, but not for more turns than the loop has time for.
+const ALARM_GAP: Duration = Duration::from_millis(5);
+
+/// The loop with all that it owns.
+pub(super) struct ControlLoop {
+    pub(super) plan: Arc<Plan>,
+    pub(super) state: State,
+    pub(super) observer: Observer,
+    pub(super) hands: Hands,
+    pub(super) inputs: Inputs,
+    pub(super) status: Arc<ArcSwap<Status>>,
+    pub(super) started: Instant,
+    pub(super) turned: Instant,
+    pub(super) next_turn: Instant,
+    /// Whether the last decision failed by a fault of the program.
+    pub(super) is_faulty: bool,
+}
+
+/// Where events come from.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    pub(super) intervals: mpsc::Receiver<Interval>,
+    pub(super) alarm: Arc<Notify>,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) reports: Reports,
+    pub(super) stop: oneshot::Receiver<()>,
+}
+
+/// The store's reports, until its thread ends.
+#[derive(Debug)]
+pub(super) enum Reports {
+    Open(mpsc::Receiver<Report>),
+    Ended,
+}
+
+/// What happened.
+enum Happened {
+    Turn,
+    Alarm,
+    Interval(Interval),
+    Request(Request),
+    Report(Report),
+    StoreEnded,
+    AnswerDue,
+    Stop,
+}
+
+impl ControlLoop {
+    /// Runs until it is told to stop, then lets the store finish what it was given.
+    pub(super) async fn run(mut self) {
+        self.turn();
+        loop {
+            match self.next_event().await {
+                Happened::Stop => break,
+                happened => self.apply(happened),
+            }
+        }
+        self.hands.store.close();
+    }
+
+    async fn next_event(&mut self) -> Happened {
+        let answer_due = self.hands.answers.deadline();
+        let Inputs {
+            intervals,
+            alarm,
+            requests,
+            reports,
+            stop,
+        } = &mut self.inputs;
+        // What can lead to a rollback comes before what only adds to the picture. A closed channel is left out.
+        tokio::select! {
+            biased;
+            _ = stop => Happened::Stop,
+            Some(request) = requests.recv() => Happened::Request(request),
+            report = reports.next() => report.map_or(Happened::StoreEnded, Happened::Report),
+            () = sleep_until(self.next_turn) => Happened::Turn,
+            () = alarm.notified() => Happened::Alarm,
+            Some(interval) = intervals.recv() => Happened::Interval(interval),
+            () = sleep_until(answer_due.unwrap_or(self.next_turn)), if answer_due.is_some() => Happened::AnswerDue,
+        }
+    }
+
+    fn apply(&mut self, happened: Happened) {
+        match happened {
+            Happened::Turn => self.turn(),
+            Happened::Alarm => self.next_turn = self.next_turn.min(self.turned + ALARM_GAP),
+            Happened::Interval(interval) => self.observer.take(interval, Instant::now()),
+            Happened::Request(Request::Command {
+                command,
+                actor,
+                answer,
+            }) => self.command(command, actor, answer),
+            Happened::Request(Request::Totals { answer }) => {
+                // Whoever asked may have gone.
+                drop(answer.send(Arc::clone(&self.observer.totals)));
+            }
+            Happened::Report(report) => self.report(report),
+            Happened::StoreEnded => {
+                self.inputs.reports = Reports::Ended;
+                let error = "the store's thread has ended: restart the program".to_owned();
+                self.observer.store = StoreState::Failing { error };
+            }
+            Happened::AnswerDue => {
+                let generation = self.state.position.generation;
+                self.hands.answers.settle(generation, Instant::now());
+            }
+            // It ends the loop before.
+            Happened::Stop => (),
+        }
+        self.follow_up();
+    }
+
+    fn turn(&mut self) {
+        let now = Instant::now();
+        while let Ok(interval) = self.inputs.intervals.try_recv() {
+            self.observer.take(interval, now);
+        }
+        self.turned = now;
+        self.next_turn = now + TURN;
+        self.observer.turn(self.hands.clock.timestamp(), now);
+        self.hands.store.turn();
+        self.decide(&Event::Turn);
+        self.follow_up();
+        self.show(now);
+    }
+
+    fn command(&mut self, command: Command, actor: Actor, reply: Reply) {
+        let answer = self.decide(&Event::Command { command, actor });
+        let generation = self.state.position.generation;
+        match answer {
+            Some(Answer::Refused(refusal)) => Answers::refuse(reply, refusal),
+            Some(Answer::OnRecorded(seq)) => self.hands.answers.on_recorded(seq, reply),
+            Some(Answer::InForce(seq)) => {
+                let answers = &mut self.hands.answers;
+                answers.in_force(seq, reply, generation, Instant::now());
+            }
+            // A fault of the program, which the log has; dropping the reply says that there is no answer.
+            None => drop(reply),
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        let (generation, now) = (self.state.position.generation, Instant::now());
+        match report {
+            Report::Recorded { seq } => {
+                self.hands.recorded(seq);
+                self.hands.answers.durable(seq, generation, now);
+                self.hands.events.push_back(Event::Recorded { seq });
+            }
+            Report::Failed { seq, error } => {
+                self.hands.recording.remove(&seq);
+                let event = Event::RecordFailed { seq, error };
+                self.hands.events.push_back(event);
+            }
+            Report::Marked { seq } => self.hands.answers.durable(seq, generation, now),
+            Report::Writable => {
+                tracing::info!("the journal can be written again");
+                self.observer.store = StoreState::Writable;
+            }
+            Report::Failing { error } => {
+                tracing::error!(error, "the journal cannot be written");
+                self.observer.store = StoreState::Failing { error };
+            }
+        }
+    }
+
+    /// Lets the core decide about what its own effects brought about.
+    fn follow_up(&mut self) {
+        while let Some(event) = self.hands.events.pop_front() {
+            self.decide(&event);
+        }
+    }
+
+    /// One decision, and its effects.
+    fn decide(&mut self, event: &Event) -> Option<Answer> {
+        let context = Context {
+            now: self.hands.clock.timestamp(),
+            wall: clock::wall(),
+            salt: self.fresh_salt(),
+        };
+        let observation = self.observer.observation(context.now);
+        // The core only reads what it is given, so that a panic in it leaves the state before the event; the watch
+        // over new, and the operators' way to roll back, must not end with it.
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            decide(&self.plan, &self.state, event, &observation, context)
+        }));
+        let was_faulty = self.is_faulty;
+        self.is_faulty = decided.is_err();
+        let Ok(decision) = decided else {
+            if !was_faulty {
+                tracing::error!("a decision failed by a fault of this program");
+            }
+            return None;
+        };
+        self.state = decision.state;
+        for effect in decision.effects {
+            self.hands.perform(effect, &mut self.observer);
+        }
+        decision.answer
+    }
+
+    fn fresh_salt(&self) -> Salt {
+        let mut bytes = [0; 16];
+        match getrandom::fill(&mut bytes) {
+            Ok(()) => Salt::new(bytes),
+            Err(error) => {
+                // A rollback must not wait for randomness: assignment then goes on as it was.
+                tracing::error!(%error, "no random bits for a new salt");
+                self.state.position.salt
+            }
+        }
+    }
+
+    /// Publishes the status.
+    fn show(&self, now: Instant) {
+        let scene = Scene {
+            plan: &self.plan,
+            state: &self.state,
+            observer: &self.observer,
+            hands: &self.hands,
+            is_faulty: self.is_faulty,
+            at: self.timestamp(),
+            now,
+            running: now - self.started,
+        };
+        self.status.store(Arc::new(describe::status(&scene)));
+    }
+
+    fn timestamp(&self) -> Timestamp {
+        self.hands.clock.timestamp()
+    }
+}
+
+impl Reports {
+    /// The next report; `None` once, when the store's thread has ended.
+    async fn next(&mut self) -> Option<Report> {
+        match self {
+            Self::Open(reports) => reports.recv().await,
+            Self::Ended => std::future::pending().await,
+        }
+    }
+}

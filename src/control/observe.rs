@@ -1,0 +1,166 @@
+//! The loop's eyes: takes in what the workers measured and builds the observation.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    cutover::{ConnectRun, Coverage, HealthCount, Observation, StoreState, window_lengths},
+    measure::{Board, Class, Connects, Interval, Measurement, Standing, Totals, Windows},
+    plan::{EndpointId, Plan},
+    split::Cause,
+    units::{Generation, PerSide, Side, Timestamp},
+};
+
+/// A worker that was not heard of for this long is silent; it reports ten times a second.
+pub(super) const SILENT_AFTER: Duration = Duration::from_millis(500);
+
+/// The stretch that rates and latencies of the status are of.
+pub(super) const STATUS_WINDOW: Duration = Duration::from_secs(10);
+
+/// Everything that is known about the workers, the endpoints and the store.
+#[derive(Debug)]
+pub(super) struct Observer {
+    pub(super) windows: Windows,
+    pub(super) totals: Arc<Totals>,
+    pub(super) board: Arc<Board>,
+    pub(super) store: StoreState,
+    connects: Arc<Connects>,
+    /// Handed over since the last turn.
+    arrived: Vec<Interval>,
+    /// When each worker was last heard of.
+    heard: Vec<Heard>,
+    coverage: Coverage,
+    /// The generation in force, and the requests on new that finished at it.
+    generation: Generation,
+    requests_on_new: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    at: Instant,
+    /// Whether it was heard of at all, or `at` is the loop's start.
+    ever: bool,
+}
+
+impl Observer {
+    pub(super) fn new(
+        plan: &Plan,
+        board: Arc<Board>,
+        connects: Arc<Connects>,
+        generation: Generation,
+        now: Instant,
+    ) -> Self {
+        let mut lengths = window_lengths(plan);
+        lengths.push(STATUS_WINDOW);
+        let heard = Heard {
+            at: now,
+            ever: false,
+        };
+        Self {
+            windows: Windows::new(&lengths),
+            totals: Arc::default(),
+            board,
+            store: StoreState::Writable,
+            connects,
+            arrived: Vec::new(),
+            heard: vec![heard; plan.workers],
+            coverage: Coverage::Partial,
+            generation,
+            requests_on_new: 0,
+        }
+    }
+
+    /// Takes in an interval; it counts from the next turn.
+    pub(super) fn take(&mut self, interval: Interval, now: Instant) {
+        if let Some(heard) = self.heard.get_mut(usize::from(interval.worker.0)) {
+            *heard = Heard {
+                at: now,
+                ever: true,
+            };
+        }
+        self.arrived.push(interval);
+    }
+
+    /// Rolls everything to `now`.
+    pub(super) fn turn(&mut self, now: Timestamp, instant: Instant) {
+        self.windows.turn(&self.arrived, now);
+        let totals = Arc::make_mut(&mut self.totals);
+        let mut lost = 0;
+        for interval in &self.arrived {
+            totals.add(interval);
+            lost += interval.lost;
+            let finished = interval.measurements.iter();
+            let counted = finished.filter(|it| counts_on_new(it, self.generation));
+            self.requests_on_new += counted.map(|_| 1_u64).sum::<u64>();
+        }
+        self.arrived.clear();
+        let is_whole = lost == 0 && self.heard.iter().all(|it| it.reports(instant));
+        self.coverage = if is_whole {
+            Coverage::Full
+        } else {
+            Coverage::Partial
+        };
+    }
+
+    /// A table was published: requests on new are counted anew.
+    pub(super) const fn published(&mut self, generation: Generation) {
+        self.generation = generation;
+        self.requests_on_new = 0;
+    }
+
+    /// What the core sees.
+    pub(super) fn observation(&self, now: Timestamp) -> Observation<'_> {
+        Observation {
+            windows: &self.windows,
+            coverage: self.coverage,
+            connects: PerSide::from_fn(|side| {
+                let (failures, since) = self.connects.run(side);
+                ConnectRun { failures, since }
+            }),
+            health: PerSide::from_fn(|side| self.health(side, now)),
+            store: self.store.clone(),
+            requests_on_new: self.requests_on_new,
+        }
+    }
+
+    /// Endpoints of `side`, and those of them that are in choice.
+    pub(super) fn health(&self, side: Side, now: Timestamp) -> HealthCount {
+        let ids = endpoints(&self.board, side);
+        let usable = ids.filter(|id| self.board.standing(*id, now) == Standing::Usable);
+        HealthCount {
+            endpoints: u16::try_from(self.board.count(side)).unwrap_or(u16::MAX),
+            usable: u16::try_from(usable.count()).unwrap_or(u16::MAX),
+        }
+    }
+
+    /// Workers that are silent, with for how long.
+    pub(super) fn silent(&self, now: Instant) -> impl Iterator<Item = (usize, Duration)> {
+        let silence = self.heard.iter().map(move |it| now - it.at).enumerate();
+        silence.filter(|(_, silence)| *silence > SILENT_AFTER)
+    }
+}
+
+impl Heard {
+    fn reports(&self, now: Instant) -> bool {
+        self.ever && now - self.at <= SILENT_AFTER
+    }
+}
+
+/// The ids of a side's endpoints.
+pub(super) fn endpoints(board: &Board, side: Side) -> impl Iterator<Item = EndpointId> {
+    let count = u16::try_from(board.count(side)).unwrap_or(u16::MAX);
+    (0..count).map(move |index| EndpointId { side, index })
+}
+
+/// Whether it is a request on new that finished, sent at the generation in force, and says something about new.
+fn counts_on_new(measurement: &Measurement, generation: Generation) -> bool {
+    let Measurement::Finished(finished) = measurement else {
+        return false;
+    };
+    let assignment = finished.assignment;
+    assignment.side == Side::New
+        && assignment.cause != Cause::Forced
+        && assignment.generation == generation
+        && !matches!(finished.class, Class::ClientAbort | Class::Proxy)
+}

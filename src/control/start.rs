@@ -1,0 +1,160 @@
+//! Starting the control loop on its thread, and stopping it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use arc_swap::ArcSwap;
+use tokio::{
+    sync::{Notify, broadcast, mpsc, oneshot},
+    time::Instant,
+};
+
+use crate::{
+    clock::Clock,
+    control::{
+        ControlHandle, Observer,
+        answers::Answers,
+        apply::Hands,
+        describe::{self, Scene},
+        event_loop::{ControlLoop, Inputs, Reports},
+    },
+    cutover::Decision,
+    measure::{Board, Connects, Interval},
+    plan::Plan,
+    split::Publication,
+    store::{Report, StoreHandle},
+};
+
+/// Requests that wait for the loop, which takes them at once; more than people and scrapers can send meanwhile.
+const REQUESTS_MAX: usize = 64;
+
+/// Entries that a follower may be behind before it misses some, and reads them from the journal instead.
+const ENTRIES_MAX: usize = 256;
+
+/// What the loop is given.
+#[derive(Debug)]
+pub struct Parts {
+    /// The intent.
+    pub plan: Arc<Plan>,
+    /// The process's clock.
+    pub clock: Clock,
+    /// Where the cutover stands, its table being in force in `publication`, and what is to be done first.
+    pub restored: Decision,
+    /// Rollbacks in the journal.
+    pub rollbacks: u64,
+    /// Where tables are published.
+    pub publication: Publication,
+    /// Which endpoints are in choice.
+    pub board: Arc<Board>,
+    /// Failures to connect in a row.
+    pub connects: Arc<Connects>,
+    /// What the workers hand over.
+    pub intervals: mpsc::Receiver<Interval>,
+    /// Notified when connects fail in a row.
+    pub alarm: Arc<Notify>,
+    /// The store.
+    pub store: StoreHandle,
+    /// What the store says.
+    pub reports: mpsc::Receiver<Report>,
+}
+
+/// The loop at work. Stop it: dropping it ends the loop as well, but waits for nothing.
+#[derive(Debug)]
+pub struct RunningControl {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+/// Starts the loop on a thread of its own.
+///
+/// # Errors
+/// If the thread or its runtime cannot be made.
+pub fn start(parts: Parts) -> io::Result<(ControlHandle, RunningControl)> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    let (stop, stopped) = oneshot::channel();
+    let (control, handle) = assemble(parts, stopped);
+    let thread = thread::Builder::new()
+        .name("control".to_owned())
+        .spawn(move || runtime.block_on(control.run()))?;
+    Ok((handle, RunningControl { stop, thread }))
+}
+
+impl RunningControl {
+    /// Ends the loop, lets the store finish, and waits for both. Blocks.
+    pub fn stop(self) {
+        if self.stop.send(()).is_err() {
+            tracing::debug!("the loop had ended already");
+        }
+        if self.thread.join().is_err() {
+            tracing::error!("the control loop panicked");
+        }
+    }
+
+    /// Whether the loop has ended, which it does by itself only by a fault of the program.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+/// Puts the loop together with its handle.
+pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoop, ControlHandle) {
+    let now = Instant::now();
+    let (requests, requested) = mpsc::channel(REQUESTS_MAX);
+    let (entries, _nobody_yet) = broadcast::channel(ENTRIES_MAX);
+    let Decision { state, effects, .. } = parts.restored;
+    let generation = state.position.generation;
+    let mut observer = Observer::new(&parts.plan, parts.board, parts.connects, generation, now);
+    observer.windows.restart(state.position.evidence_since);
+    let mut hands = Hands {
+        clock: parts.clock,
+        publication: parts.publication,
+        store: parts.store,
+        answers: Answers::default(),
+        entries: entries.clone(),
+        recording: BTreeMap::new(),
+        events: VecDeque::new(),
+        pages: VecDeque::new(),
+        rollbacks: parts.rollbacks,
+    };
+    for effect in effects {
+        hands.perform(effect, &mut observer);
+    }
+    let first = describe::status(&Scene {
+        plan: &parts.plan,
+        state: &state,
+        observer: &observer,
+        hands: &hands,
+        is_faulty: false,
+        at: parts.clock.timestamp(),
+        now,
+        running: std::time::Duration::ZERO,
+    });
+    let status = Arc::new(ArcSwap::from_pointee(first));
+    let handle = ControlHandle::new(requests, Arc::clone(&status), entries);
+    let control = ControlLoop {
+        plan: parts.plan,
+        state,
+        observer,
+        hands,
+        inputs: Inputs {
+            intervals: parts.intervals,
+            alarm: parts.alarm,
+            requests: requested,
+            reports: Reports::Open(parts.reports),
+            stop,
+        },
+        status,
+        started: now,
+        turned: now,
+        next_turn: now,
+        is_faulty: false,
+    };
+    (control, handle)
+}

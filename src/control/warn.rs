@@ -1,0 +1,104 @@
+//! What an operator should know, each with what to do.
+
+use crate::{
+    control::{apply::PAGE_SHOWN, describe::Scene, observe::SILENT_AFTER},
+    cutover::{HoldCause, Ramp, StoreState},
+    units::Side,
+};
+
+/// Every warning, the worst first.
+pub(super) fn warnings(scene: &Scene<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    if scene.is_faulty {
+        found.push(
+            "the last decision failed by a fault of this program: traffic goes on at the weight in force, and \
+             triggers may not be watched. Roll back, and report what the log says."
+                .to_owned(),
+        );
+    }
+    found.extend(both_bad(scene));
+    found.extend(old_unwell(scene));
+    found.extend(store(scene));
+    found.extend(
+        silent(scene)
+            .map(|it| format!("{it}: the ramp waits. Restart the program if it stays so.")),
+    );
+    if scene.observer.totals.lost > 0 {
+        found.push(format!(
+            "{} measurements were lost since start: a worker measured more than the control loop took. The ramp \
+             waited meanwhile.",
+            scene.observer.totals.lost
+        ));
+    }
+    let pages = scene.hands.pages.iter();
+    let recent = pages.filter(|(at, _)| scene.now - *at < PAGE_SHOWN);
+    found.extend(recent.map(|(_, message)| message.clone()));
+    found
+}
+
+/// Why `/readyz` says no.
+pub(super) fn not_ready(scene: &Scene<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    if let StoreState::Failing { error } = &scene.observer.store {
+        found.push(format!("the journal cannot be written: {error}"));
+    }
+    if scene.is_faulty {
+        found.push("decisions fail by a fault of this program".to_owned());
+    }
+    found.extend(silent(scene));
+    found
+}
+
+fn silent<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = String> + 'a {
+    let silent = scene.observer.silent(scene.now);
+    silent.map(|(worker, silence)| {
+        format!(
+            "worker {worker} has not reported for {:.1} s",
+            silence.as_secs_f64()
+        )
+    })
+}
+
+fn both_bad(scene: &Scene<'_>) -> Option<String> {
+    let Ramp::Holding {
+        cause: HoldCause::BothBad(trigger),
+        ..
+    } = &scene.state.position.ramp
+    else {
+        return None;
+    };
+    Some(format!(
+        "trigger \"{trigger}\" tripped while old was bad as well, so that nothing was rolled back. Look at both \
+         sides, then roll back or resume by hand."
+    ))
+}
+
+fn old_unwell(scene: &Scene<'_>) -> Option<String> {
+    let health = scene.observer.health(Side::Old, scene.at);
+    (health.usable < health.endpoints).then(|| {
+        format!(
+            "{} of old's {} endpoints can be used, and a rollback needs old to take all of the traffic. Bring old \
+             back before the ramp goes on.",
+            health.usable, health.endpoints
+        )
+    })
+}
+
+fn store(scene: &Scene<'_>) -> Option<String> {
+    if let StoreState::Failing { error } = &scene.observer.store {
+        return Some(format!(
+            "the journal cannot be written ({error}): the ramp waits, traffic goes on, a rollback works. Make room \
+             on the disk of {}, or make it writable; it is tried again all the time.",
+            scene.plan.store.display()
+        ));
+    }
+    let (oldest, _) = scene.hands.recording.values().next()?;
+    let waits = scene.now - *oldest;
+    (waits > SILENT_AFTER).then(|| {
+        format!(
+            "the journal has not answered for {:.1} s: the change waits for it. Look at the disk of {}.",
+            waits.as_secs_f64(),
+            scene.plan.store.display()
+        )
+    })
+}
