@@ -44,7 +44,13 @@ impl Share {
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", self.ratio() * 100.0)
+        // Exact: a float would show 7 % as 7.000000000000001 %.
+        let (whole, part) = (self.0 / 10_000, self.0 % 10_000);
+        let text = match part {
+            0 => format!("{whole}%"),
+            _ => format!("{}%", format!("{whole}.{part:04}").trim_end_matches('0')),
+        };
+        f.pad(&text)
     }
 }
 
@@ -76,5 +82,23 @@ impl Factor {
 impl fmt::Display for Factor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}x", self.ratio())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_shares_exactly() {
+        let check = |parts, expected: &str| {
+            let share = Share::from_parts_per_million(parts).expect("within the whole");
+            assert_eq!(share.to_string(), expected);
+        };
+        check(0, "0%");
+        check(70_000, "7%");
+        check(25_000, "2.5%");
+        check(1, "0.0001%");
+        check(1_000_000, "100%");
     }
 }
