@@ -3,10 +3,11 @@
 //! A file is walked as a tree of values that know their place, so that every fault of it is reported at once, as
 //! `file:line:column`, with what was found, what was expected and the nearest valid word. Nothing past this
 //! module checks a plan again. `document` reads the whole file, one module beside it reads each section,
-//! `reader` is what they read with, `scalar` the values written as text.
+//! `reader` is what they read with, `scalar` the values written as text, and `describe` says a plan in words.
 
 mod admin;
 mod defaults;
+mod describe;
 mod document;
 mod fault;
 mod file;
@@ -33,6 +34,7 @@ mod warning;
 #[cfg(test)]
 mod tests;
 
+pub use describe::describe;
 pub use fault::{Complaint, Fault, Faults, LoadError, Place};
 pub use load::{Loaded, load, parse};
 pub use urls::from_urls;

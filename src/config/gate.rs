@@ -3,7 +3,7 @@
 use crate::{
     config::{
         fault::Complaint,
-        reader::{Section, Shape, choice, parsed},
+        reader::{Section, Shape, choice, percentage},
         scalar::{self, WEIGHT},
     },
     plan::{Gate, GateCondition},
@@ -32,7 +32,7 @@ pub(super) fn read(root: &Section<'_>) -> Vec<Gate> {
 }
 
 fn read_one(section: &Section<'_>) -> Option<Gate> {
-    let above_weight = section.require("above_weight", parsed(WEIGHT, scalar::weight));
+    let above_weight = section.require("above_weight", percentage(WEIGHT, scalar::weight));
     let sides = section.require("healthy", choice(HEALTHY));
     if above_weight == Some(Weight::FULL) {
         let complaint = Complaint::new("\"100%\"", "less than \"100%\"");

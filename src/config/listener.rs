@@ -35,7 +35,7 @@ pub(super) fn read(root: &Section<'_>, admin: std::net::SocketAddr) -> Vec<Liste
     }
     let mut listeners: Vec<ListenerPlan> = Vec::new();
     let sections = root.tables("listener", &SHAPE, LISTENERS);
-    if sections.is_empty() {
+    if root.has_empty("listener") {
         root.note_value(
             "listener",
             Complaint::new("no listener", "at least one [[listener]]"),

@@ -8,7 +8,7 @@ use crate::{
     config::{
         defaults,
         fault::Complaint,
-        reader::{Section, Shape, Value, choice, count, duration, list, parsed},
+        reader::{Section, Shape, Value, choice, count, duration, list, parsed, percentage},
         scalar::{self, WEIGHT, WINDOW},
     },
     plan::{RampPlan, StartMode, Step, Window},
@@ -57,7 +57,7 @@ fn read_steps(ramp: &Section<'_>) -> Option<Vec<Step>> {
     if !ramp.has("step") {
         return None;
     }
-    if sections.is_empty() {
+    if ramp.has_empty("step") {
         ramp.note_value(
             "step",
             Complaint::new("no step", "at least one [[ramp.step]]"),
@@ -66,7 +66,7 @@ fn read_steps(ramp: &Section<'_>) -> Option<Vec<Step>> {
     let mut steps: Vec<Step> = Vec::new();
     let mut last = None;
     for section in &sections {
-        let weight = section.require("weight", parsed(WEIGHT, scalar::weight));
+        let weight = section.require("weight", percentage(WEIGHT, scalar::weight));
         let bake = section.get("bake", duration(BAKE.0..=BAKE.1));
         let requests = section.get("requests", count(0..=1_000_000_000));
         if let Some(weight) = weight {

@@ -10,7 +10,7 @@ mod value;
 
 use std::{cell::RefCell, ffi::OsString, fmt, path::Path};
 
-pub(super) use read::{boolean, choice, count, duration, list, parsed, size, text};
+pub(super) use read::{boolean, choice, count, duration, list, parsed, percentage, size, text};
 pub(super) use section::{Section, Shape};
 pub(super) use value::Value;
 

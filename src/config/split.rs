@@ -90,7 +90,14 @@ fn key(text: &str) -> Result<Key, Complaint> {
         "cookie" => Ok(Key::Cookie),
         "client-ip" => Ok(Key::ClientIp),
         _ => match text.strip_prefix("header:") {
-            Some(name) => scalar::header_name(name).map(Key::Header),
+            Some(name) => {
+                let name = scalar::header_name(name);
+                let wrong = |it| Complaint {
+                    found: quoted(text),
+                    ..it
+                };
+                name.map(Key::Header).map_err(wrong)
+            }
             None => {
                 let near = did_you_mean(text, ["none", "cookie", "client-ip", "header:NAME"]);
                 Err(Complaint::new(quoted(text), STICKY).maybe(near))

@@ -8,7 +8,7 @@ use crate::{
     config::{
         defaults,
         fault::Complaint,
-        reader::{Section, Shape, Value, choice, count, duration, parsed, text},
+        reader::{Section, Shape, Value, choice, count, duration, percentage, text},
         scalar::{self, FACTOR, SHARE, quoted},
     },
     plan::{Limit, Reading, Trigger},
@@ -52,7 +52,7 @@ pub(super) fn read(root: &Section<'_>) -> Vec<Trigger> {
         return defaults::triggers();
     }
     let sections = root.tables("trigger", &SHAPE, TRIGGERS);
-    if sections.is_empty() {
+    if root.has_empty("trigger") {
         let complaint = Complaint::new("no trigger", "at least one [[trigger]]");
         root.note_value(
             "trigger",
@@ -167,7 +167,7 @@ fn read_limit(section: &Section<'_>, key: &str, reading: Reading) -> Option<Limi
                 .map(Limit::Latency)
         }
         (_, Reading::ErrorRate | Reading::ConnectFailures | Reading::Unhealthy) => section
-            .get(key, parsed(SHARE, exceedable_share))
+            .get(key, percentage(SHARE, exceedable_share))
             .map(Limit::Share),
     }
 }

@@ -125,17 +125,21 @@ fn relative_triggers(plan: &Plan, warnings: &mut Vec<Warning>) {
     }
 }
 
-/// How many requests a second must arrive in all, so that a trigger knows enough at a step. `None` if it takes no
-/// samples or is blind there.
+/// How many requests a second must arrive in all, so that a trigger has its sample at a step: on new, and where it
+/// compares, on old as well. `None` if it takes no samples or is blind there.
 pub(super) fn rate_needed(trigger: &Trigger, weight: Weight) -> Option<u64> {
-    let points = u128::from(weight.basis_points());
-    let millis = trigger.window.as_millis();
     if !takes_samples(trigger.reading, trigger.limit) || trigger.is_blind_at(weight) {
         return None;
     }
-    let scale = u128::from(Weight::FULL.basis_points()) * 1000;
-    let needed = (u128::from(trigger.requests) * scale).checked_div(points * millis)?;
-    Some(u64::try_from(needed).unwrap_or(u64::MAX).max(1))
+    let all = u128::from(Weight::FULL.basis_points());
+    let on_new = u128::from(weight.basis_points());
+    let smaller = match trigger.limit {
+        Limit::TimesOld(_) => on_new.min(all - on_new),
+        Limit::Share(_) | Limit::Latency(_) | Limit::InARow(_) => on_new,
+    };
+    let per_window = u128::from(trigger.requests) * all * 1000;
+    let rate = per_window.div_ceil((smaller * trigger.window.as_millis()).max(1));
+    Some(u64::try_from(rate).unwrap_or(u64::MAX))
 }
 
 /// A sample that hardly any service fills: the trigger would stay `Unknown`, and the ramp would wait for it.

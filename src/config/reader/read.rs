@@ -22,6 +22,26 @@ pub(in crate::config) fn parsed<'r, T>(
     }
 }
 
+/// As [`parsed`], for text that ends in a percent sign: a bare number is told how to get one.
+pub(in crate::config) fn percentage<'r, T>(
+    expected: &str,
+    parse: impl Fn(&'r str) -> Result<T, Complaint>,
+) -> impl Fn(Value<'r>) -> Option<T> {
+    let read = parsed(expected, parse);
+    move |value| {
+        let example = match value.item() {
+            DeValue::Integer(number) => format!("write \"{number}%\" if that is meant"),
+            DeValue::Float(_) => String::from("write it in quotes, with its percent sign"),
+            DeValue::String(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => return read(value),
+        };
+        value.fail(Complaint::new(value.kind(), expected).remedy(example))
+    }
+}
+
 /// Any text that is a name: 1 to 64 printable characters.
 pub(in crate::config) fn text<'r>() -> impl Fn(Value<'r>) -> Option<String> {
     parsed("a string of 1 to 64 characters", scalar::name)
@@ -133,7 +153,7 @@ fn integer(value: Value<'_>, range: &RangeInclusive<u64>) -> Option<u64> {
     let (least, most) = (range.start(), range.end());
     let wrong = |_overflow| {
         Complaint::new(
-            quoted(number.as_str()),
+            number.to_string(),
             format!("a whole number from {least} to {most}"),
         )
     };

@@ -158,8 +158,11 @@ impl<'r> Section<'r> {
 
     /// Notes that something which must be there is not.
     pub(in crate::config) fn note_missing(&self, what: &str) {
-        let found = format!("{} without {what}", self.label);
-        self.note(Complaint::new(found, "it there").remedy(format!("add {what}")));
+        let found = format!("no {what} in {}", self.label);
+        self.note(Complaint::new(
+            found,
+            format!("{what}, which has no default"),
+        ));
     }
 
     /// The value under `key`.
@@ -198,6 +201,12 @@ impl<'r> Section<'r> {
     /// Whether `key` is there, right or wrong.
     pub(in crate::config) fn has(&self, key: &str) -> bool {
         self.value(key).is_some()
+    }
+
+    /// Whether the list under `key` is there and holds nothing.
+    pub(in crate::config) fn has_empty(&self, key: &str) -> bool {
+        let list = self.value(key).and_then(|it| it.item().as_array());
+        list.is_some_and(|it| it.is_empty())
     }
 
     /// Whether the file has this table.

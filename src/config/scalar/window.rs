@@ -41,6 +41,40 @@ pub(in crate::config) fn window(text: &str) -> Result<Window, Complaint> {
     })
 }
 
+/// The window in the words that [`window`] reads, its stretches joined by "and".
+pub(in crate::config) fn shown_window(window: &Window) -> String {
+    let stretch = |it: &Recurrence| {
+        let shown = |time: Time| format!("{:02}:{:02}", time.hour(), time.minute());
+        let to = if it.to == Time::midnight() {
+            String::from("24:00")
+        } else {
+            shown(it.to)
+        };
+        format!("{} {}-{to}", shown_days(&it.days), shown(it.from))
+    };
+    let stretches: Vec<String> = window.recurrences.iter().map(stretch).collect();
+    let zone = window.zone.iana_name().unwrap_or("UTC");
+    format!("{} {zone}", stretches.join(" and "))
+}
+
+/// Days as a range where they are three or more in a row.
+fn shown_days(days: &[Weekday]) -> String {
+    let name = |day: &Weekday| {
+        DAYS.iter()
+            .find(|(_, it)| it == day)
+            .map_or("", |(name, _)| *name)
+    };
+    let in_a_row = days
+        .windows(2)
+        .all(|pair| pair.first().map(|it| it.next()) == pair.last().copied());
+    match days {
+        [first, _, .., last] if days.len() > 2 && in_a_row => {
+            format!("{}-{}", name(first), name(last))
+        }
+        _ => days.iter().map(name).collect::<Vec<_>>().join(","),
+    }
+}
+
 /// Whether two windows are read on the same wall clock.
 pub(in crate::config) fn same_zone(one: &Window, other: &Window) -> bool {
     one.zone.iana_name() == other.zone.iana_name()
@@ -76,7 +110,7 @@ fn weekday(text: &str) -> Result<Weekday, Complaint> {
         });
         let near = short.map(|it| format!("did you mean {it:?}?"));
         let near = near.or_else(|| did_you_mean(text, names));
-        Complaint::new(quoted(text), format!("a day of {}", names.join(", "))).maybe(near)
+        Complaint::new(quoted(text), format!("one of {}", names.join(", "))).maybe(near)
     })
 }
 
@@ -144,6 +178,18 @@ mod tests {
     }
 
     #[test]
+    fn shows_what_it_reads() {
+        for text in [
+            "Sun 02:00-06:00 Europe/Berlin",
+            "Mon-Fri 22:00-04:00 UTC",
+            "Sat,Sun 01:30-24:00 America/New_York",
+            "Mon,Wed,Fri 01:00-02:00 UTC",
+        ] {
+            assert_eq!(shown_window(&window(text).expect(text)), text);
+        }
+    }
+
+    #[test]
     fn refuses_what_is_no_window() {
         let check = |text, expected: &str| {
             let complaint = window(text).expect_err(text).to_string();
@@ -159,6 +205,6 @@ mod tests {
             "Sun 02:00-06:00 Europe/Berln",
             "did you mean \"Europe/Berlin\"?",
         );
-        check("Süß 02:00-06:00 UTC", "a day of");
+        check("Süß 02:00-06:00 UTC", "one of Mon");
     }
 }

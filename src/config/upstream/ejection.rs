@@ -6,7 +6,7 @@ use crate::{
     config::{
         defaults,
         fault::Complaint,
-        reader::{Section, Shape, count, duration, parsed},
+        reader::{Section, Shape, count, duration, percentage},
         scalar::{self, SHARE, shown_duration},
     },
     plan::EjectionPlan,
@@ -33,7 +33,7 @@ pub(super) fn read(side: &Section<'_>) -> EjectionPlan {
         let found = format!("{most} below a first time of {first}");
         section.note_value("time_max", Complaint::new(found, "no less than `time`"));
     }
-    let share_max = section.get("share_max", parsed(SHARE, scalar::share));
+    let share_max = section.get("share_max", percentage(SHARE, scalar::share));
     EjectionPlan {
         connect_failures: connect_failures.unwrap_or(default.connect_failures),
         time,

@@ -1,0 +1,268 @@
+//! A plan in words: what `check` prints, so that whoever starts it at night knows what it will do.
+
+mod page;
+mod timetable;
+
+use page::Page;
+use timetable::Timetable;
+
+use crate::{
+    config::{
+        load::Loaded,
+        scalar::{shown_duration, shown_window},
+        trigger::takes_samples,
+        warning::rate_needed,
+    },
+    plan::{
+        BothBad, GateCondition, HostHeader, Limit, Plan, Reading, RoutePlan, StartMode, Sticky,
+        Trigger, Writes,
+    },
+    units::{Side, Timestamp},
+};
+
+/// The plan in words, wrapped at 80 columns, with the time at which it could be complete if it were started `now`.
+#[must_use]
+pub fn describe(loaded: &Loaded, now: Timestamp) -> String {
+    let plan = &loaded.plan;
+    let mut page = Page::default();
+    let steps = plan.ramp.steps.len();
+    page.heading(&format!(
+        "{}: from old to new in {}",
+        plan.name,
+        counted(steps, "step")
+    ));
+    environments(plan, &mut page);
+    requests(plan, &mut page);
+    ramp(plan, now, &mut page);
+    triggers(plan, &mut page);
+    way_back(plan, &mut page);
+    around(&mut page);
+    page.heading(&match loaded.warnings.len() {
+        0 => String::from("No warnings"),
+        count => counted(count, "warning"),
+    });
+    for warning in &loaded.warnings {
+        page.item(&warning.to_string());
+    }
+    page.into_text()
+}
+
+fn environments(plan: &Plan, page: &mut Page) {
+    for side in Side::ALL {
+        let upstream = &plan.upstreams[side];
+        let endpoints: Vec<String> = upstream.endpoints.iter().map(ToString::to_string).collect();
+        let mut text = format!("{side}: {}", endpoints.join(", "));
+        if let HostHeader::Set(host) = &upstream.host {
+            text = format!("{text}; requests name the host {host}");
+        }
+        let health = match &upstream.health {
+            Some(health) => format!(
+                "checked at {} every {}",
+                health.path,
+                shown_duration(health.interval)
+            ),
+            None => String::from("without health checks"),
+        };
+        page.item(&format!("{text}; {health}"));
+    }
+    for listener in &plan.listeners {
+        let kind = match listener.certificates.len() {
+            0 => String::from("plain HTTP/1.1 and h2c"),
+            count => format!("TLS with {}", counted(count, "certificate")),
+        };
+        page.item(&format!("clients come to {}: {kind}", listener.address));
+    }
+    let who = match plan.admin.operators.len() {
+        0 => String::from("anybody on this machine"),
+        count => counted(count, "operator"),
+    };
+    page.item(&format!(
+        "steered at http://{} by {who}",
+        plan.admin.address
+    ));
+    page.item(&format!("journal: {}", plan.store.display()));
+}
+
+fn requests(plan: &Plan, page: &mut Page) {
+    page.heading("Where requests go");
+    page.item(&match &plan.split.sticky {
+        Sticky::None => {
+            String::from("each request is drawn anew: a client may see both sides in turn")
+        }
+        Sticky::Cookie(cookie) => format!(
+            "a client keeps its side by the cookie {} for {}",
+            cookie.name,
+            shown_duration(cookie.lifetime)
+        ),
+        Sticky::ClientIp => String::from("a client keeps its side by its address"),
+        Sticky::Header(name) => format!("a client keeps its side by the header {name}"),
+    });
+    page.item(&format!(
+        "unsafe methods and upgrades {}",
+        writes_go(plan.split.writes)
+    ));
+    for route in &plan.routes {
+        page.item(&route_goes(route));
+    }
+    if let Some(force) = &plan.split.force {
+        page.item(&format!(
+            "a tester who signs {} may choose the side",
+            force.header
+        ));
+    }
+}
+
+const fn writes_go(writes: Writes) -> &'static str {
+    match writes {
+        Writes::Old => "go to old, whatever the weight",
+        Writes::Split => "go by weight, as everything else",
+        Writes::New => "go to new from the first step on",
+    }
+}
+
+fn route_goes(route: &RoutePlan) -> String {
+    let methods: Vec<&str> = route.methods.iter().map(http::Method::as_str).collect();
+    let methods = match methods.is_empty() {
+        true => String::new(),
+        false => format!("{} ", methods.join(", ")),
+    };
+    let host = route.host.as_deref().unwrap_or_default();
+    let goes = match (route.pin, route.writes) {
+        (Some(side), _) => format!("go to {side}"),
+        (None, Some(writes)) => format!(
+            "go by weight; unsafe methods and upgrades {}",
+            writes_go(writes)
+        ),
+        (None, None) => String::from("are measured apart"),
+    };
+    format!(
+        "route {:?}: requests to {methods}{host}{} {goes}",
+        route.name, route.path
+    )
+}
+
+fn ramp(plan: &Plan, now: Timestamp, page: &mut Page) {
+    page.heading("The ramp");
+    let table = Timetable::new(&plan.ramp, now);
+    page.line("  step  weight  bake        requests  needs in all  at the earliest");
+    for (index, (step, from)) in plan.ramp.steps.iter().zip(&table.starts).enumerate() {
+        let rates = plan
+            .triggers
+            .iter()
+            .filter_map(|it| rate_needed(it, step.weight));
+        let rate = rates
+            .max()
+            .map_or_else(|| String::from("-"), |it| format!("{it}/s"));
+        page.line(&format!(
+            "  {:>4}  {:>6}  {:<10}  {:>8}  {rate:>12}  {}",
+            index + 1,
+            step.weight,
+            shown_duration(step.bake),
+            step.requests,
+            table.shown(*from),
+        ));
+    }
+    page.line(&format!(
+        "  complete at the earliest: {}",
+        table.shown(table.complete)
+    ));
+    page.blank();
+    page.item(match plan.ramp.start {
+        StartMode::Manual => "it starts with `changeover ramp start`",
+        StartMode::Automatic => "it starts by itself once every worker reports",
+    });
+    if let Some(window) = &plan.ramp.window {
+        let text = format!("starts and advances happen only {}", shown_window(window));
+        page.item(&text);
+    }
+    page.item(
+        "a step ends when it has baked for its time with its requests finished on new, every \
+         trigger says that all is well, every gate below the next weight holds, and the journal \
+         can be written; whatever is not known holds",
+    );
+    page.item(
+        "\"needs in all\" is the traffic from which on every trigger has its sample within its \
+         window; with less, an advance waits until the step has gathered it",
+    );
+    for gate in &plan.gates {
+        let GateCondition::Healthy(sides) = &gate.condition;
+        let sides: Vec<&str> = sides.iter().map(|it| it.as_str()).collect();
+        let text = format!(
+            "above {} only while every endpoint of {} is healthy",
+            gate.above_weight,
+            sides.join(" and ")
+        );
+        page.item(&text);
+    }
+}
+
+fn triggers(plan: &Plan, page: &mut Page) {
+    page.heading("Everything goes back to old when");
+    for trigger in &plan.triggers {
+        page.item(&format!("{:?}: {}", trigger.name, sentence(trigger)));
+    }
+}
+
+fn sentence(trigger: &Trigger) -> String {
+    let what = match trigger.reading {
+        Reading::ErrorRate => String::from("the share of errors on new"),
+        Reading::Latency(percentile) => format!("the {percentile} latency of new"),
+        Reading::ConnectFailures => String::from("the share of failed connects to new"),
+        Reading::Unhealthy => String::from("the share of unhealthy endpoints of new"),
+    };
+    let above = match trigger.limit {
+        Limit::InARow(1) => return String::from("one connect to new fails, at once"),
+        Limit::InARow(count) => return format!("{count} connects to new fail in a row, at once"),
+        Limit::Share(share) => format!("above {share}"),
+        Limit::Latency(latency) => format!("above {}", shown_duration(latency)),
+        Limit::TimesOld(factor) => format!("above {} times old's own", factor.ratio()),
+    };
+    match takes_samples(trigger.reading, trigger.limit) {
+        true => format!(
+            "{what} is {above}, over {} and at least {}",
+            shown_duration(trigger.window),
+            counted(trigger.requests, "request")
+        ),
+        false => format!("{what} is {above}"),
+    }
+}
+
+fn way_back(plan: &Plan, page: &mut Page) {
+    page.heading("The way back");
+    let rollback = plan.rollback;
+    page.item(&format!(
+        "one atomic step to 0%; tunnels to new end after {}; it stays until somebody resumes with \
+         a reason; `changeover rollback --reason TEXT` does it by hand",
+        shown_duration(rollback.tunnels)
+    ));
+    page.item(match rollback.both_bad {
+        BothBad::Hold => {
+            "when old is bad as well, it holds and says so instead of moving everybody there"
+        }
+        BothBad::Rollback => "even when old is bad as well",
+    });
+    page.item(&format!(
+        "triggers stay armed for {} after completion; then the way back is closed",
+        shown_duration(rollback.window)
+    ));
+}
+
+/// What no configuration can show, and what breaks such moves most often.
+fn around(page: &mut Page) {
+    page.heading("Look at these yourself");
+    page.item(
+        "sessions kept in a server's memory: a client that changes sides loses them; keep them \
+         where both sides read them",
+    );
+    page.item(
+        "caches in front: a page of one side may be served with assets of the other; give both \
+         sides' assets names of their own, or bypass the cache during the ramp",
+    );
+}
+
+fn counted(count: impl TryInto<u64>, noun: &str) -> String {
+    match count.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    }
+}

@@ -1,0 +1,184 @@
+//! Right files, and the plan they give.
+
+use std::{path::Path, time::Duration};
+
+use http::Method;
+
+use super::{LEAST, read, with};
+use crate::{
+    config::{from_urls, load, parse},
+    plan::{Limit, Reading, Scheme, Sticky, Trigger, Writes},
+    units::{Factor, Percentile, Side, Timestamp, Weight},
+};
+
+#[test]
+fn two_environments_are_enough() {
+    let (old, new) = ("http://127.0.0.1:9001", "http://127.0.0.1:9002");
+    assert_eq!(read(LEAST), from_urls(old, new, None, None));
+    let loaded = from_urls(old, new, Some("0.0.0.0:80"), Some("[::1]:0")).expect("it is right");
+    assert_eq!(loaded.plan.listeners[0].address.to_string(), "0.0.0.0:80");
+    assert_eq!(loaded.plan.admin.address.to_string(), "[::1]:0");
+}
+
+#[test]
+fn the_quickstart_says_what_it_promises() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/quickstart.toml");
+    let loaded = load(Path::new(path)).expect("it is right");
+    let plan = loaded.plan;
+    assert_eq!(plan.split.writes, Writes::Split);
+    assert!(matches!(plan.split.sticky, Sticky::Cookie(_)));
+    let limits: Vec<(Reading, Limit)> = plan
+        .triggers
+        .iter()
+        .map(|it| (it.reading, it.limit))
+        .collect();
+    let two_percent = crate::units::Share::from_parts_per_million(20_000).expect("a share");
+    assert_eq!(
+        limits,
+        [
+            (Reading::ErrorRate, Limit::Share(two_percent)),
+            (
+                Reading::Latency(Percentile::P99),
+                Limit::Latency(Duration::from_millis(500))
+            ),
+            (Reading::ConnectFailures, Limit::InARow(5)),
+        ]
+    );
+    let about: Vec<&str> = loaded.warnings.iter().map(|it| it.about.as_str()).collect();
+    assert_eq!(
+        about,
+        ["[admin]"],
+        "it warns of nothing but the missing operators"
+    );
+}
+
+#[test]
+fn relative_paths_start_from_the_files_directory() {
+    let store = |url: &str| {
+        let text = format!("{LEAST}[store]\nurl = {url:?}\n");
+        let loaded = parse(&text, Path::new("x.toml"), Path::new("/etc/changeover"));
+        loaded.expect("it is right").plan.store
+    };
+    assert_eq!(store("sqlite:a.db"), Path::new("/etc/changeover/a.db"));
+    assert_eq!(store("sqlite:/var/a.db"), Path::new("/var/a.db"));
+    assert_eq!(store("sqlite:///var/a.db"), Path::new("/var/a.db"));
+}
+
+#[test]
+fn endpoints_have_the_ports_of_their_schemes() {
+    let text =
+        "[old]\nendpoints = [\"http://a\", \"h2c://b\"]\n[new]\nendpoints = [\"https://c\"]\n";
+    let plan = read(text).expect("it is right").plan;
+    let shown = |side: Side| {
+        let endpoints = plan.upstreams[side].endpoints.iter();
+        endpoints.map(|it| (it.scheme, it.port)).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(Side::Old), [(Scheme::Http, 80), (Scheme::H2c, 80)]);
+    assert_eq!(shown(Side::New), [(Scheme::Https, 443)]);
+}
+
+#[test]
+fn numbers_that_decide_are_read_exactly() {
+    let plan = with(
+        r#"[[ramp.step]]
+weight = "0.01%"
+bake = "1m30s"
+[[ramp.step]]
+weight = "100%"
+[limits]
+head_bytes = 0x4000
+buffer_bytes = "1MB"
+[[trigger]]
+name = "slower"
+reading = "latency_p999"
+above_old = 1.001
+window = "1h"
+requests = 1_000
+[[trigger]]
+name = "gone"
+reading = "connect_failures"
+in_a_row = 2
+"#,
+    )
+    .plan;
+    assert_eq!(
+        Some(plan.ramp.steps[0].weight),
+        Weight::from_basis_points(1)
+    );
+    assert_eq!(plan.ramp.steps[0].bake, Duration::from_secs(90));
+    assert_eq!(
+        (plan.ramp.steps[0].requests, plan.ramp.steps[1].requests),
+        (1, 1)
+    );
+    assert_eq!(
+        (plan.limits.head_bytes, plan.limits.buffer_bytes),
+        (16_384, 1_000_000)
+    );
+    assert_eq!(
+        plan.triggers[0],
+        Trigger {
+            name: String::from("slower"),
+            reading: Reading::Latency(Percentile::P999),
+            limit: Limit::TimesOld(Factor::from_thousandths(1_001)),
+            window: Duration::from_secs(3600),
+            requests: 1_000,
+        }
+    );
+}
+
+#[test]
+fn routes_keep_their_order_and_normal_form() {
+    let plan = with(
+        r#"[[route]]
+name = "api"
+host = "Shop.Example"
+path = "/api/%2Fx"
+methods = ["POST", "GET", "POST"]
+pin = "old"
+[[route]]
+name = "all"
+writes = "new"
+"#,
+    )
+    .plan;
+    let [api, all] = plan.routes.as_slice() else {
+        panic!("two routes, not {:?}", plan.routes);
+    };
+    assert_eq!(api.host.as_deref(), Some("shop.example"));
+    assert_eq!(api.methods, [Method::GET, Method::POST]);
+    assert_eq!((api.pin, api.writes), (Some(Side::Old), None));
+    assert_eq!((all.path.as_str(), all.writes), ("/", Some(Writes::New)));
+}
+
+#[test]
+fn windows_of_one_zone_are_one_window() {
+    let text =
+        "[ramp]\nwindow = [\"Sun 02:00-06:00 Europe/Berlin\", \"Wed 23:00-01:00 Europe/Berlin\"]\n";
+    let window = with(text).plan.ramp.window.expect("it is there");
+    assert_eq!(window.recurrences.len(), 2);
+    let at = |text: &str| {
+        let at: jiff::Timestamp = text.parse().expect("a time");
+        Timestamp::from_micros(at.as_microsecond())
+    };
+    assert!(window.is_open(at("2026-11-22T01:00:00Z")));
+    assert!(window.is_open(at("2026-11-25T23:30:00Z")));
+    assert!(!window.is_open(at("2026-11-26T00:30:00Z")));
+}
+
+#[test]
+fn operators_open_the_admin_api_to_other_addresses() {
+    let digest = "0f".repeat(32);
+    let text = format!(
+        "[admin]\naddress = \"0.0.0.0:9700\"\n[[admin.operator]]\nname = \"ada\"\n\
+         token_sha256 = \"{digest}\"\nrole = \"approver\"\n"
+    );
+    let admin = with(&text).plan.admin;
+    assert_eq!(admin.operators[0].token_sha256, [0x0f; 32]);
+}
+
+#[test]
+fn inline_tables_read_as_headed_ones() {
+    let headed = with("[[ramp.step]]\nweight = \"5%\"\n[[ramp.step]]\nweight = \"100%\"\n");
+    let inline = with("[ramp]\nstep = [{ weight = \"5%\" }, { weight = \"100%\" }]\n");
+    assert_eq!(headed, inline);
+}
