@@ -86,3 +86,30 @@ impl Board {
         self.eject(id, Timestamp::from_micros(i64::MIN));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_in_choice_while_it_is_healthy_and_not_ejected() {
+        let board = Board::new(PerSide { old: 1, new: 2 });
+        assert_eq!((board.count(Side::Old), board.count(Side::New)), (1, 2));
+        let at = Timestamp::from_micros;
+        let id = EndpointId {
+            side: Side::New,
+            index: 1,
+        };
+        let neighbour = EndpointId { index: 0, ..id };
+        assert_eq!(board.standing(id, at(0)), Standing::Usable);
+        board.eject(id, at(100));
+        assert_eq!(board.standing(id, at(99)), Standing::Ejected(at(100)));
+        assert_eq!(board.standing(id, at(100)), Standing::Usable);
+        board.set_healthy(id, false);
+        assert_eq!(board.standing(id, at(99)), Standing::Unhealthy);
+        board.set_healthy(id, true);
+        board.admit(id);
+        assert_eq!(board.standing(id, at(99)), Standing::Usable);
+        assert_eq!(board.standing(neighbour, at(99)), Standing::Usable);
+    }
+}

@@ -173,3 +173,47 @@ impl Rejection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn every_class_and_every_reason_has_a_place_and_a_name_of_its_own() {
+        for (place, class) in Class::ALL.into_iter().enumerate() {
+            assert_eq!(class.index(), place);
+        }
+        for (place, reason) in Rejection::ALL.into_iter().enumerate() {
+            assert_eq!(reason.index(), place);
+        }
+        let names: BTreeSet<_> = Class::ALL.map(Class::as_str).into();
+        assert_eq!(names.len(), Class::ALL.len());
+        let names: BTreeSet<_> = Rejection::ALL.map(Rejection::as_str).into();
+        assert_eq!(names.len(), Rejection::ALL.len());
+    }
+
+    #[test]
+    fn a_status_is_blamed_on_whom_it_belongs_to() {
+        let check = |status, class, fault| {
+            let found = Class::of_status(StatusCode::from_u16(status).expect("it is a status"));
+            assert_eq!((found, found.fault()), (class, fault), "{status}");
+        };
+        check(101, Class::Upgrade, Fault::None);
+        check(200, Class::Success, Fault::None);
+        check(304, Class::Redirect, Fault::None);
+        check(404, Class::ClientError, Fault::Client);
+        check(503, Class::ServerError, Fault::Upstream);
+        check(599, Class::ServerError, Fault::Upstream);
+    }
+
+    #[test]
+    fn what_is_an_error_of_a_side_is_a_request_of_it() {
+        for class in Class::ALL {
+            assert!(class.is_request() || !class.is_error(), "{class:?}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Failures to connect in a row, counted over all workers at once, so that a dead side is noticed between two
 //! turns of the control loop.
 
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::units::{PerSide, Side, Timestamp};
 
@@ -12,38 +12,97 @@ pub struct Connects {
     sides: PerSide<Run>,
 }
 
+/// Failures in the low bits, and above them the millisecond of the first one: one word, so that a count is never
+/// seen with the time of an earlier run.
 #[derive(Debug, Default)]
-struct Run {
-    failures: AtomicU32,
-    since_micros: AtomicI64,
-}
+struct Run(AtomicU64);
+
+const FAILURES_BITS: u32 = 20;
+
+/// A run is not counted beyond this, which is more than any trigger waits for.
+const FAILURES_MAX: u64 = (1 << FAILURES_BITS) - 1;
 
 impl Connects {
     /// A request could not get a connection to `side`. Returns the failures in a row, this one included.
     pub fn failed(&self, side: Side, now: Timestamp) -> u32 {
-        let run = &self.sides[side];
-        let before = run.failures.fetch_add(1, Ordering::AcqRel);
-        if before == 0 {
-            run.since_micros.store(now.micros(), Ordering::Release);
-        }
-        before.saturating_add(1)
+        let run = &self.sides[side].0;
+        let update = |word| Some(with_one_more(word, now));
+        let before = run.fetch_update(Ordering::AcqRel, Ordering::Acquire, update);
+        let (Ok(before) | Err(before)) = before;
+        failures(with_one_more(before, now))
     }
 
     /// A connection to `side` was made, or one in use answered.
     pub fn succeeded(&self, side: Side) {
-        let run = &self.sides[side];
+        let run = &self.sides[side].0;
         // The load keeps the line shared between the cores while all is well.
-        if run.failures.load(Ordering::Relaxed) != 0 {
-            run.failures.store(0, Ordering::Release);
+        if run.load(Ordering::Relaxed) != 0 {
+            run.store(0, Ordering::Release);
         }
     }
 
-    /// The run now: how many failures in a row, and when the first of them happened.
+    /// The run now: how many failures in a row, and when the first of them happened, to the millisecond.
     #[must_use]
     pub fn run(&self, side: Side) -> (u32, Timestamp) {
-        let run = &self.sides[side];
-        let failures = run.failures.load(Ordering::Acquire);
-        let since = Timestamp::from_micros(run.since_micros.load(Ordering::Acquire));
-        (failures, since)
+        let word = self.sides[side].0.load(Ordering::Acquire);
+        let millis = i64::try_from(word >> FAILURES_BITS).unwrap_or(i64::MAX);
+        (
+            failures(word),
+            Timestamp::from_micros(millis.saturating_mul(1000)),
+        )
+    }
+}
+
+/// The word after a failure at `now`, which begins the run if there is none. Times before 1970 count as then.
+fn with_one_more(word: u64, now: Timestamp) -> u64 {
+    if word == 0 {
+        let millis = u64::try_from(now.micros() / 1000).unwrap_or(0);
+        return (millis << FAILURES_BITS) | 1;
+    }
+    if word & FAILURES_MAX < FAILURES_MAX {
+        word + 1
+    } else {
+        word
+    }
+}
+
+fn failures(word: u64) -> u32 {
+    u32::try_from(word & FAILURES_MAX).expect("20 bits fit 32")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_micros(1_790_000_000_000_000 + millis * 1000)
+    }
+
+    #[test]
+    fn a_run_keeps_the_time_of_its_first_failure_until_a_success() {
+        let connects = Connects::default();
+        assert_eq!(connects.run(Side::New).0, 0);
+        assert_eq!(connects.failed(Side::New, at(5)), 1);
+        assert_eq!(connects.failed(Side::New, at(90)), 2);
+        assert_eq!(connects.run(Side::New), (2, at(5)));
+        assert_eq!(connects.run(Side::Old).0, 0);
+        connects.succeeded(Side::New);
+        assert_eq!(connects.run(Side::New).0, 0);
+        assert_eq!(connects.failed(Side::New, at(200)), 1);
+        assert_eq!(connects.run(Side::New), (1, at(200)));
+    }
+
+    #[test]
+    fn a_run_stops_counting_before_it_spoils_its_time() {
+        let connects = Connects::default();
+        connects.failed(Side::Old, at(1));
+        let run = &connects.sides[Side::Old].0;
+        run.store(
+            run.load(Ordering::Relaxed) + FAILURES_MAX - 2,
+            Ordering::Relaxed,
+        );
+        assert_eq!(connects.failed(Side::Old, at(2)), 1_048_575);
+        assert_eq!(connects.failed(Side::Old, at(3)), 1_048_575);
+        assert_eq!(connects.run(Side::Old), (1_048_575, at(1)));
     }
 }

@@ -464,3 +464,6 @@ impl Drop for TunnelTicket {
         *count = count.saturating_sub(1);
     }
 }
+
+#[cfg(test)]
+mod tests;

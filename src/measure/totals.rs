@@ -208,3 +208,6 @@ impl Gauges {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
