@@ -204,12 +204,12 @@ fn some_turn() -> impl Strategy<Value = (i64, Vec<Sample>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn sums_equal_a_naive_recomputation(
-        turns in prop::collection::vec(some_turn(), 1..80),
-        restart in (0_usize..80, 0..4_u64),
+        turns in prop::collection::vec(some_turn(), 1..60),
+        restart in (0_usize..60, 0..4_u64),
     ) {
         let mut windows = Windows::new(&LENGTHS);
         let mut naive = Naive::default();
