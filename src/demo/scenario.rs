@@ -1,0 +1,49 @@
+//! What happens to the new side, and how the cutover must end.
+
+use std::fmt;
+
+/// One story of the demo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// New stays well: the ramp completes.
+    Healthy,
+    /// New answers 500 to a third of its requests.
+    Errors,
+    /// New answers correctly but late.
+    Slow,
+    /// New's process is gone: connections are reset, then refused.
+    Dead,
+}
+
+impl Scenario {
+    /// Every scenario, in the order of the help text.
+    pub const ALL: [Self; 4] = [Self::Healthy, Self::Errors, Self::Slow, Self::Dead];
+
+    /// The word on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Errors => "errors",
+            Self::Slow => "slow",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// What the demo says when it breaks the new side.
+    #[must_use]
+    pub(crate) const fn fault(self) -> Option<&'static str> {
+        match self {
+            Self::Healthy => None,
+            Self::Errors => Some("new starts to answer 500 to every third request"),
+            Self::Slow => Some("new starts to answer 600 ms late"),
+            Self::Dead => Some("new's process is gone"),
+        }
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
