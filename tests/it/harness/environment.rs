@@ -1,0 +1,250 @@
+//! An environment as a process of its own: this test binary, started again.
+//!
+//! It answers HTTP/1.1 and, with prior knowledge, HTTP/2 on one port. Every request with an `x-id` is counted,
+//! so that a test can ask the environment itself what arrived, and how often. It ends with its standard input,
+//! so that nothing is left over when a test is killed.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    env,
+    io::{BufRead, BufReader, Read},
+    net::SocketAddr,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::admin;
+
+const NAME: &str = "ENVIRONMENT_NAME";
+const PORT: &str = "ENVIRONMENT_PORT";
+const READY: &str = "environment listens on ";
+
+/// A running environment process.
+pub struct Environment {
+    pub address: SocketAddr,
+    child: Child,
+    _stdin: ChildStdin,
+}
+
+impl Environment {
+    /// Starts one on a free port.
+    pub fn start(name: &str) -> Self {
+        Self::start_on(name, 0)
+    }
+
+    /// Starts one on a port that an earlier one had.
+    pub fn start_on(name: &str, port: u16) -> Self {
+        let mut child = Command::new(env::current_exe().expect("tests are files"))
+            .args(["harness::environment::process", "--exact", "--nocapture"])
+            .env(NAME, name)
+            .env(PORT, port.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this binary starts");
+        let stdin = child.stdin.take().expect("it is piped");
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let address = lines
+            .find_map(|line| {
+                let line = line.expect("it is text");
+                // The test runner may have printed the test's name in front.
+                let (_, address) = line.split_once(READY)?;
+                Some(address.parse().expect("an address"))
+            })
+            .expect("the environment says where it listens");
+        Self {
+            address,
+            child,
+            _stdin: stdin,
+        }
+    }
+
+    /// `http://ADDRESS`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Answers with `status` after `latency` from now on.
+    pub fn behave(&self, status: u16, latency: Duration) {
+        let path = format!("/_set/{status}/{}", latency.as_millis());
+        admin::get(self.address, &path);
+    }
+
+    /// What arrived: each `x-id` with how often.
+    pub fn arrived(&self) -> BTreeMap<String, u64> {
+        let text = admin::get(self.address, "/_ids");
+        let line = |line: &str| {
+            let (id, count) = line.split_once(' ')?;
+            Some((id.to_owned(), count.parse().ok()?))
+        };
+        text.lines().filter_map(line).collect()
+    }
+
+    /// Requests that arrived, with and without an `x-id`.
+    pub fn requests(&self) -> u64 {
+        let text = admin::get(self.address, "/_count");
+        text.trim().parse().expect("a number")
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it is ours");
+    }
+
+    /// `kill -STOP` or `-CONT`.
+    pub fn signal(&self, signal: &str) {
+        signal_process(self.child.id(), signal);
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        // It may have been killed already; then there is nothing left to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal by name to one process, which the test started.
+pub fn signal_process(pid: u32, signal: &str) {
+    let sent = Command::new("kill")
+        .args([format!("-{signal}"), pid.to_string()])
+        .status();
+    assert!(
+        sent.expect("kill is there").success(),
+        "kill -{signal} {pid}"
+    );
+}
+
+/// Not a test of its own: the environment's process. Without its variable it has nothing to show.
+#[test]
+fn process() {
+    let Ok(name) = env::var(NAME) else { return };
+    let port = env::var(PORT).ok().and_then(|it| it.parse().ok());
+    std::thread::spawn(|| {
+        // The parent's end closes with the parent.
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::abort();
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(serve(&name, port.expect("a port")));
+}
+
+#[derive(Default)]
+struct Service {
+    name: String,
+    status: AtomicU64,
+    latency_ms: AtomicU64,
+    count: AtomicU64,
+    ids: Mutex<BTreeMap<String, u64>>,
+}
+
+async fn serve(name: &str, port: u16) {
+    let listener = TcpListener::bind(("127.0.0.1", port))
+        .await
+        .expect("the port is free");
+    println!("{READY}{}", listener.local_addr().expect("it is bound"));
+    let service = Arc::new(Service {
+        name: name.to_owned(),
+        status: AtomicU64::new(200),
+        ..Service::default()
+    });
+    while let Ok((stream, _)) = listener.accept().await {
+        let _ = stream.set_nodelay(true);
+        tokio::spawn(connection(stream, Arc::clone(&service)));
+    }
+}
+
+async fn connection(stream: TcpStream, service: Arc<Service>) {
+    let mut start = [0; 3];
+    let read = stream.peek(&mut start).await.unwrap_or(0);
+    let answer = service_fn(|request| answer(Arc::clone(&service), request));
+    let io = TokioIo::new(stream);
+    // Clients may go away at any time.
+    if start[..read] == *b"PRI" {
+        let builder = http2::Builder::new(TokioExecutor::new());
+        let _ = builder.serve_connection(io, answer).await;
+    } else {
+        let mut builder = http1::Builder::new();
+        let _ = builder
+            .timer(TokioTimer::new())
+            .serve_connection(io, answer)
+            .await;
+    }
+}
+
+async fn answer(
+    service: Arc<Service>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let path = request.uri().path().to_owned();
+    if let Some(control) = path.strip_prefix("/_") {
+        return Ok(Response::new(service.control(control)));
+    }
+    service.count.fetch_add(1, Ordering::Relaxed);
+    if let Some(id) = request.headers().get("x-id") {
+        let id = id.to_str().expect("ids are ASCII").to_owned();
+        *service.ids.lock().expect("no panic").entry(id).or_default() += 1;
+    }
+    let headers = format!("{:?}\n", request.headers());
+    let latency = Duration::from_millis(service.latency_ms.load(Ordering::Relaxed));
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    let body = match path.as_str() {
+        "/headers" => Bytes::from(headers),
+        "/large" => Bytes::from(vec![b'x'; 4 << 20]),
+        _ => match request.into_body().collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(_) => Bytes::new(),
+        },
+    };
+    let mut response = Response::new(Full::new(body));
+    let status = u16::try_from(service.status.load(Ordering::Relaxed)).expect("a status");
+    *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+    let name = service.name.parse().expect("a header value");
+    response.headers_mut().insert("x-served-by", name);
+    Ok(response)
+}
+
+impl Service {
+    fn control(&self, control: &str) -> Full<Bytes> {
+        let text = match control.split('/').collect::<Vec<_>>()[..] {
+            ["set", status, latency] => {
+                let number = |text: &str| text.parse().expect("a number");
+                self.status.store(number(status), Ordering::Relaxed);
+                self.latency_ms.store(number(latency), Ordering::Relaxed);
+                String::new()
+            }
+            ["count"] => self.count.load(Ordering::Relaxed).to_string(),
+            ["ids"] => {
+                let ids = self.ids.lock().expect("no panic");
+                ids.iter()
+                    .map(|(id, count)| format!("{id} {count}\n"))
+                    .collect()
+            }
+            _ => panic!("no such control: {control}"),
+        };
+        Full::new(Bytes::from(text))
+    }
+}

@@ -1,0 +1,281 @@
+//! Open-loop load: requests leave at their rate whatever the answers do, each with an id of its own.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    net::SocketAddr,
+    rc::Rc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    body::Incoming,
+    client::conn::{http1, http2},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    net::TcpStream,
+    task::{JoinSet, LocalSet},
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use super::now;
+
+/// What to send.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// Requests a second.
+    pub rate: u32,
+    /// Keep-alive connections opened before the first request.
+    pub connections: usize,
+    pub protocol: Protocol,
+    pub method: Method,
+    /// Values of `x-client`: so many, in turn; 0 sends a new one with each request.
+    pub clients: u64,
+    /// In front of every id.
+    pub prefix: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Http1,
+    H2c,
+}
+
+/// What became of one request.
+#[derive(Debug)]
+#[expect(dead_code, reason = "`error` is for the message of a failed test")]
+pub struct Answer {
+    pub id: String,
+    pub client: u64,
+    pub sent: Instant,
+    /// `None`: no answer at all.
+    pub status: Option<u16>,
+    /// The environment that says it answered.
+    pub served_by: Option<String>,
+    /// What the proxy says went wrong.
+    pub error: Option<String>,
+}
+
+/// Load that is going on.
+pub struct Running {
+    stop: Arc<AtomicBool>,
+    answers: Arc<Mutex<Vec<Answer>>>,
+    sent: Arc<AtomicU64>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Load {
+    /// 1,000 GETs a second over 64 HTTP/1.1 connections, every request a new client.
+    pub fn new(prefix: &str) -> Self {
+        Self {
+            rate: 1000,
+            connections: 64,
+            protocol: Protocol::Http1,
+            method: Method::GET,
+            clients: 0,
+            prefix: prefix.to_owned(),
+        }
+    }
+
+    /// Starts sending to `target`.
+    pub fn start(self, target: SocketAddr) -> Running {
+        let stop = Arc::new(AtomicBool::new(false));
+        let answers = Arc::new(Mutex::new(Vec::new()));
+        let sent = Arc::new(AtomicU64::new(0));
+        let state = Sender {
+            load: self,
+            target,
+            stop: Arc::clone(&stop),
+            answers: Arc::clone(&answers),
+            sent: Arc::clone(&sent),
+        };
+        let thread = thread::Builder::new().name("load".to_owned());
+        let thread = thread.spawn(move || state.run()).expect("a thread");
+        Running {
+            stop,
+            answers,
+            sent,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Running {
+    /// Requests sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Waits for what is on its way, up to 15 s, and returns what became of every request that was sent.
+    pub fn stop(mut self) -> Vec<Answer> {
+        self.stop.store(true, Ordering::Relaxed);
+        let thread = self.thread.take().expect("it is stopped once");
+        thread.join().expect("the load does not panic");
+        std::mem::take(&mut *self.answers.lock().expect("no panic"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Sender {
+    load: Load,
+    target: SocketAddr,
+    stop: Arc<AtomicBool>,
+    answers: Arc<Mutex<Vec<Answer>>>,
+    sent: Arc<AtomicU64>,
+}
+
+enum Connection {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    H2c(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Sender {
+    fn run(self) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        LocalSet::new().block_on(&runtime, self.send());
+    }
+
+    async fn send(self) {
+        let idle = Rc::new(RefCell::new(VecDeque::new()));
+        for _ in 0..self.load.connections {
+            let connection = connect(self.target, self.load.protocol).await;
+            idle.borrow_mut()
+                .push_back(connection.expect("the proxy listens"));
+        }
+        let mut ticks = interval(Duration::from_secs(1) / self.load.rate);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut requests = JoinSet::new();
+        let mut number = 0_u64;
+        while !self.stop.load(Ordering::Relaxed) {
+            ticks.tick().await;
+            let request = One {
+                id: format!("{}-{number}", self.load.prefix),
+                client: number.checked_rem(self.load.clients).unwrap_or(number),
+                method: self.load.method.clone(),
+                target: self.target,
+                protocol: self.load.protocol,
+                idle: Rc::clone(&idle),
+            };
+            number += 1;
+            self.sent.store(number, Ordering::Relaxed);
+            let answers = Arc::clone(&self.answers);
+            requests.spawn_local(async move {
+                let answer = request.send().await;
+                answers.lock().expect("no panic").push(answer);
+            });
+            while requests.try_join_next().is_some() {}
+        }
+        while requests.join_next().await.is_some() {}
+    }
+}
+
+struct One {
+    id: String,
+    client: u64,
+    method: Method,
+    target: SocketAddr,
+    protocol: Protocol,
+    idle: Rc<RefCell<VecDeque<Connection>>>,
+}
+
+impl One {
+    async fn send(self) -> Answer {
+        let sent = now();
+        let response = timeout(Duration::from_secs(15), self.exchange()).await;
+        let response = response.ok().flatten();
+        let header = |name: &str| {
+            let value = response.as_ref()?.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        Answer {
+            sent,
+            status: response.as_ref().map(|it| it.status().as_u16()),
+            served_by: header("x-served-by"),
+            error: header("x-changeover-error"),
+            id: self.id,
+            client: self.client,
+        }
+    }
+
+    async fn exchange(&self) -> Option<Response<()>> {
+        let idle = self.idle.borrow_mut().pop_front();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => connect(self.target, self.protocol).await?,
+        };
+        if let Connection::H2c(sender) = &connection {
+            // Streams share their connection, so that it is idle for the next one at once.
+            let shared = Connection::H2c(sender.clone());
+            self.idle.borrow_mut().push_back(shared);
+        }
+        let request = Request::builder()
+            .method(&self.method)
+            .uri(format!("http://{}/", self.target))
+            .header("host", self.target.to_string())
+            .header("x-id", &self.id)
+            .header("x-client", self.client.to_string());
+        let body = match self.method {
+            Method::GET => Full::default(),
+            _ => Full::from(self.id.clone()),
+        };
+        let request = request.body(body).ok()?;
+        let response = match &mut connection {
+            Connection::Http1(sender) => sender.send_request(origin_form(request)).await.ok()?,
+            Connection::H2c(sender) => sender.send_request(without_host(request)).await.ok()?,
+        };
+        let (parts, body): (_, Incoming) = response.into_parts();
+        body.collect().await.ok()?;
+        if let Connection::Http1(mut sender) = connection
+            && sender.ready().await.is_ok()
+        {
+            self.idle.borrow_mut().push_back(Connection::Http1(sender));
+        }
+        Some(Response::from_parts(parts, ()))
+    }
+}
+
+fn origin_form(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    *request.uri_mut() = http::Uri::from_static("/");
+    request
+}
+
+fn without_host(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    request.headers_mut().remove("host");
+    request
+}
+
+async fn connect(target: SocketAddr, protocol: Protocol) -> Option<Connection> {
+    let stream = TcpStream::connect(target).await.ok()?;
+    stream.set_nodelay(true).ok()?;
+    let io = TokioIo::new(stream);
+    // The connections' tasks end with their senders.
+    match protocol {
+        Protocol::Http1 => {
+            let (sender, connection) = http1::handshake(io).await.ok()?;
+            tokio::task::spawn_local(connection);
+            Some(Connection::Http1(sender))
+        }
+        Protocol::H2c => {
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.ok()?;
+            tokio::task::spawn_local(connection);
+            Some(Connection::H2c(sender))
+        }
+    }
+}

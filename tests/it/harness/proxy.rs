@@ -1,0 +1,247 @@
+//! The real binary, started with a configuration file in a folder of its own.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{admin, environment::signal_process, eventually};
+
+/// A running `changeover serve`; killed when dropped.
+pub struct Proxy {
+    /// Where clients connect, in the order of the configuration.
+    pub listeners: Vec<SocketAddr>,
+    /// Where the admin API is.
+    pub admin: SocketAddr,
+    child: Child,
+    log: Arc<Mutex<String>>,
+    folder: Folder,
+}
+
+/// A folder with a configuration and a journal, which outlives the process that uses it.
+#[derive(Clone)]
+pub struct Folder(Arc<TempDir>);
+
+impl Folder {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self(Arc::new(TempDir::new().expect("a temporary folder")))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes a file into it.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, text).expect("the folder is writable");
+        path
+    }
+}
+
+/// A configuration with everything on loopback and ports that the kernel chooses; `more` is added to it.
+pub fn configuration(old: &str, new: &str, more: &str) -> String {
+    format!(
+        r#"name = "it"
+[store]
+url = "sqlite:it.db"
+[admin]
+address = "127.0.0.1:0"
+[[listener]]
+address = "127.0.0.1:0"
+[old]
+endpoints = ["{old}"]
+[new]
+endpoints = ["{new}"]
+{more}"#
+    )
+}
+
+impl Proxy {
+    /// Starts `serve` with this configuration and waits until it is ready.
+    pub fn start(configuration: &str) -> Self {
+        let folder = Folder::new();
+        folder.write("changeover.toml", configuration);
+        Self::start_in(&folder)
+    }
+
+    /// Starts `serve` with the configuration in `folder`.
+    pub fn start_in(folder: &Folder) -> Self {
+        let command = Command::new(env!("CARGO_BIN_EXE_changeover"));
+        Self::start_with(command, folder)
+    }
+
+    /// Starts `serve` through `command`, which ends in the binary's path.
+    pub fn start_with(mut command: Command, folder: &Folder) -> Self {
+        let mut child = command
+            .args(["serve", "--config"])
+            .arg(folder.path().join("changeover.toml"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let log = Arc::new(Mutex::new(String::new()));
+        collect(child.stdout.take().expect("it is piped"), &log);
+        collect(child.stderr.take().expect("it is piped"), &log);
+        let mut proxy = Self {
+            listeners: Vec::new(),
+            admin: SocketAddr::from(([0, 0, 0, 0], 0)),
+            child,
+            log,
+            folder: folder.clone(),
+        };
+        proxy.wait_until_ready();
+        proxy
+    }
+
+    fn wait_until_ready(&mut self) {
+        let limit = Duration::from_secs(20);
+        let admin = eventually("the admin address is printed", limit, || {
+            let ended = self.child.try_wait().expect("it is ours");
+            assert!(ended.is_none(), "serve ended: {}", self.log());
+            addresses(&self.log(), "admin API on http://").pop()
+        });
+        self.admin = admin;
+        self.listeners = addresses(&self.log(), "listening on http://");
+        self.listeners
+            .extend(addresses(&self.log(), "listening on https://"));
+        eventually("it is ready", limit, || {
+            let answer = admin::try_call(admin, "GET", "/readyz", "");
+            answer.is_ok_and(|(status, _)| status == 200).then_some(())
+        });
+    }
+
+    /// The first listener.
+    pub fn address(&self) -> SocketAddr {
+        self.listeners[0]
+    }
+
+    pub fn folder(&self) -> Folder {
+        self.folder.clone()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything that it printed so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("no panic").clone()
+    }
+
+    pub fn status(&self) -> Value {
+        let text = admin::get(self.admin, "/api/v1/status");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// Waits for a status.
+    pub fn status_when(&self, what: &str, limit: Duration, is: impl Fn(&Value) -> bool) -> Value {
+        eventually(what, limit, || Some(self.status()).filter(|it| is(it)))
+    }
+
+    /// Every journal entry.
+    pub fn events(&self) -> Vec<Value> {
+        let mut events: Vec<Value> = Vec::new();
+        loop {
+            let after = events
+                .last()
+                .map_or(0, |it| it["seq"].as_u64().expect("a number"));
+            let path = format!("/api/v1/events?after={after}");
+            let page = admin::get(self.admin, &path);
+            let page: Value = serde_json::from_str(&page).expect("JSON");
+            match page["events"].as_array().expect("a list") {
+                more if more.is_empty() => return events,
+                more => events.extend(more.iter().cloned()),
+            }
+        }
+    }
+
+    /// Posts a command; the status code and the answer.
+    pub fn post(&self, path: &str, body: &Value) -> (u16, String) {
+        admin::call(self.admin, "POST", path, &body.to_string())
+    }
+
+    /// Posts a command that must be done.
+    pub fn does(&self, path: &str, body: &Value) {
+        let (status, answer) = self.post(path, body);
+        assert!(status < 300, "{path}: {status} {answer}\n{}", self.log());
+    }
+
+    /// Sets the weight by hand.
+    pub fn set_weight(&self, percent: f64) {
+        let body = json!({ "percent": percent, "reason": "test" }).to_string();
+        let (status, answer) = admin::call(self.admin, "PUT", "/api/v1/weight", &body);
+        assert!(status < 300, "weight {percent}: {status} {answer}");
+    }
+
+    /// `kill -9`; the folder stays.
+    pub fn kill(mut self) -> Folder {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it is ours");
+        self.folder.clone()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        signal_process(self.pid(), signal);
+    }
+
+    /// SIGTERM, and what it exits with.
+    pub fn stop(mut self) -> (ExitStatus, String) {
+        self.signal("TERM");
+        let status = eventually("it stops", Duration::from_secs(40), || {
+            self.child.try_wait().expect("it is ours")
+        });
+        (status, self.log())
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- serve printed:\n{}---", self.log());
+        }
+    }
+}
+
+/// Runs one command of the binary to its end.
+pub fn changeover(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_changeover"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary starts")
+}
+
+fn collect(pipe: impl Read + Send + 'static, log: &Arc<Mutex<String>>) {
+    let log = Arc::clone(log);
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines() {
+            let Ok(line) = line else { return };
+            let mut log = log.lock().expect("no panic");
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+}
+
+/// The addresses that stand behind `words` in what was printed.
+fn addresses(log: &str, words: &str) -> Vec<SocketAddr> {
+    let rests = log.lines().filter_map(|line| line.split_once(words));
+    let ends = |it: char| it == '/' || it.is_whitespace() || it == ',';
+    rests
+        .filter_map(|(_, rest)| rest.split(ends).next()?.parse().ok())
+        .collect()
+}

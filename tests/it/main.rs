@@ -1,0 +1,21 @@
+//! The real binary with real clients and real environments, each a process of its own.
+//!
+//! `harness/` starts and cleans up; every other module is one kind of promise. Tests that load the machine
+//! take turns ([`harness::turn`]), so that none measures another one's noise.
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::let_underscore_must_use,
+    let_underscore_drop,
+    unreachable_pub,
+    reason = "a test fails by panicking, prints what it measured, cleans up what may be gone, and is no library"
+)]
+
+mod clients;
+mod crash;
+mod demonstration;
+mod exactly_once;
+mod harness;
+mod reaction;
+mod steering;

@@ -1,0 +1,40 @@
+"""Opens WebSockets through the proxy, one after the other, and prints who answered, as JSON.
+
+With "hold" it opens one, says so, and waits until it is closed."""
+
+import asyncio
+import collections
+import json
+import sys
+
+import websockets
+
+url, mode = sys.argv[1], sys.argv[2]
+
+
+async def rounds(count):
+    answered = collections.Counter()
+    for number in range(count):
+        async with websockets.connect(url, max_size=None) as connection:
+            await connection.send(f"hello {number}")
+            name, _, rest = (await connection.recv()).partition(":")
+            assert rest == f"hello {number}", rest
+            large = bytes(range(256)) * 4096
+            await connection.send(large)
+            assert await connection.recv() == large
+            await connection.ping()
+            answered[name] += 1
+    print(json.dumps(answered))
+
+
+async def hold():
+    async with websockets.connect(url) as connection:
+        await connection.send("hold")
+        print(await connection.recv(), flush=True)
+        try:
+            await connection.recv()
+        except websockets.ConnectionClosed:
+            print("closed", flush=True)
+
+
+asyncio.run(hold() if mode == "hold" else rounds(int(mode)))
