@@ -145,3 +145,6 @@ impl RunningProxy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

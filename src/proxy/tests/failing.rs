@@ -1,0 +1,277 @@
+//! What happens when an endpoint fails: whom it is blamed on, what is sent again, and when old answers for new.
+
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use crate::{
+    measure::Class,
+    proxy::tests::{
+        endpoint::{Scripted, http},
+        rig::{Rig, force, nobody, sides},
+        talk::Talk,
+    },
+    units::{PerSide, Side, Weight},
+};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_answers_for_a_new_that_refuses_whatever_the_method() {
+    let endpoints = sides(http("old").await, nobody().await);
+    let mut rig = Rig::start(endpoints, Weight::FULL, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    let said = client.get("/").await;
+    assert!(said.body.starts_with("[old]"), "{said:?}");
+    assert_eq!(said.header("x-changeover-side"), Some("old"));
+    client
+        .say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nonce")
+        .await;
+    let said = client.response().await;
+    assert!(said.body.ends_with("[once]"), "{said:?}");
+    for outcome in rig.outcomes(2).await {
+        assert_eq!(outcome.side(), Side::New);
+        assert_eq!(outcome.class, Class::Connect);
+        assert_eq!(outcome.status, Some(200));
+        assert!(outcome.is_failover);
+        assert_eq!(outcome.attempts, 1);
+    }
+    assert!(rig.heads.is_empty(), "no latency of a failover is new's");
+    assert_eq!(rig.shared.connects.run(Side::New).0, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_answers_for_old() {
+    let endpoints = sides(nobody().await, http("new").await);
+    let mut rig = Rig::start(endpoints, Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    let said = client.get("/").await;
+    assert_eq!(said.status(), 502);
+    assert_eq!(said.header("x-changeover-error"), Some("connect"));
+    let outcome = rig.outcome().await;
+    assert_eq!(outcome.class, Class::Connect);
+    assert_eq!(outcome.side(), Side::Old);
+    assert_eq!(outcome.attempts, 0);
+    assert!(!outcome.is_failover);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tester_gets_news_own_answer() {
+    let endpoints = sides(http("old").await, nobody().await);
+    let mut rig = Rig::start(endpoints, Weight::NONE, |_| ());
+    let force = force(&rig, Side::New);
+    let mut client = Talk::to(rig.address()).await;
+    client
+        .say(&format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nX-Force: {force}\r\n\r\n"
+        ))
+        .await;
+    assert_eq!(client.response().await.status(), 502);
+    assert!(!rig.outcome().await.is_failover);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_get_whose_connection_broke_is_sent_once_more() {
+    let old = Scripted::start(|number, mut client| async move {
+        client.until("\r\n\r\n").await;
+        if number > 0 {
+            client.say(OK).await;
+        }
+    })
+    .await;
+    let mut rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    assert_eq!(client.get("/").await.body, "hi");
+    let outcome = rig.outcome().await;
+    assert_eq!(outcome.class, Class::Success);
+    assert_eq!(outcome.attempts, 2);
+    assert_eq!(old.connections(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_a_third_time() {
+    let old = Scripted::start(|_, mut client| async move {
+        client.until("\r\n\r\n").await;
+    })
+    .await;
+    let mut rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    let said = client.get("/").await;
+    assert_eq!(said.status(), 502);
+    assert_eq!(said.header("x-changeover-error"), Some("reset"));
+    let outcome = rig.outcome().await;
+    assert_eq!(outcome.class, Class::Reset);
+    assert_eq!(outcome.attempts, 2);
+    assert_eq!(old.connections(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_is_never_sent_twice() {
+    let new = Scripted::start(|_, mut client| async move {
+        client.until("body").await;
+    })
+    .await;
+    let endpoints = sides(http("old").await, new.address);
+    let mut rig = Rig::start(endpoints, Weight::FULL, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    client
+        .say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody")
+        .await;
+    assert_eq!(client.response().await.status(), 502);
+    let outcome = rig.outcome().await;
+    assert_eq!(outcome.class, Class::Reset);
+    assert_eq!(outcome.attempts, 1);
+    assert!(!outcome.is_failover);
+    assert_eq!(new.connections(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_answers_for_a_new_that_died_while_a_get_waited() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut client = Talk::over(socket);
+        client.until("\r\n\r\n").await;
+        drop(listener); // First, so that the retry finds nobody.
+        drop(client);
+    });
+    let mut rig = Rig::start(sides(http("old").await, address), Weight::FULL, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    let said = client.get("/").await;
+    assert_eq!(said.status(), 200, "{said:?}");
+    assert!(said.body.starts_with("[old]"), "{said:?}");
+    let outcome = rig.outcome().await;
+    assert_eq!(outcome.side(), Side::New);
+    assert_eq!(outcome.class, Class::Connect);
+    assert_eq!(outcome.attempts, 2);
+    assert!(outcome.is_failover);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_moves_the_second_send_to_old() {
+    let (reached, mut reach) = tokio::sync::mpsc::channel(1);
+    let (release, released) = tokio::sync::watch::channel(false);
+    let new = Scripted::start(move |_, mut client| {
+        let (reached, mut released) = (reached.clone(), released.clone());
+        async move {
+            client.until("\r\n\r\n").await;
+            reached.send(()).await.unwrap();
+            released.wait_for(|it| *it).await.unwrap();
+        }
+    })
+    .await;
+    let endpoints = sides(http("old").await, new.address);
+    let mut rig = Rig::start(endpoints, Weight::FULL, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    reach.recv().await.unwrap();
+    rig.publish(Weight::NONE, true);
+    release.send(true).unwrap();
+    let said = client.response().await;
+    assert!(said.body.starts_with("[old]"), "{said:?}");
+    let outcome = rig.outcome().await;
+    assert_eq!(outcome.side(), Side::New, "the failure stays new's");
+    assert_eq!(outcome.class, Class::Reset);
+    assert!(outcome.is_failover);
+    assert_eq!(new.connections(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_endpoint_gets_the_second_send() {
+    let bad = Scripted::start(|_, mut client| async move {
+        client.until("\r\n\r\n").await;
+    })
+    .await;
+    let endpoints = PerSide {
+        old: vec![bad.address, http("good").await],
+        new: vec![nobody().await],
+    };
+    let mut rig = Rig::start(endpoints, Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    for _ in 0..20 {
+        assert_eq!(client.get("/").await.status(), 200);
+    }
+    rig.outcomes(20).await;
+    assert!(bad.connections() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_pooled_connection_costs_nothing() {
+    let old = Scripted::start(|_, mut client| async move {
+        client.until("\r\n\r\n").await;
+        client.say(OK).await;
+    })
+    .await;
+    let mut rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    for _ in 0..20 {
+        assert_eq!(client.get("/").await.status(), 200);
+    }
+    let outcomes = rig.outcomes(20).await;
+    assert!(outcomes.iter().all(|it| it.class == Class::Success));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_http_is_a_broken_protocol() {
+    let old = Scripted::start(|_, mut client| async move {
+        client.until("\r\n\r\n").await;
+        client.say("nonsense\r\n\r\n").await;
+    })
+    .await;
+    let mut rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    client
+        .say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+        .await;
+    let said = client.response().await;
+    assert_eq!(said.status(), 502);
+    assert_eq!(said.header("x-changeover-error"), Some("protocol"));
+    assert_eq!(rig.outcome().await.class, Class::Reset);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_breaks_off_breaks_off_for_the_client() {
+    let old = Scripted::start(|_, mut client| async move {
+        client.until("\r\n\r\n").await;
+        client
+            .say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+            .await;
+    })
+    .await;
+    let mut rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let all = client.rest().await;
+    assert!(all.ends_with("half"), "{all}");
+    let outcome = rig.outcome().await;
+    assert_eq!(outcome.class, Class::Reset);
+    assert_eq!(outcome.status, Some(200));
+    assert_eq!(outcome.bytes_down, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_endpoint_is_our_own_limit() {
+    let new = Scripted::start(|_, mut client| async move {
+        client.until("\r\n\r\n").await;
+        client.rest().await;
+    })
+    .await;
+    let endpoints = sides(http("old").await, new.address);
+    let mut rig = Rig::start(endpoints, Weight::FULL, |plan| {
+        plan.limits.connections_per_endpoint = 1;
+        plan.timeouts.connect = Duration::from_millis(200);
+    });
+    let mut first = Talk::to(rig.address()).await;
+    first.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    rig.until("the first in flight", |it| {
+        it.last.as_ref().is_some_and(|it| it.in_flight.new == 1)
+    })
+    .await;
+    let mut second = Talk::to(rig.address()).await;
+    let said = second.get("/").await;
+    assert_eq!(said.status(), 503);
+    assert_eq!(said.header("x-changeover-error"), Some("overload"));
+    rig.until("an outcome", |it| !it.finished.is_empty()).await;
+    assert_eq!(rig.finished[0].class, Class::Proxy);
+}

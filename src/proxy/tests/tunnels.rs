@@ -1,0 +1,142 @@
+//! Upgrades: asked for, granted, carried both ways, and ended.
+
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use crate::{
+    measure::Class,
+    proxy::tests::{
+        endpoint::{Scripted, http},
+        rig::{Rig, nobody, sides},
+        talk::Talk,
+    },
+    split::Cause,
+    units::{Side, Weight},
+};
+
+const ASK: &str =
+    "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+/// Grants the upgrade, greets, and answers each line.
+async fn chat() -> Scripted {
+    Scripted::start(|_, mut client| async move {
+        let head = client.until("\r\n\r\n").await.to_ascii_lowercase();
+        assert!(head.contains("upgrade: websocket"), "{head}");
+        assert!(head.contains("connection: upgrade"), "{head}");
+        client
+            .say("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nwelcome\n")
+            .await;
+        loop {
+            let line = client.until("\n").await;
+            if line == "leave\n" {
+                return;
+            }
+            client.say(&format!("you said {line}")).await;
+        }
+    })
+    .await
+}
+
+async fn enter(rig: &Rig, more: &str) -> Talk<TcpStream> {
+    let mut client = Talk::to(rig.address()).await;
+    client.say(&format!("{ASK}{more}")).await;
+    let head = client.until("\r\n\r\n").await.to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+    assert!(head.contains("upgrade: websocket"), "{head}");
+    assert!(head.contains("connection: upgrade"), "{head}");
+    assert_eq!(client.until("\n").await, "welcome\n");
+    client
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_go_both_ways_until_either_end_closes() {
+    let new = chat().await;
+    let mut rig = Rig::start(sides(nobody().await, new.address), Weight::FULL, |_| ());
+    let mut client = enter(&rig, "").await;
+    client.say("one\n").await;
+    assert_eq!(client.until("\n").await, "you said one\n");
+    let outcome = rig.outcome().await;
+    assert_eq!(outcome.class, Class::Upgrade);
+    assert_eq!(outcome.status, Some(101));
+    assert_eq!(outcome.assignment.cause, Cause::Weighted);
+    rig.until("the tunnel is counted", |it| {
+        it.last.as_ref().is_some_and(|it| it.tunnels.new == 1)
+    })
+    .await;
+    client.say("two\n").await;
+    assert_eq!(client.until("\n").await, "you said two\n");
+    client.say("leave\n").await;
+    assert_eq!(client.rest().await, "");
+    rig.until("no tunnel", |it| {
+        it.last.as_ref().is_some_and(|it| it.tunnels.new == 0)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_with_the_request_is_not_lost() {
+    let old = chat().await;
+    let rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
+    let mut client = enter(&rig, "early\n").await;
+    assert_eq!(client.until("\n").await, "you said early\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_that_is_not_granted_is_a_request() {
+    let endpoints = sides(http("old").await, nobody().await);
+    let mut rig = Rig::start(endpoints, Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    client.say(ASK).await;
+    assert_eq!(client.response().await.status(), 200);
+    assert_eq!(client.get("/next").await.status(), 200);
+    let outcomes = rig.outcomes(2).await;
+    assert!(outcomes.iter().all(|it| it.class == Class::Success));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_101_that_nobody_asked_for_opens_nothing() {
+    let old = chat_unasked().await;
+    let mut rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    let said = client.get("/").await;
+    assert_eq!(said.status(), 502);
+    assert_eq!(said.header("x-changeover-error"), Some("protocol"));
+    assert_eq!(rig.outcome().await.class, Class::Reset);
+}
+
+async fn chat_unasked() -> Scripted {
+    Scripted::start(|_, mut client| async move {
+        client.until("\r\n\r\n").await;
+        client
+            .say("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            .await;
+        client.rest().await;
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tunnel_without_a_byte_ends() {
+    let old = chat().await;
+    let rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |plan| {
+        plan.timeouts.tunnel_idle = Duration::from_millis(200);
+    });
+    let mut client = enter(&rig, "").await;
+    assert_eq!(client.rest().await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_ends_the_tunnels_to_new_and_no_others() {
+    let (old, new) = (chat().await, chat().await);
+    let mut rig = Rig::start(sides(old.address, new.address), Weight::NONE, |_| ());
+    let mut kept = enter(&rig, "").await;
+    rig.publish(Weight::FULL, false);
+    let mut withdrawn = enter(&rig, "").await;
+    rig.publish(Weight::NONE, true);
+    assert_eq!(withdrawn.rest().await, "");
+    kept.say("still here\n").await;
+    assert_eq!(kept.until("\n").await, "you said still here\n");
+    let outcomes = rig.outcomes(2).await;
+    assert_eq!(outcomes[1].side(), Side::New);
+}
