@@ -82,6 +82,9 @@ pub enum StartError {
         /// What is wrong with it.
         reason: String,
     },
+    /// No keys could be drawn for session tickets.
+    #[error("draw keys for session tickets")]
+    Tickets(#[source] rustls::Error),
     /// The TLS settings of a side cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),

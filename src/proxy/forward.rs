@@ -213,6 +213,8 @@ impl Journey {
 /// Sends the request until there is an answer or nothing more may be done.
 pub(crate) async fn forward(hold: &Hold, journey: &mut Journey) -> Result<Answer, Failure> {
     loop {
+        // Before a connection is sought too, so that none is opened to a side that was withdrawn.
+        journey.may_go(hold);
         let want = match journey.intake.hop.upgrade {
             Some(_) => Want::Http1,
             None => Want::Any,

@@ -44,6 +44,8 @@ fn server_config(
         .expect("ring's cipher suites cover TLS 1.2 and 1.3")
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(BySni(certificates)));
+    // Tickets hold the session themselves, so that resuming one takes no cache that all workers would share.
+    config.ticketer = ring::Ticketer::new().map_err(StartError::Tickets)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

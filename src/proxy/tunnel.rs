@@ -1,13 +1,19 @@
 //! Tunnels: what becomes of an HTTP/1.1 connection after a 101 that was asked for. Bytes go both ways through bounded
 //! buffers until either end closes, nothing moves for the tunnel's idle time, new is withdrawn, or the drain is over.
 
-use std::{cell::RefCell, fmt, io, rc::Rc};
+use std::{
+    cell::RefCell,
+    fmt, io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
 
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use slab::Slab;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional_with_sizes};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional_with_sizes};
 
 use crate::{
     proxy::{
@@ -112,10 +118,8 @@ pub(crate) async fn run<C>(
         key,
     };
     let buffer = worker.plan.limits.buffer_bytes;
-    match deadline
-        .within(Wait::Tunnel, carry(on_upgrade, client, ahead, buffer))
-        .await
-    {
+    let carrying = carry(deadline, on_upgrade, client, ahead, buffer);
+    match deadline.within(Wait::Tunnel, carrying).await {
         Ok(Ok((up, down))) => tracing::debug!(side = side.as_str(), up, down, "a tunnel ended"),
         Ok(Err(error)) => tracing::debug!(side = side.as_str(), %error, "a tunnel broke"),
         Err(_) => tracing::debug!(side = side.as_str(), "a tunnel was cut"),
@@ -123,8 +127,9 @@ pub(crate) async fn run<C>(
 }
 
 async fn carry<C>(
+    deadline: &Deadline,
     on_upgrade: OnUpgrade,
-    mut client: C,
+    client: C,
     ahead: Bytes,
     buffer: usize,
 ) -> io::Result<(u64, u64)>
@@ -132,8 +137,54 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
 {
     let upgraded = on_upgrade.await.map_err(io::Error::other)?;
-    let mut endpoint = TokioIo::new(upgraded);
+    let mut client = End {
+        io: client,
+        deadline,
+    };
+    let mut endpoint = End {
+        io: TokioIo::new(upgraded),
+        deadline,
+    };
     endpoint.write_all(&ahead).await?;
     drop(ahead);
     copy_bidirectional_with_sizes(&mut client, &mut endpoint, buffer, buffer).await
+}
+
+/// One end of a tunnel. Once it has closed, the other end may say what it still has to say, but not stay for longer.
+struct End<'a, IO> {
+    io: IO,
+    deadline: &'a Deadline,
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for End<'_, IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        if buf.filled().len() == before {
+            self.deadline.wait(Wait::Leaving);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for End<'_, IO> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
 }

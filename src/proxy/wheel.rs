@@ -47,6 +47,8 @@ pub(crate) enum Wait {
     Flush,
     /// Either end of a tunnel.
     Tunnel,
+    /// The end of a tunnel whose other end has closed.
+    Leaving,
     /// The client, that was asked to leave.
     Farewell,
 }
@@ -228,12 +230,12 @@ impl Wait {
             }
             Self::Reply => Some(timeouts.response_head),
             Self::Tunnel => Some(timeouts.tunnel_idle),
-            Self::Farewell => Some(FAREWELL),
+            Self::Leaving | Self::Farewell => Some(FAREWELL),
         }
     }
 }
 
-/// How long a client may take to leave after it was told to.
+/// How long a client may take to leave after it was told to, and an end of a tunnel after the other one has closed.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Added to a span, so that a part of a turn counts as one.

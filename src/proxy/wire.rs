@@ -55,7 +55,7 @@ impl Wire {
     fn has_read(&self) {
         match self.deadline.waits_for() {
             Wait::Request => self.deadline.wait(Wait::Head),
-            Wait::Tunnel => self.deadline.touch(),
+            Wait::Tunnel | Wait::Leaving => self.deadline.touch(),
             _ => (),
         }
     }
@@ -64,7 +64,7 @@ impl Wire {
         if matches!(written, Poll::Ready(Ok(count)) if count > 0)
             && matches!(
                 self.deadline.waits_for(),
-                Wait::Reader | Wait::Flush | Wait::Tunnel
+                Wait::Reader | Wait::Flush | Wait::Tunnel | Wait::Leaving
             )
         {
             self.deadline.touch();

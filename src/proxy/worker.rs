@@ -75,6 +75,8 @@ pub(crate) struct Worker {
     pub(crate) room: Notify,
     connections: Cell<usize>,
     connections_max: usize,
+    /// How many measurements the last interval held: what the next one has room for from the start.
+    measured: Cell<usize>,
 }
 
 /// A client connection that is open; dropping it makes room for another one.
@@ -170,6 +172,7 @@ impl Worker {
             stage: Cell::new(Stage::Serving),
             room: Notify::new(),
             connections: Cell::new(0),
+            measured: Cell::new(0),
             // Rounded up, so that a limit below the number of workers still lets each accept.
             connections_max: plan.limits.connections.div_ceil(plan.workers.max(1)),
             plan,
@@ -206,7 +209,9 @@ impl Worker {
     }
 
     fn hand_over(&self, shared: &Shared, now: Timestamp) {
-        let interval: Interval = self.recorder.take(now, Vec::new());
+        let spare = Vec::with_capacity(self.measured.get());
+        let interval: Interval = self.recorder.take(now, spare);
+        self.measured.set(interval.measurements.len());
         match shared.intervals.try_send(interval) {
             Ok(()) => (),
             Err(TrySendError::Full(interval)) => self.recorder.put_back(interval),
