@@ -1,3 +1,7 @@
 //! The `changeover` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    changeover::cli::main()
+}

@@ -1,0 +1,20 @@
+//! The command line: one file a command, and one place where its end becomes an exit code.
+
+mod arguments;
+mod client;
+mod command;
+mod exit;
+mod figures;
+mod logging;
+mod output;
+
+mod completions;
+mod events;
+mod man;
+mod ramp;
+mod rollback;
+mod status;
+mod watch;
+mod weight;
+
+pub use command::{command, main};

@@ -1,0 +1,56 @@
+//! One entry in one line: when, which generation and weight, what, who, why.
+
+use crate::{
+    admin::{ChangeDocument, EventDocument},
+    cli::output::printable,
+    cutover::{Actor, Bake, HoldCause, RollbackCause},
+};
+
+/// The line of an entry.
+pub(crate) fn line(entry: &EventDocument) -> String {
+    let weight = format!("{}%", entry.weight);
+    let text = format!(
+        "{:>4}  {}  g{:<4} {weight:>6}  {:<34} {:<8} {}",
+        entry.seq,
+        entry.at,
+        entry.generation,
+        what(&entry.change),
+        who(&entry.actor),
+        entry.reason
+    );
+    printable(text.trim_end())
+}
+
+/// What an entry changed, in a few words.
+pub(crate) fn what(change: &ChangeDocument) -> String {
+    match change {
+        ChangeDocument::Began { plan: _ } => "journal began".into(),
+        ChangeDocument::Started { step } => format!("started at step {step}"),
+        ChangeDocument::Advanced { from, to } => format!("advanced from step {from} to {to}"),
+        ChangeDocument::Held { cause } => match cause {
+            HoldCause::Operator => "held".into(),
+            HoldCause::WeightSet => "held after a weight by hand".into(),
+            HoldCause::PlanChanged => "held: the plan changed".into(),
+            HoldCause::BothBad(trigger) => format!("held: {trigger}, but old is bad too"),
+        },
+        ChangeDocument::Resumed { step, bake } => match bake {
+            Bake::GoesOn => format!("resumed at step {step}"),
+            Bake::Anew => format!("resumed at step {step}, fresh bake"),
+        },
+        ChangeDocument::WeightSet { from } => format!("weight set by hand, from {from}%"),
+        ChangeDocument::RolledBack { cause, from } => match cause {
+            RollbackCause::Trigger(name) => format!("ROLLED BACK from {from}% by {name}"),
+            RollbackCause::Operator(_) => format!("ROLLED BACK from {from}% by hand"),
+        },
+        ChangeDocument::Completed => "complete".into(),
+        ChangeDocument::WayBackClosed => "way back closed".into(),
+        ChangeDocument::PlanChanged { plan: _ } => "plan changed".into(),
+    }
+}
+
+fn who(actor: &Actor) -> &str {
+    match actor {
+        Actor::Plan => "plan",
+        Actor::Operator(name) => name,
+    }
+}

@@ -1,0 +1,55 @@
+//! `changeover force-token`: the signed value by which a tester chooses a side.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+
+use crate::{
+    cli::{exit::Failure, output},
+    clock, config, proxy,
+    units::Side,
+};
+
+/// Print a header that sends a tester's requests to one side, whatever the weight
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The side
+    #[arg(long)]
+    side: SideArgument,
+    /// How long it is valid, such as 30m or 8h
+    #[arg(long, value_name = "DURATION", value_parser = span)]
+    expires: Duration,
+    /// The configuration, which holds the secret
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SideArgument {
+    Old,
+    New,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let loaded = config::load(&arguments.config).map_err(|error| Failure::config(&error))?;
+    let Some(force) = &loaded.plan.split.force else {
+        return Err(Failure::Usage(format!(
+            "{} has no [split.force], without which no side can be forced",
+            arguments.config.display()
+        )));
+    };
+    let side = match arguments.side {
+        SideArgument::Old => Side::Old,
+        SideArgument::New => Side::New,
+    };
+    let expires = clock::wall().after(arguments.expires);
+    let token = proxy::head::force_token(&force.secret, side, expires);
+    output::print(&format!("{}: {token}\n", force.header))
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    let span: Option<jiff::SignedDuration> = text.parse().ok();
+    let span = span.and_then(|it| Duration::try_from(it).ok());
+    let span = span.filter(|it| !it.is_zero());
+    span.ok_or_else(|| "expected a time such as \"30m\" or \"8h\"".into())
+}
