@@ -10,11 +10,15 @@ mod output;
 
 mod completions;
 mod events;
+mod force_token;
 mod man;
 mod ramp;
 mod rollback;
 mod status;
 mod watch;
 mod weight;
+
+#[cfg(test)]
+mod tests;
 
 pub use command::{command, main};

@@ -3,13 +3,14 @@
 use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
+    http::header,
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
 
 use crate::{
     admin::{
-        Context, EventDocument, EventPage, JournalError,
+        Context, EventDocument, EventPage, JournalError, metrics,
         problem::{Kind, Problem},
     },
     control::Status,
@@ -45,6 +46,15 @@ pub(crate) async fn events(
         events: entries.iter().map(EventDocument::from).collect(),
         next: entries.last().map_or(query.after, |entry| entry.seq),
     }))
+}
+
+/// `GET /metrics`, for Prometheus.
+pub(crate) async fn metrics(State(context): State<Context>) -> Result<Response, Problem> {
+    let totals = context.control.totals().await;
+    let totals = totals.map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))?;
+    let text = metrics::render(&context.plan, &context.control.status(), &totals);
+    let text = text.map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }
 
 /// `GET /`: there is nothing to look at but the status.

@@ -34,6 +34,7 @@ pub(crate) enum Operation {
     Root,
     Health,
     Ready,
+    Metrics,
     OpenApi,
     Status,
     Events,
@@ -52,10 +53,11 @@ const APPROVER: Access = Access::Role(Role::Approver);
 
 /// Every route. Resuming at another step than the first needs an approver besides, which its handler checks,
 /// since the step is in the body.
-pub(crate) const ROUTES: [Route; 13] = [
+pub(crate) const ROUTES: [Route; 14] = [
     route("/", VIEWER, Operation::Root),
     route("/healthz", Access::Open, Operation::Health),
     route("/readyz", Access::Open, Operation::Ready),
+    route("/metrics", VIEWER, Operation::Metrics),
     route("/openapi.json", VIEWER, Operation::OpenApi),
     route("/api/v1/status", VIEWER, Operation::Status),
     route("/api/v1/events", VIEWER, Operation::Events),
@@ -82,6 +84,7 @@ impl Operation {
             Self::Root => get(look::root),
             Self::Health => get(health::healthz),
             Self::Ready => get(health::readyz),
+            Self::Metrics => get(look::metrics),
             Self::OpenApi => get(openapi::document),
             Self::Status => get(look::status),
             Self::Events => get(look::events),

@@ -3,6 +3,7 @@
 mod access;
 mod bodies;
 mod client;
+mod description;
 mod following;
 mod looking;
 

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::cli::{completions, events, exit::Failure, man, ramp, rollback, status, watch, weight};
+use crate::cli::{
+    completions, events, exit::Failure, force_token, man, ramp, rollback, status, watch, weight,
+};
 
 /// Moves live traffic from an old environment to a new one on evidence, and takes it back by itself.
 #[derive(Debug, Parser)]
@@ -27,6 +29,7 @@ pub(crate) enum Command {
     Ramp(ramp::Arguments),
     Weight(weight::Arguments),
     Rollback(rollback::Arguments),
+    ForceToken(force_token::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -41,7 +44,7 @@ pub fn main() -> ExitCode {
     Failure::exit(ended)
 }
 
-fn run(command: Command) -> Result<(), Failure> {
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Status(arguments) => status::run(&arguments),
         Command::Watch(arguments) => watch::run(&arguments),
@@ -49,6 +52,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Ramp(arguments) => ramp::run(arguments),
         Command::Weight(arguments) => weight::run(arguments),
         Command::Rollback(arguments) => rollback::run(arguments),
+        Command::ForceToken(arguments) => force_token::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
     }

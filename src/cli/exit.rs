@@ -2,15 +2,17 @@
 
 use std::{fmt, io, process::ExitCode};
 
-use crate::cli::output;
+use crate::{cli::output, config::LoadError};
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// clap's own: wrong arguments, and also help and version, which are no failures.
     Arguments(clap::Error),
-    /// Wrong usage or configuration; the text says what, where, and what was expected.
+    /// Wrong usage; the text says what, where, and what was expected.
     Usage(String),
+    /// A wrong configuration: lines that begin with their place.
+    Configuration(String),
     /// Not allowed, or not in this state.
     Refused(String),
     /// It went wrong.
@@ -31,9 +33,21 @@ impl Failure {
             Self::Usage(_) | Self::Refused(_) | Self::Failed(_) => {
                 output::complain(&failure.to_string());
             }
+            Self::Configuration(faults) => output::list(faults),
             Self::ClosedPipe => {}
         }
         ExitCode::from(failure.code())
+    }
+
+    /// A configuration file that gives no plan.
+    pub(crate) fn configuration(error: &LoadError) -> Self {
+        match error {
+            LoadError::Unreadable { path, source } => Self::Usage(format!(
+                "cannot read the configuration {}: {source}",
+                path.display()
+            )),
+            LoadError::Faults(faults) => Self::Configuration(faults.to_string()),
+        }
     }
 
     /// 0 done, 1 failed, 2 bad usage or configuration, 3 refused.
@@ -42,7 +56,7 @@ impl Failure {
             Self::Arguments(error) if error.use_stderr() => 2,
             Self::Arguments(_) | Self::ClosedPipe => 0,
             Self::Failed(_) => 1,
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::Configuration(_) => 2,
             Self::Refused(_) => 3,
         }
     }
@@ -52,7 +66,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Arguments(error) => error.fmt(f),
-            Self::Usage(text) => f.write_str(text),
+            Self::Usage(text) | Self::Configuration(text) => f.write_str(text),
             Self::Refused(text) => write!(f, "refused: {text}"),
             Self::Failed(error) => write!(f, "{error:#}"),
             Self::ClosedPipe => f.write_str("nobody reads the output"),

@@ -31,7 +31,7 @@ enum SideArgument {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let loaded = config::load(&arguments.config).map_err(|error| Failure::config(&error))?;
+    let loaded = config::load(&arguments.config).map_err(|error| Failure::configuration(&error))?;
     let Some(force) = &loaded.plan.split.force else {
         return Err(Failure::Usage(format!(
             "{} has no [split.force], without which no side can be forced",

@@ -18,6 +18,11 @@ pub(crate) fn complain(text: &str) {
     drop(writeln!(io::stderr().lock(), "changeover: {text}"));
 }
 
+/// Writes lines to stderr as they are, so that editors find the places that they begin with.
+pub(crate) fn list(lines: &str) {
+    drop(writeln!(io::stderr().lock(), "{lines}"));
+}
+
 /// Removes what could steer a terminal: text of journals and servers is shown, never obeyed.
 pub(crate) fn printable(text: &str) -> String {
     let shown = |c: char| if c.is_control() { '\u{FFFD}' } else { c };

@@ -29,6 +29,7 @@ fn call(route: Route) -> (String, Option<&'static str>) {
         Operation::Root
         | Operation::Health
         | Operation::Ready
+        | Operation::Metrics
         | Operation::OpenApi
         | Operation::Status
         | Operation::Events => ("GET", None),
@@ -48,6 +49,7 @@ const fn passed(operation: Operation) -> u16 {
         Operation::Follow => 400,
         Operation::Health
         | Operation::Ready
+        | Operation::Metrics
         | Operation::OpenApi
         | Operation::Status
         | Operation::Events

@@ -24,10 +24,10 @@ pub(crate) fn line(entry: &EventDocument) -> String {
 /// What an entry changed, in a few words.
 pub(crate) fn what(change: &ChangeDocument) -> String {
     match change {
-        ChangeDocument::Began { plan: _ } => "journal began".into(),
+        ChangeDocument::Began => "journal began".into(),
         ChangeDocument::Started { step } => format!("started at step {step}"),
         ChangeDocument::Advanced { from, to } => format!("advanced from step {from} to {to}"),
-        ChangeDocument::Held { cause } => match cause {
+        ChangeDocument::Held { cause, step: _ } => match cause {
             HoldCause::Operator => "held".into(),
             HoldCause::WeightSet => "held after a weight by hand".into(),
             HoldCause::PlanChanged => "held: the plan changed".into(),
@@ -37,14 +37,13 @@ pub(crate) fn what(change: &ChangeDocument) -> String {
             Bake::GoesOn => format!("resumed at step {step}"),
             Bake::Anew => format!("resumed at step {step}, fresh bake"),
         },
-        ChangeDocument::WeightSet { from } => format!("weight set by hand, from {from}%"),
+        ChangeDocument::WeightSet { from, step: _ } => format!("weight set by hand, from {from}%"),
         ChangeDocument::RolledBack { cause, from } => match cause {
             RollbackCause::Trigger(name) => format!("ROLLED BACK from {from}% by {name}"),
             RollbackCause::Operator(_) => format!("ROLLED BACK from {from}% by hand"),
         },
         ChangeDocument::Completed => "complete".into(),
         ChangeDocument::WayBackClosed => "way back closed".into(),
-        ChangeDocument::PlanChanged { plan: _ } => "plan changed".into(),
     }
 }
 

@@ -113,6 +113,12 @@ fn bar(share: f64) -> String {
 }
 
 fn sides(page: &mut Page, sides: &PerSide<SideStatus>) {
+    page.row(format_args!(
+        "{:<22} {:>16} {:>16}",
+        "",
+        Side::Old,
+        Side::New
+    ));
     let mut row = |label: &str, show: &dyn Fn(&SideStatus) -> String| {
         let (old, new) = (show(&sides.old), show(&sides.new));
         page.row(format_args!("{label:<22} {old:>16} {new:>16}"));

@@ -27,7 +27,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, ramp: &RampStatus, is_room
     ];
     let [steps_area, bake, waits] = Layout::vertical(rows).areas(area);
     frame.render_widget(steps(ramp), steps_area);
-    frame.render_widget(gauge(ramp), bake);
+    frame.render_widget(gauge(ramp, bake.width), bake);
     let text = match (&ramp.reason, ramp.waits.is_empty()) {
         (Some(reason), _) => reason.clone(),
         (None, false) => format!("waits for {}", ramp.waits.join("; ")),
@@ -55,7 +55,7 @@ fn steps(ramp: &RampStatus) -> Line<'static> {
     Line::from(spans)
 }
 
-fn gauge(ramp: &RampStatus) -> Gauge<'static> {
+fn gauge(ramp: &RampStatus, width: u16) -> Gauge<'static> {
     let left = ramp.bake_remaining_s.clamp(0.0, ramp.bake_s.max(0.0));
     let share = match ramp.bake_s > 0.0 {
         true => 1.0 - left / ramp.bake_s,
@@ -65,10 +65,13 @@ fn gauge(ramp: &RampStatus) -> Gauge<'static> {
         0 => String::new(),
         needed => format!(", {} of {} requests", count(ramp.requests), count(needed)),
     };
-    let label = match ramp.bake_s > 0.0 {
-        true => format!("{} of bake left{requests}", span(left)),
+    let mut label = match ramp.bake_s > 0.0 {
+        true => format!("{} of bake left", span(left)),
         false => "no bake".into(),
     };
+    if label.len() + requests.len() <= usize::from(width) {
+        label.push_str(&requests);
+    }
     // Shares of broken numbers must not reach the gauge, which would panic.
     let share = if share.is_finite() {
         share.clamp(0.0, 1.0)

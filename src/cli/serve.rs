@@ -1,0 +1,74 @@
+//! `changeover serve`: the proxy, the control loop and the admin API.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{
+    app,
+    cli::{
+        exit::Failure,
+        logging::{self, LogFormat},
+    },
+    config::{self, Loaded},
+};
+
+/// Serve: split the traffic, watch both sides, ramp, roll back
+#[derive(Debug, Args)]
+#[command(after_help = "CHANGEOVER_LOG filters the log on stderr, such as \"debug\". \
+    SIGTERM and SIGINT drain and end with 0.")]
+pub(crate) struct Arguments {
+    /// The configuration
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present_all = ["old", "new"],
+        conflicts_with_all = ["old", "new", "listen", "admin_listen"]
+    )]
+    config: Option<PathBuf>,
+    /// Without a configuration: the environment to leave, such as http://10.0.0.5:8080
+    #[arg(long, value_name = "URL", requires = "new")]
+    old: Option<String>,
+    /// Without a configuration: the environment to move to
+    #[arg(long, value_name = "URL", requires = "old")]
+    new: Option<String>,
+    /// Without a configuration: where clients connect
+    #[arg(long, value_name = "ADDR", requires = "old")]
+    listen: Option<String>,
+    /// Without a configuration: where the admin API listens
+    #[arg(long, value_name = "ADDR", requires = "old")]
+    admin_listen: Option<String>,
+    /// The journal's file, whatever the configuration says
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// How log lines look
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Loaded { mut plan, warnings } = load(&arguments)?;
+    if let Some(store) = arguments.store {
+        plan.store = store;
+    }
+    logging::start(arguments.log_format)?;
+    for warning in warnings {
+        tracing::warn!(about = warning.about, "{}", warning.text);
+    }
+    app::serve(plan).map_err(|error| Failure::Failed(error.into()))
+}
+
+fn load(arguments: &Arguments) -> Result<Loaded, Failure> {
+    if let Some(path) = &arguments.config {
+        return config::load(path).map_err(|error| Failure::configuration(&error));
+    }
+    // clap lets nothing else through: both, or the file.
+    let old = arguments.old.as_deref().unwrap_or_default();
+    let new = arguments.new.as_deref().unwrap_or_default();
+    let (listen, admin) = (
+        arguments.listen.as_deref(),
+        arguments.admin_listen.as_deref(),
+    );
+    let loaded = config::from_urls(old, new, listen, admin);
+    loaded.map_err(|faults| Failure::Configuration(faults.to_string()))
+}

@@ -1,0 +1,222 @@
+//! The command line from its arguments to its exit codes, against a server in the same process.
+
+mod server;
+
+use clap::Parser;
+
+use super::{
+    arguments::Connect,
+    client::{Client, Method},
+    command::{Cli, command, run},
+    exit::Failure,
+};
+use crate::{
+    admin::{EventDocument, EventPage, fixture},
+    control::{CommandError, Done, Status},
+    cutover::{Command, Refusal},
+};
+use server::Server;
+
+/// The exit code of a command line.
+fn code(line: &str) -> u8 {
+    let words = ["changeover"].into_iter().chain(line.split(' '));
+    let ended = match Cli::try_parse_from(words) {
+        Ok(cli) => run(cli.command),
+        Err(error) => Err(Failure::Arguments(error)),
+    };
+    ended.map_or_else(|failure| failure.code(), |()| 0)
+}
+
+fn client(server: &Server) -> Client {
+    Client::new(&Connect {
+        admin: server.url(),
+    })
+    .unwrap()
+}
+
+#[test]
+fn the_description_is_consistent() {
+    command().debug_assert();
+}
+
+#[test]
+fn wrong_arguments_end_with_2_and_help_with_0() {
+    let check = |line: &str, expected: u8| assert_eq!(code(line), expected, "{line}");
+    check("nonsense", 2);
+    check("rollback", 2);
+    check("weight 5%", 2);
+    check("weight 101 --reason r", 2);
+    check("weight 0.001% --reason r", 2);
+    check("ramp", 2);
+    check("ramp resume", 2);
+    check("ramp resume --reason r --step 0", 2);
+    check("events --after x", 2);
+    check("status --admin https://127.0.0.1:9700", 2);
+    check("status --admin nonsense", 2);
+    check("force-token --side north --expires 1h --config x", 2);
+    check("force-token --side new --expires soon --config x", 2);
+    check(
+        "force-token --side new --expires 1h --config /nowhere.toml",
+        2,
+    );
+    check("completions klingon", 2);
+    check("--help", 0);
+    check("ramp resume --help", 0);
+    check("--version", 0);
+}
+
+#[test]
+fn a_server_that_is_not_there_ends_with_1_and_says_what_to_do() {
+    // Port 9 of loopback: bound by nobody on a machine that runs tests.
+    let connect = Connect {
+        admin: "http://127.0.0.1:9".into(),
+    };
+    let asked = Client::new(&connect)
+        .unwrap()
+        .get::<Status>("/api/v1/status");
+    let failure = asked.unwrap_err();
+    assert_eq!(failure.code(), 1);
+    let text = failure.to_string();
+    assert!(text.contains("http://127.0.0.1:9: "), "{text}");
+    assert!(
+        text.contains("is `changeover serve` running there?"),
+        "{text}"
+    );
+    assert!(text.contains("--admin"), "{text}");
+}
+
+#[test]
+fn commands_reach_the_control_loop() {
+    let server = Server::start(Vec::new());
+    let url = server.url();
+    let check = |line: &str, expected: Command| {
+        assert_eq!(code(&format!("{line} --admin {url}")), 0, "{line}");
+        let (command, _) = server.commands.lock().unwrap().pop().unwrap();
+        assert_eq!(command, expected, "{line}");
+    };
+    check("ramp start", Command::Start);
+    check("ramp hold --json", Command::Hold);
+    check("ramp advance", Command::Advance);
+    let reason = || "r".to_owned();
+    let resume = |step| Command::Resume {
+        reason: reason(),
+        step,
+    };
+    check("ramp resume --reason r", resume(None));
+    check("ramp resume --reason r --step 2", resume(Some(1)));
+    let weight = Command::SetWeight {
+        weight: "33.33%".parse().unwrap(),
+        reason: reason(),
+    };
+    check("weight 33.33% --reason r", weight);
+    check(
+        "rollback --reason r",
+        Command::Rollback { reason: reason() },
+    );
+    assert_eq!(code(&format!("status --admin {url}")), 0);
+    assert_eq!(code(&format!("events --json --admin {url}")), 0);
+}
+
+#[test]
+fn refusals_end_with_3() {
+    let server = Server::start(Vec::new());
+    *server.answer.lock().unwrap() = Err(CommandError::Refused(Refusal::Overtaken));
+    let url = server.url();
+    assert_eq!(code(&format!("ramp hold --admin {url}")), 3);
+    assert_eq!(code(&format!("weight 5 --reason r --admin {url}")), 3);
+    let too_far = format!("ramp resume --reason r --step 9 --admin {url}");
+    assert_eq!(code(&too_far), 2);
+    let sent = client(&server).send::<Done>(Method::Post, "/api/v1/ramp/hold", &());
+    assert_eq!(sent.unwrap_err().code(), 2, "a body that is no object");
+}
+
+#[test]
+fn a_missing_token_is_a_refusal_that_names_the_variable() {
+    let server = Server::start(fixture::operators());
+    let asked = client(&server).get::<Status>("/api/v1/status");
+    let failure = asked.unwrap_err();
+    assert_eq!(failure.code(), 3);
+    assert!(failure.to_string().contains("CHANGEOVER_TOKEN"));
+}
+
+#[test]
+fn an_answer_that_is_not_ours_is_told_apart() {
+    let server = Server::start(Vec::new());
+    let asked = client(&server).get::<EventPage>("/api/v1/status");
+    let failure = asked.unwrap_err();
+    assert_eq!(failure.code(), 1);
+    let text = failure.to_string();
+    assert!(text.contains("cannot understand the answer"), "{text}");
+}
+
+#[test]
+fn following_replays_and_goes_on() {
+    let server = Server::start(Vec::new());
+    *server.journal.entries.lock().unwrap() = fixture::entries();
+    let mut entries = client(&server).follow(2).unwrap();
+    for number in 3..=6 {
+        let entry: EventDocument = entries.next().unwrap().unwrap();
+        assert_eq!(entry.seq, number);
+    }
+    drop(server);
+    assert!(entries.next().unwrap().is_none(), "the server has ended");
+}
+
+#[test]
+fn the_status_fits_80_columns() {
+    let mut status = fixture::status();
+    status.warnings = vec!["a very long warning ".repeat(20), "w".repeat(200)];
+    status.triggers[0].name = "n".repeat(64);
+    status.sides.new.endpoints[0].address = "a".repeat(200);
+    status.ramp.reason = Some("\u{1b}[2Jcleared".into());
+    let text = super::status::shown(&status);
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    assert!(!text.contains('\u{1b}'));
+}
+
+#[test]
+fn the_status_shows_both_sides_and_every_trigger() {
+    let expected = "\
+name      shop, phase validate, generation 7
+weight    5% on new
+ramp      baking, step 2 of 5, for 3m 0s
+          [##################------------] 2m 1s of bake left
+          480 of 1,000 requests on new
+waits for bake: 2 m left
+          requests: 480 of 1000
+warning   one endpoint of old is ejected
+rollback  trigger:errors 3m 0s ago, 412 ms to react
+          error_rate 12.5% over 2%, 8 of 64 requests
+
+                                    old              new
+last 10 s
+  requests                      240.5/s          240.5/s
+  errors                          1.43%            1.43%
+  latency p50                   4.20 ms          4.20 ms
+          p90                   11.0 ms          11.0 ms
+          p99                   38.4 ms          38.4 ms
+          p99.9                  120 ms           120 ms
+now
+  in flight                          12               12
+  tunnels                             3                3
+since start
+  requests                       41,020            2,159
+  errors                              3               31
+  failed over to old                  1                1
+  forced                              2                2
+  pinned                              5                5
+
+old http://10.0.0.5:8080                 usable    4 in flight, 41,020 requests
+old http://10.0.0.6:8080                 usable    4 in flight, 41,020 requests
+new https://203.0.113.9:443              usable    4 in flight, 2,159 requests
+
+errors                 error_rate         1.43% of 2%               clear
+slower than old        latency_p99        38.4 ms of 30.6 ms        BREACH
+unreachable            connect_failures   - of 5                    unknown
+
+64 connections, 2 rejected, journal entry 9, store writable
+";
+    assert_eq!(super::status::shown(&fixture::status()), expected);
+}
