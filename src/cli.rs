@@ -8,12 +8,14 @@ mod figures;
 mod logging;
 mod output;
 
+mod check;
 mod completions;
 mod events;
 mod force_token;
 mod man;
 mod ramp;
 mod rollback;
+mod serve;
 mod status;
 mod watch;
 mod weight;

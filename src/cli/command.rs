@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::{
-    completions, events, exit::Failure, force_token, man, ramp, rollback, status, watch, weight,
+    check, completions, events, exit::Failure, force_token, man, ramp, rollback, serve, status,
+    watch, weight,
 };
 
 /// Moves live traffic from an old environment to a new one on evidence, and takes it back by itself.
@@ -23,6 +24,8 @@ pub(crate) struct Cli {
 /// The commands, in the order in which one meets them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Serve(serve::Arguments),
+    Check(check::Arguments),
     Status(status::Arguments),
     Watch(watch::Arguments),
     Events(events::Arguments),
@@ -46,6 +49,8 @@ pub fn main() -> ExitCode {
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Watch(arguments) => watch::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),

@@ -15,8 +15,10 @@ use crate::{
 
 /// Serve: split the traffic, watch both sides, ramp, roll back
 #[derive(Debug, Args)]
-#[command(after_help = "CHANGEOVER_LOG filters the log on stderr, such as \"debug\". \
-    SIGTERM and SIGINT drain and end with 0.")]
+#[command(
+    after_help = "CHANGEOVER_LOG filters the log on stderr, such as \"debug\". \
+    SIGTERM and SIGINT drain and end with 0."
+)]
 pub(crate) struct Arguments {
     /// The configuration
     #[arg(
