@@ -69,7 +69,7 @@ impl<'a> Authority<'a> {
     /// Whether both name the same host and port under `scheme`.
     #[must_use]
     pub fn is_same(&self, other: &Authority<'_>, scheme: ClientScheme) -> bool {
-        let port = |port: Option<u16>| port.unwrap_or(scheme.default_port());
+        let port = |port: Option<u16>| port.unwrap_or_else(|| scheme.default_port());
         self.host.eq_ignore_ascii_case(other.host) && port(self.port) == port(other.port)
     }
 }

@@ -128,7 +128,7 @@ mod tests {
         check("new;exp=9999999999;sig=");
         check(&good.replace("new", "old"));
         check(&good.replace("1790000060", "1790000061"));
-        check(&good[..good.len() - 2]);
+        check(good.strip_suffix(|_: char| true).expect("it is not empty"));
         check(&format!("{good}00"));
         check(&force_token(
             &other,
@@ -155,7 +155,7 @@ mod tests {
         #[test]
         fn any_change_of_a_token_makes_it_void(place in any::<prop::sample::Index>(), byte in 0x21..0x7f_u8) {
             let good = force_token(&plan().secret, Side::New, now().after(Duration::from_secs(60)));
-            let mut bytes = good.clone().into_bytes();
+            let mut bytes = good.into_bytes();
             let place = place.index(bytes.len());
             prop_assume!(!bytes[place].eq_ignore_ascii_case(&byte));
             bytes[place] = byte;

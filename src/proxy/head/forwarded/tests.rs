@@ -28,88 +28,54 @@ fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
     headers
 }
 
+fn client_behind(from: &str, fields: &[(&'static str, &str)]) -> String {
+    let client = identify(&headers(fields), peer(from), &plan());
+    client.address.to_string()
+}
+
 #[test]
-fn finds_the_client_behind_trusted_peers() {
-    let check = |from: &str, fields: &[(&'static str, &str)], expected: &str| {
-        let client = identify(&headers(fields), peer(from), &plan());
-        assert_eq!(client.address.to_string(), expected, "{from} {fields:?}");
+fn an_untrusted_peer_is_the_client() {
+    assert_eq!(client_behind("192.0.2.1", &[]), "192.0.2.1");
+    let spoofed = [("x-forwarded-for", "198.51.100.7")];
+    assert_eq!(client_behind("192.0.2.1", &spoofed), "192.0.2.1");
+    assert_eq!(client_behind("10.0.0.1", &[]), "10.0.0.1");
+    // The same network, as a dual-stack socket shows it.
+    assert_eq!(client_behind("::ffff:10.0.0.1", &spoofed), "198.51.100.7");
+}
+
+#[test]
+fn the_client_is_the_rightmost_untrusted_address() {
+    let check = |lines: &[&str], expected: &str| {
+        let fields: Vec<_> = lines.iter().map(|it| ("x-forwarded-for", *it)).collect();
+        assert_eq!(client_behind("10.0.0.1", &fields), expected, "{lines:?}");
     };
-    check("192.0.2.1", &[], "192.0.2.1");
-    check(
-        "192.0.2.1",
-        &[("x-forwarded-for", "198.51.100.7")],
-        "192.0.2.1",
-    );
-    check(
-        "::ffff:10.0.0.1",
-        &[("x-forwarded-for", "198.51.100.7")],
-        "198.51.100.7",
-    );
-    check("10.0.0.1", &[], "10.0.0.1");
-    check(
-        "10.0.0.1",
-        &[("x-forwarded-for", "198.51.100.7")],
-        "198.51.100.7",
-    );
-    check(
-        "10.0.0.1",
-        &[("x-forwarded-for", "1.2.3.4, 198.51.100.7, 10.0.0.2")],
-        "198.51.100.7",
-    );
-    check(
-        "10.0.0.1",
-        &[("x-forwarded-for", "10.0.0.3, 10.0.0.2")],
-        "10.0.0.3",
-    );
-    check(
-        "10.0.0.1",
-        &[
-            ("x-forwarded-for", "1.2.3.4"),
-            ("x-forwarded-for", "5.6.7.8"),
-        ],
-        "5.6.7.8",
-    );
-    check(
-        "10.0.0.1",
-        &[("x-forwarded-for", "1.2.3.4, junk, 10.0.0.2")],
-        "10.0.0.2",
-    );
-    check(
-        "10.0.0.1",
-        &[("x-forwarded-for", "[2001:db8::1]:443")],
-        "2001:db8::1",
-    );
-    check(
-        "10.0.0.1",
-        &[("x-forwarded-for", "198.51.100.7:5000")],
-        "198.51.100.7",
-    );
-    check(
-        "fd00::1",
-        &[("forwarded", "for=192.0.2.9;proto=https")],
-        "192.0.2.9",
-    );
-    check(
-        "10.0.0.1",
-        &[("forwarded", "For=\"[2001:db8::1]:443\", for=10.0.0.2")],
-        "2001:db8::1",
-    );
-    check(
-        "10.0.0.1",
-        &[("forwarded", "by=\"a,for=1.2.3.4\";for=192.0.2.9")],
-        "192.0.2.9",
-    );
-    check(
-        "10.0.0.1",
-        &[("forwarded", "for=192.0.2.9, for=_hidden")],
-        "10.0.0.1",
-    );
-    check("10.0.0.1", &[("forwarded", "proto=https")], "10.0.0.1");
-    let both = [
-        ("forwarded", "for=1.2.3.4"),
-        ("x-forwarded-for", "192.0.2.9"),
-    ];
-    check("10.0.0.1", &both, "192.0.2.9");
+    check(&["198.51.100.7"], "198.51.100.7");
+    check(&["1.2.3.4, 198.51.100.7, 10.0.0.2"], "198.51.100.7");
+    check(&["10.0.0.3, 10.0.0.2"], "10.0.0.3");
+    check(&["1.2.3.4", "5.6.7.8"], "5.6.7.8");
+    check(&["1.2.3.4, junk, 10.0.0.2"], "10.0.0.2");
+    check(&["[2001:db8::1]:443"], "2001:db8::1");
+    check(&["198.51.100.7:5000"], "198.51.100.7");
+    check(&[""], "10.0.0.1");
+}
+
+#[test]
+fn forwarded_is_read_where_it_is_alone() {
+    let check = |line: &str, expected: &str| {
+        assert_eq!(
+            client_behind("fd00::1", &[("forwarded", line)]),
+            expected,
+            "{line}"
+        );
+        let both = [("forwarded", line), ("x-forwarded-for", "192.0.2.77")];
+        assert_eq!(client_behind("fd00::1", &both), "192.0.2.77", "{line}");
+    };
+    check("for=192.0.2.9;proto=https", "192.0.2.9");
+    check("For=\"[2001:db8::1]:443\", for=10.0.0.2", "2001:db8::1");
+    check("by=\"a,for=1.2.3.4\";for=192.0.2.9", "192.0.2.9");
+    check("by=\"a\\\",for=1.2.3.4\";for=192.0.2.9", "192.0.2.9");
+    check("for=192.0.2.9, for=_hidden", "fd00::1");
+    check("proto=https", "fd00::1");
 }
 
 #[test]
@@ -134,61 +100,46 @@ fn finds_the_scheme_that_the_client_used() {
     check("10.0.0.1", &[], http);
 }
 
+/// What an endpoint is told: `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded`.
+fn check_told(
+    from: &str,
+    authority: &str,
+    fields: &[(&'static str, &str)],
+    expected: [Option<&str>; 4],
+) {
+    let mut headers = headers(fields);
+    let client = identify(&headers, peer(from), &plan());
+    forward(&mut headers, &client, authority);
+    let names = [
+        X_FORWARDED_FOR,
+        X_FORWARDED_PROTO,
+        X_FORWARDED_HOST,
+        FORWARDED,
+    ];
+    for (name, expected) in names.into_iter().zip(expected) {
+        let lines: Vec<_> = headers.get_all(&name).iter().collect();
+        let expected: Vec<&str> = expected.into_iter().collect();
+        assert_eq!(lines, expected, "{name} of {from} {fields:?}");
+        headers.remove(name);
+    }
+    assert!(headers.is_empty(), "{headers:?}");
+}
+
 #[test]
-fn tells_endpoints_who_asks() {
-    let check =
-        |from: &str, authority: &str, fields: &[(&'static str, &str)], expected: [&str; 4]| {
-            let mut headers = headers(fields);
-            let client = identify(&headers, peer(from), &plan());
-            forward(&mut headers, &client, authority);
-            let names = [
-                "x-forwarded-for",
-                "x-forwarded-proto",
-                "x-forwarded-host",
-                "forwarded",
-            ];
-            for (name, expected) in names.into_iter().zip(expected) {
-                let lines: Vec<_> = headers.get_all(name).iter().collect();
-                let expected: Vec<&str> = Some(expected)
-                    .filter(|it| !it.is_empty())
-                    .into_iter()
-                    .collect();
-                assert_eq!(lines, expected, "{name} of {from} {fields:?}");
-            }
-            let other = headers
-                .keys()
-                .filter(|it| it.as_str().starts_with("x-forwarded-"))
-                .count();
-            assert!(other <= 3, "{headers:?}");
-        };
-    check(
-        "192.0.2.1",
-        "a.test",
-        &[],
-        [
-            "192.0.2.1",
-            "http",
-            "a.test",
-            "for=192.0.2.1;host=a.test;proto=http",
-        ],
-    );
-    check(
-        "192.0.2.1",
-        "",
-        &[],
-        ["192.0.2.1", "http", "", "for=192.0.2.1;proto=http"],
-    );
-    check(
-        "2001:db8::1",
-        "a.test:8080",
-        &[],
-        [
-            "2001:db8::1",
-            "http",
-            "a.test:8080",
-            "for=\"[2001:db8::1]\";host=\"a.test:8080\";proto=http",
-        ],
-    );
+fn an_endpoint_is_told_who_asks() {
+    let forwarded = "for=192.0.2.1;host=a.test;proto=http";
+    let told = ["192.0.2.1", "http", "a.test", forwarded].map(Some);
+    check_told("192.0.2.1", "a.test", &[], told);
+    let forwarded = "for=192.0.2.1;proto=http";
+    let told = [Some("192.0.2.1"), Some("http"), None, Some(forwarded)];
+    check_told("192.0.2.1", "", &[], told);
+    let forwarded = "for=\"[2001:db8::1]\";host=\"a.test:8080\";proto=http";
+    let told = ["2001:db8::1", "http", "a.test:8080", forwarded].map(Some);
+    check_told("2001:db8::1", "a.test:8080", &[], told);
+}
+
+#[test]
+fn what_an_untrusted_peer_says_is_removed() {
     let spoofed = [
         ("x-forwarded-for", "1.2.3.4"),
         ("x-forwarded-for", "5.6.7.8"),
@@ -198,40 +149,28 @@ fn tells_endpoints_who_asks() {
         ("x-forwarded-prefix", "/x"),
         ("forwarded", "for=1.2.3.4"),
     ];
-    check(
-        "192.0.2.1",
-        "a",
-        &spoofed,
-        ["192.0.2.1", "http", "a", "for=192.0.2.1;host=a;proto=http"],
-    );
-    let trusted = [
+    let forwarded = "for=192.0.2.1;host=a;proto=http";
+    let told = ["192.0.2.1", "http", "a", forwarded].map(Some);
+    check_told("192.0.2.1", "a", &spoofed, told);
+}
+
+#[test]
+fn what_a_trusted_peer_says_is_continued_in_both_dialects() {
+    let old = [
         ("x-forwarded-for", "1.2.3.4"),
         ("x-forwarded-for", "5.6.7.8"),
         ("x-forwarded-proto", "https"),
         ("x-forwarded-host", "front.test"),
     ];
-    check(
-        "10.0.0.1",
-        "a",
-        &trusted,
-        [
-            "1.2.3.4, 5.6.7.8, 10.0.0.1",
-            "https",
-            "front.test",
-            "for=1.2.3.4, for=5.6.7.8, for=10.0.0.1;host=a;proto=http",
-        ],
-    );
-    check(
-        "10.0.0.1",
-        "a",
-        &[("forwarded", "for=\"[::1]\";proto=https, for=_x")],
-        [
-            "::1, unknown, 10.0.0.1",
-            "https",
-            "a",
-            "for=\"[::1]\";proto=https, for=_x, for=10.0.0.1;host=a;proto=http",
-        ],
-    );
+    let chain = "1.2.3.4, 5.6.7.8, 10.0.0.1";
+    let forwarded = "for=1.2.3.4, for=5.6.7.8, for=10.0.0.1;host=a;proto=http";
+    let told = [chain, "https", "front.test", forwarded].map(Some);
+    check_told("10.0.0.1", "a", &old, told);
+    let new = [("forwarded", "for=\"[::1]\";proto=https, for=_x")];
+    let chain = "::1, unknown, 10.0.0.1";
+    let forwarded = "for=\"[::1]\";proto=https, for=_x, for=10.0.0.1;host=a;proto=http";
+    let told = [chain, "https", "a", forwarded].map(Some);
+    check_told("10.0.0.1", "a", &new, told);
 }
 
 proptest! {
