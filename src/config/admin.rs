@@ -41,7 +41,7 @@ pub(super) fn read(root: &Section<'_>) -> AdminPlan {
     let default = defaults::admin();
     let address = section.get("address", parsed(ADDRESS, scalar::address));
     let address = address.unwrap_or(default.address);
-    let hosts = section.get("hosts", list(HOSTS, parsed(HOST, scalar::host)));
+    let hosts = section.get("hosts", list(HOSTS, parsed(HOST, scalar::host_and_port)));
     let operators = section.tables("operator", &OPERATOR, OPERATORS);
     if operators.is_empty() && !section.has("operator") && !address.ip().is_loopback() {
         let found = format!("{address} without operators");

@@ -172,7 +172,10 @@ fn ramp(plan: &Plan, now: Timestamp, page: &mut Page) {
         StartMode::Automatic => "it starts by itself once every worker reports",
     });
     if let Some(window) = &plan.ramp.window {
-        let text = format!("starts and advances happen only {}", shown_window(window));
+        let text = format!(
+            "the start, advances and the completion happen only {}",
+            shown_window(window)
+        );
         page.item(&text);
     }
     page.item(

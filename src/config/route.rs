@@ -58,7 +58,7 @@ fn read_one(section: &Section<'_>) -> Option<RoutePlan> {
         let remedy = "this one stands for what no route matches";
         section.note_value("name", complaint.remedy(remedy));
     }
-    let host = section.get("host", parsed(HOST, scalar::host));
+    let host = section.get("host", parsed(HOST, scalar::host_as_sent));
     let path = section.get("path", parsed(PATH, path_prefix));
     let methods = section.get(
         "methods",

@@ -30,7 +30,7 @@ impl fmt::Display for Warning {
 pub(super) fn of(plan: &Plan) -> Vec<Warning> {
     let mut warnings = Vec::new();
     environments(plan, &mut warnings);
-    kept_on_old(plan, &mut warnings);
+    beside_the_weight(plan, &mut warnings);
     relative_triggers(plan, &mut warnings);
     for trigger in &plan.triggers {
         samples(plan, trigger, &mut warnings);
@@ -75,14 +75,24 @@ fn environments(plan: &Plan, warnings: &mut Vec<Warning>) {
     }
 }
 
-/// Whatever the split still sends to old keeps the ramp from completing.
-fn kept_on_old(plan: &Plan, warnings: &mut Vec<Warning>) {
+/// Whatever does not go by weight: what stays on old keeps the ramp from completing.
+fn beside_the_weight(plan: &Plan, warnings: &mut Vec<Warning>) {
     let complete = "so the ramp bakes its last step but cannot complete";
     if plan.split.writes == Writes::Old {
         let text = format!(
             "\"old\": unsafe methods (POST, PUT, DELETE …) and upgrades go to old at every weight, \
              {complete}; say \"split\" if both sides write to the same data, or \"new\" once \
              writes belong there"
+        );
+        warn(warnings, "[split] writes", text);
+    }
+    if plan.split.writes == Writes::New
+        && let Some(first) = plan.ramp.steps.first()
+    {
+        let text = format!(
+            "\"new\": the first step gives new {} of everything else, but all unsafe methods and \
+             upgrades at once",
+            first.weight
         );
         warn(warnings, "[split] writes", text);
     }

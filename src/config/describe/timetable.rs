@@ -11,13 +11,13 @@ use crate::{
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The earliest times of a ramp that is started now: bakes go on at any hour, but starts and advances wait for the
-/// window.
+/// The earliest times of a ramp that is started now: bakes go on at any hour, but the start, each advance and the
+/// completion wait for the window.
 #[derive(Debug)]
 pub(super) struct Timetable {
     /// When each step begins.
     pub(super) starts: Vec<Timestamp>,
-    /// When the last step has baked.
+    /// When the last step has baked and may end.
     pub(super) complete: Timestamp,
     zone: TimeZone,
 }
@@ -35,7 +35,7 @@ impl Timetable {
         }
         Self {
             starts,
-            complete: at,
+            complete: opening(window, at),
             zone: window.map_or(TimeZone::UTC, |it| it.zone.clone()),
         }
     }

@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use http::HeaderName;
+use rustls_pki_types::ServerName;
 
 use crate::config::{fault::Complaint, scalar::quoted};
 
@@ -22,6 +23,11 @@ pub(in crate::config) fn host(text: &str) -> Result<String, Complaint> {
         false if text.contains(':') => Err(wrong().remedy("leave the port out")),
         false => Err(wrong()),
     }
+}
+
+/// Reads a host without a port as [`host`] does, but keeps the brackets of IPv6, as messages carry them.
+pub(in crate::config) fn host_as_sent(text: &str) -> Result<String, Complaint> {
+    host(text).map(|_bare| text.to_lowercase())
 }
 
 /// Reads a host with or without a port, as `Host` carries it.
@@ -78,7 +84,9 @@ fn is_name(text: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    text.len() <= 253 && text.split('.').all(is_label)
+    // What TLS could not verify, such as "999.1.1.1", is no host either.
+    let is_verifiable = ServerName::try_from(text).is_ok();
+    text.len() <= 253 && text.split('.').all(is_label) && is_verifiable
 }
 
 #[cfg(test)]
@@ -97,6 +105,8 @@ mod tests {
         check("-a.test", None);
         check("a..test", None);
         check("a b", None);
+        check("999.1.1.1", None);
+        check("a_b", Some("a_b"));
         check("[::1", None);
         check("", None);
     }

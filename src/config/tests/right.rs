@@ -137,6 +137,7 @@ methods = ["POST", "GET", "POST"]
 pin = "old"
 [[route]]
 name = "all"
+host = "[::1]"
 writes = "new"
 "#,
     )
@@ -148,6 +149,7 @@ writes = "new"
     assert_eq!(api.methods, [Method::GET, Method::POST]);
     assert_eq!((api.pin, api.writes), (Some(Side::Old), None));
     assert_eq!((all.path.as_str(), all.writes), ("/", Some(Writes::New)));
+    assert_eq!(all.host.as_deref(), Some("[::1]"));
 }
 
 #[test]

@@ -59,6 +59,16 @@ fn what_stays_on_old_is_named() {
 }
 
 #[test]
+fn writes_that_go_to_new_at_once_are_named() {
+    let loaded = with("[split]\nwrites = \"new\"\n");
+    assert!(
+        loaded.warnings[1].text.contains("1% of everything else"),
+        "{:?}",
+        loaded.warnings
+    );
+}
+
+#[test]
 fn relative_triggers_are_blind_at_the_end() {
     let relative = "[[trigger]]\nname = \"slower\"\nreading = \"latency_p99\"\nabove_old = 1.5\n";
     let errors = "[[trigger]]\nname = \"errors\"\nreading = \"error_rate\"\nabove = \"2%\"\n";
