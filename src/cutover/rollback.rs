@@ -4,7 +4,7 @@ use crate::{
     cutover::{
         Actor, Change, HoldCause, Ramp, RollbackCause, WayBack,
         transition::{Draft, Transition},
-        trigger::{self, is_blind},
+        trigger,
     },
     plan::BothBad,
     units::Weight,
@@ -29,7 +29,7 @@ pub(super) fn trip(transition: &mut Transition<'_>) -> Tripped {
     let view = transition.view();
     let tripped: Vec<_> = transition
         .breaching()
-        .filter(|(trigger, _)| !is_blind(trigger, weight))
+        .filter(|(trigger, _)| !trigger.is_blind_at(weight))
         .map(|(trigger, reading)| (trigger, reading.clone()))
         .collect();
     // Old may be bad by one measure and good by another; a trip is by one trigger and so is this exception.

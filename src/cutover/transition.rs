@@ -177,7 +177,9 @@ impl<'a> Transition<'a> {
         let step = &self.plan.ramp.steps[step];
         let progress = &self.state.progress;
         let is_baked = progress.baked >= step.bake && progress.requests >= step.requests;
-        is_baked.then_some(since)
+        // The step began when it came into force, a little after it was decided.
+        let begun = self.state.watch.counting_since;
+        is_baked.then_some(begun.map_or(since, |it| it.max(since)))
     }
 
     fn entry(&mut self, draft: Draft) -> Entry {

@@ -20,7 +20,7 @@ use crate::{
     cutover::{ConnectRun, Observation, wait::Span},
     measure::{Class, Population, Tally},
     plan::{Limit, Plan, Reading, Trigger},
-    units::{Factor, PerSide, Percentile, Share, Side, Timestamp, Weight},
+    units::{Factor, PerSide, Percentile, Share, Side, Timestamp},
 };
 
 /// A relative limit on errors needs this many on new to be breached: 1.5 times no error at all is none, and
@@ -97,13 +97,6 @@ pub fn window_lengths(plan: &Plan) -> Vec<Duration> {
     lengths.sort_unstable();
     lengths.dedup();
     lengths
-}
-
-/// Whether a trigger sees nothing at this weight: it compares with old, and nothing that is drawn goes there.
-/// It then neither trips nor holds.
-pub(super) fn is_blind(trigger: &Trigger, weight: Weight) -> bool {
-    let is_relative = matches!(trigger.limit, Limit::TimesOld(_));
-    is_relative && weight == Weight::FULL
 }
 
 /// Looks at one trigger.
@@ -457,7 +450,7 @@ impl Look {
         let is_known = samples > 0 && samples >= requests;
         Self {
             limit: self.limit.filter(|_| is_known),
-            old: is_known.then(|| old.as_secs_f64()),
+            old: is_known.then_some(old.as_secs_f64()),
             verdict: if is_known {
                 self.verdict
             } else {

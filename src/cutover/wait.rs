@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cutover::{
-        Coverage, HoldCause, Observation, Ramp, State, StoreState, Verdict, gate, trigger::is_blind,
+        Coverage, HoldCause, Observation, Ramp, State, StoreState, Verdict, gate,
     },
     plan::{Plan, Step, Writes},
     units::{Side, Timestamp, Weight},
@@ -127,7 +127,7 @@ fn bake(step: &Step, state: &State) -> Vec<Wait> {
 /// The triggers that do not say that all is well. A blind one neither trips nor holds.
 fn evidence(plan: &Plan, state: &State) -> Vec<Wait> {
     let judged = plan.triggers.iter().zip(&state.watch.evaluations);
-    let seeing = judged.filter(|(trigger, _)| !is_blind(trigger, state.position.weight));
+    let seeing = judged.filter(|(trigger, _)| !trigger.is_blind_at(state.position.weight));
     let unclear = seeing.filter(|(_, it)| it.for_advancing != Verdict::Clear);
     unclear
         .map(|(trigger, it)| Wait::Trigger {

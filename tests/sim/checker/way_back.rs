@@ -1,0 +1,175 @@
+//! Rules for the way back: at once, whatever else goes on, and only on evidence or by a named operator.
+
+use std::time::Duration;
+
+use changeover::{
+    cutover::{
+        Answer, Change, Command, Effect, Event, HoldCause, Ramp, RollbackCause,
+        TriggerReading, Verdict, WayBack,
+    },
+    plan::{BothBad, Limit, Reading, Trigger},
+    units::{Side, Timestamp, Weight},
+};
+
+use crate::{
+    checker::{Case, Checker, Violation, must},
+    environment::Mode,
+    traffic::CONNECT_MAX,
+};
+
+/// Longer than any window of a simulated plan: old was fine for as long as anybody can tell.
+const LONG: Duration = Duration::from_secs(12);
+
+impl Checker {
+    /// An operator's rollback goes through, and whatever rolls back publishes first.
+    pub(super) fn way_back(&self, case: &Case<'_>) -> Result<(), Violation> {
+        if let Event::Command {
+            command: Command::Rollback { reason },
+            ..
+        } = case.event
+        {
+            let is_asked = !reason.trim().is_empty() && reason.len() <= 1000;
+            if is_asked && is_armed(&case.before.position.ramp) {
+                must(case.rolls_back(), "an operator's rollback publishes weight 0 at once")?;
+                let answer = case.decision.answer.as_ref();
+                let is_done = matches!(answer, Some(Answer::InForce(_)));
+                must(is_done, "an operator's rollback is done")?;
+            } else if !is_asked {
+                must(case.is_refused(), "a rollback needs a reason")?;
+            }
+        }
+        let (before, after) = (&case.before.position.ramp, &case.decision.state.position.ramp);
+        let is_rollback = matches!(after, Ramp::RolledBack { .. }) && before != after;
+        if !is_rollback {
+            return Ok(());
+        }
+        must(case.rolls_back(), "a rollback publishes first and records second")?;
+        let entry = case.decision.effects.iter().find_map(|it| match it {
+            Effect::RecordAfter(entry) => Some(entry),
+            _other => None,
+        });
+        let Some(Change::RolledBack { cause, .. }) = entry.map(|it| &it.change) else {
+            return Err(Violation::new("a rollback has its entry"));
+        };
+        match (cause, case.event) {
+            (RollbackCause::Operator(name), Event::Command { actor, .. }) => {
+                must(*name == actor.to_string(), "a rollback names its operator")
+            }
+            (RollbackCause::Trigger(name), Event::Turn | Event::Recorded { .. }) => {
+                let (trigger, reading) = find(case, name)
+                    .ok_or_else(|| Violation::new("a rollback names its trigger"))?;
+                must(reading.verdict == Verdict::Breach, "only a breach trips")?;
+                let is_windowed = !matches!(trigger.limit, Limit::InARow(_))
+                    && trigger.reading != Reading::Unhealthy;
+                must(
+                    !is_windowed || reading.requests >= trigger.requests,
+                    "too few samples never trip",
+                )?;
+                let is_gone = case.observation.health[Side::Old].usable == 0;
+                must(
+                    case.plan.rollback.both_bad == BothBad::Rollback || !is_gone,
+                    "nobody is moved to an old side that is gone",
+                )?;
+                let pages = case.decision.effects.iter();
+                let is_paged = pages.into_iter().any(|it| matches!(it, Effect::Page { .. }));
+                must(is_paged, "a rollback by a trigger calls somebody")
+            }
+            (RollbackCause::Operator(_) | RollbackCause::Trigger(_), _) => {
+                Err(Violation::new("a rollback has a cause"))
+            }
+        }
+    }
+
+    /// A breach leads to weight 0 in the same turn, unless old is no better place to be.
+    pub(super) fn trips_as_it_must(&mut self, case: &Case<'_>) -> Result<(), Violation> {
+        let before = &case.before.position;
+        if *case.event != Event::Turn || !is_armed(&before.ramp) {
+            self.hopeless_since = None;
+            return Ok(());
+        }
+        let readings = case.decision.state.readings();
+        let judged = case.plan.triggers.iter().zip(readings);
+        let mut breaching = judged.filter(|(trigger, reading)| {
+            !trigger.is_blind_at(before.weight) && reading.verdict == Verdict::Breach
+        });
+        if breaching.next().is_some() {
+            let after = &case.decision.state.position;
+            let is_held = matches!(
+                &after.ramp,
+                Ramp::Holding { cause: HoldCause::BothBad(_), .. }
+            );
+            let stays = *after == *before || is_held;
+            must(case.rolls_back() || stays, "a trip rolls back or holds")?;
+            must(
+                case.rolls_back() || !is_old_well(case),
+                "a trip rolls back in the same turn while old is well",
+            )?;
+        }
+        self.notices_what_is_hopeless(case)
+    }
+
+    /// A side that fails every request is noticed within its trigger's window.
+    fn notices_what_is_hopeless(&mut self, case: &Case<'_>) -> Result<(), Violation> {
+        let new = &case.sides[Side::New];
+        let is_hopeless = match new.mode {
+            Mode::Errors(share) => share == changeover::units::Share::WHOLE,
+            Mode::Refusing => true,
+            Mode::Fine | Mode::Slow(_) | Mode::Hanging | Mode::OneDown => false,
+        };
+        let is_seen = case.observation.coverage == changeover::cutover::Coverage::Full;
+        let stays = case.decision.state.position.weight > Weight::NONE;
+        if !(is_hopeless && is_seen && stays && is_old_well(case)) {
+            self.hopeless_since = None;
+            return Ok(());
+        }
+        let now = case.context.now;
+        let since = *self.hopeless_since.get_or_insert_with(|| {
+            self.hopeless_requests = 0;
+            now
+        });
+        let error_rates = case.plan.triggers.iter().filter(|it| {
+            it.reading == Reading::ErrorRate && matches!(it.limit, Limit::Share(_))
+        });
+        for trigger in error_rates {
+            // A bin of the window, and requests that were on their way.
+            let patience = trigger.window + Duration::from_secs(1);
+            let recent = now.since(since) >= patience && now.since(since) < patience * 2;
+            // As evenly as they come, a window's share of them.
+            let enough = trigger.requests.saturating_mul(4) + 20;
+            must(
+                !(recent && self.hopeless_requests >= enough),
+                "a side that fails every request is noticed within the window",
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether everybody could be moved to old: it has been fine for as long as windows reach.
+fn is_old_well(case: &Case<'_>) -> bool {
+    let old = &case.sides[Side::Old];
+    let count = case.observation.health[Side::Old];
+    let for_long = |since: Timestamp| case.true_time.since(since) >= LONG;
+    // A limit below what old always takes, connecting included, calls it bad for ever.
+    let usual = old.latency * 2 + CONNECT_MAX;
+    let is_fast = case.plan.triggers.iter().all(|it| match it.limit {
+        Limit::Latency(limit) => limit > usual,
+        Limit::Share(_) | Limit::TimesOld(_) | Limit::InARow(_) => true,
+    });
+    let is_fine = old.mode == Mode::Fine && for_long(old.since);
+    is_fine && is_fast && count.usable == count.endpoints
+}
+
+fn is_armed(ramp: &Ramp) -> bool {
+    match ramp {
+        Ramp::Baking { .. } | Ramp::Holding { .. } => true,
+        Ramp::Complete { way_back, .. } => *way_back == WayBack::Open,
+        Ramp::Idle | Ramp::RolledBack { .. } => false,
+    }
+}
+
+fn find<'a>(case: &'a Case<'_>, name: &str) -> Option<(&'a Trigger, &'a TriggerReading)> {
+    let readings = case.decision.state.readings();
+    let mut judged = case.plan.triggers.iter().zip(readings);
+    judged.find(|(trigger, _)| trigger.name == name)
+}

@@ -1,0 +1,1 @@
+//! `kill -9` at 200 instants of a ramp.
