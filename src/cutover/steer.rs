@@ -52,7 +52,13 @@ fn hold(transition: &mut Transition<'_>, actor: &Actor) -> Result<Answer, Refusa
         // A change that is being recorded would let it go on: holding overtakes that.
         Ramp::Holding { .. } if transition.state.watch.pending.is_some() => (),
         Ramp::Holding { .. } => return refused(transition, "it holds already"),
-        Ramp::Idle => return refused(transition, "nothing is on the move; do not start it"),
+        Ramp::Idle | Ramp::RolledBack { .. } if transition.state.watch.pending.is_some() => {
+            return refused(
+                transition,
+                "it is just being started: roll back, or hold in a moment",
+            );
+        }
+        Ramp::Idle => return refused(transition, "nothing is on the move"),
         Ramp::RolledBack { .. } => {
             return refused(transition, "everything is on old until somebody resumes");
         }

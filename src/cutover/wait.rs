@@ -5,10 +5,8 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{
-        Coverage, HoldCause, Observation, Ramp, State, StoreState, Verdict, gate,
-    },
-    plan::{Plan, Step, Writes},
+    cutover::{Coverage, HoldCause, Observation, Ramp, State, StoreState, Verdict, gate},
+    plan::{Limit, Plan, Reading, Step, Trigger, Writes},
     units::{Side, Timestamp, Weight},
 };
 
@@ -193,15 +191,26 @@ pub(super) fn to_raise(
     found
 }
 
-/// The triggers that are known to breach.
+/// The triggers that are known to breach. While nothing goes to new, what was measured there is of the past, and
+/// only what is known without traffic counts.
 pub(super) fn breaches(plan: &Plan, state: &State) -> Vec<Wait> {
+    let weight = state.position.weight;
     let judged = plan.triggers.iter().zip(&state.watch.evaluations);
-    let bad = judged.filter(|(_, it)| it.is_breach());
+    let present = judged.filter(|(trigger, _)| {
+        let is_past = weight == Weight::NONE && !needs_no_traffic(trigger);
+        !is_past && !trigger.is_blind_at(weight)
+    });
+    let bad = present.filter(|(_, it)| it.is_breach());
     bad.map(|(trigger, _)| Wait::Trigger {
         name: trigger.name.clone(),
         verdict: Verdict::Breach,
     })
     .collect()
+}
+
+/// Whether a trigger knows how new is while nothing is sent there.
+fn needs_no_traffic(trigger: &Trigger) -> bool {
+    matches!(trigger.reading, Reading::Unhealthy) || matches!(trigger.limit, Limit::InARow(_))
 }
 
 /// What the split sends to old whatever the weight, so that new could not hold all traffic.

@@ -22,6 +22,8 @@ use crate::{
 struct Moods {
     new_changes: Option<u32>,
     old_changes: Option<u32>,
+    /// What both depend on fails, or works again.
+    both_change: Option<u32>,
     disk_changes: Option<u32>,
     clock_jumps: Option<u32>,
     workers_fall_silent: Option<u32>,
@@ -44,13 +46,14 @@ pub(crate) fn run(seed: u64, base: &Plan, decide: Decide, steps: u32) -> Result<
         _ => Some(rng.u32(mean / 3..mean * 3)),
     };
     let moods = Moods {
-        new_changes: mood(&mut rng, 200),
-        old_changes: mood(&mut rng, 500),
-        disk_changes: mood(&mut rng, 300),
+        new_changes: mood(&mut rng, 150),
+        old_changes: mood(&mut rng, 400),
+        both_change: mood(&mut rng, 300),
+        disk_changes: mood(&mut rng, 100),
         clock_jumps: mood(&mut rng, 3_000),
         workers_fall_silent: mood(&mut rng, 300),
-        kills: mood(&mut rng, 300),
-        commands: mood(&mut rng, 60),
+        kills: mood(&mut rng, 150),
+        commands: mood(&mut rng, 30),
         plan_changes: rng.u8(..3) == 0,
     };
     for _ in 0..steps {
@@ -60,18 +63,17 @@ pub(crate) fn run(seed: u64, base: &Plan, decide: Decide, steps: u32) -> Result<
     Ok(world)
 }
 
-fn befall(
-    world: &mut World,
-    base: &Plan,
-    moods: Moods,
-    rng: &mut Rng,
-) -> Result<(), Violation> {
+fn befall(world: &mut World, base: &Plan, moods: Moods, rng: &mut Rng) -> Result<(), Violation> {
     let strikes = |rng: &mut Rng, mean: Option<u32>| mean.is_some_and(|it| rng.u32(..it) == 0);
     if strikes(rng, moods.new_changes) {
         world.set(Side::New, mode(rng));
     }
     if strikes(rng, moods.old_changes) {
         world.set(Side::Old, mode(rng));
+    }
+    if strikes(rng, moods.both_change) {
+        let mode = mode(rng);
+        Side::ALL.into_iter().for_each(|side| world.set(side, mode));
     }
     if strikes(rng, moods.disk_changes) {
         world.disk.is_full = rng.u8(..3) == 0;
@@ -83,7 +85,9 @@ fn befall(
     if strikes(rng, moods.workers_fall_silent)
         && let Some(process) = &mut world.process
     {
-        let until = process.time(world.time).after(Duration::from_millis(rng.u64(..4_000)));
+        let until = process
+            .time(world.time)
+            .after(Duration::from_millis(rng.u64(..4_000)));
         let worker = rng.usize(..process.workers.len());
         process.workers[worker].silent_until = until;
     }

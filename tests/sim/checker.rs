@@ -137,7 +137,10 @@ impl Checker {
         self.durable_before = self.durable.clone();
         if let Some(seq) = self.kept_rollback {
             let is_kept = matches!(position.ramp, Ramp::RolledBack { .. }) || position.seq > seq;
-            must(is_kept, "a rollback that was marked or recorded survives a kill")?;
+            must(
+                is_kept,
+                "a rollback that was marked or recorded survives a kill",
+            )?;
         }
         let mut held = None;
         for effect in &decision.effects {
@@ -147,7 +150,10 @@ impl Checker {
             }
         }
         match held {
-            None => must(*position == found.position, "a restart goes on where it was")?,
+            None => must(
+                *position == found.position,
+                "a restart goes on where it was",
+            )?,
             Some(entry) => {
                 let is_hold = matches!(
                     entry.change,
@@ -218,10 +224,16 @@ impl Checker {
 
     /// A snapshot is saved.
     pub(crate) fn saved(&self, progress: &Progress, disk: &Disk) -> Result<(), Violation> {
-        must(disk.holds(progress.seq), "a snapshot is about an entry on disk")?;
+        must(
+            disk.holds(progress.seq),
+            "a snapshot is about an entry on disk",
+        )?;
         let observed = self.observed.get(&(progress.seq, progress.at));
         let observed = observed.copied().unwrap_or_default();
-        must(progress.baked <= observed.time, "a snapshot is never ahead of the truth")
+        must(
+            progress.baked <= observed.time,
+            "a snapshot is never ahead of the truth",
+        )
     }
 
     /// A rollback is in the marker, or in the journal.
@@ -273,13 +285,16 @@ impl Checker {
     }
 
     /// All effects of a decision were carried out.
-    pub(crate) fn settled(&mut self, state: &State, table: &SplitTable) -> Result<(), Violation> {
+    pub(crate) fn settled(&self, state: &State, table: &SplitTable) -> Result<(), Violation> {
         let position = &state.position;
         must(
             table.generation == position.generation && table.weight == position.weight,
             "the table in force is the position's",
         )?;
-        must(table.salt == position.salt, "the table in force is the position's")
+        must(
+            table.salt == position.salt,
+            "the table in force is the position's",
+        )
     }
 
     /// A table is put in force: nobody crosses against the weight.
@@ -297,13 +312,21 @@ impl Checker {
         )?;
         let crosses = |from: Side, to: Side| {
             let pairs = self.sides.iter().zip(&sides);
-            pairs.filter(|(was, is)| **was == from && **is == to).count()
+            pairs
+                .filter(|(was, is)| **was == from && **is == to)
+                .count()
         };
         if after.weight >= before.weight {
-            must(crosses(Side::New, Side::Old) == 0, "as the weight rises nobody goes back")?;
+            must(
+                crosses(Side::New, Side::Old) == 0,
+                "as the weight rises nobody goes back",
+            )?;
         }
         if after.weight <= before.weight {
-            must(crosses(Side::Old, Side::New) == 0, "as it falls nobody goes to new")?;
+            must(
+                crosses(Side::Old, Side::New) == 0,
+                "as it falls nobody goes to new",
+            )?;
         }
         self.sides = sides;
         Ok(())
@@ -380,18 +403,27 @@ impl Checker {
         let Some(durable) = &self.durable else {
             return Err(Violation::new("there is a journal"));
         };
-        let is_ahead = self.outstanding.as_ref().is_some_and(|it| it.seq == durable.seq);
+        let is_ahead = self
+            .outstanding
+            .as_ref()
+            .is_some_and(|it| it.seq == durable.seq);
         let base = match is_ahead {
             true => self.durable_before.as_ref().unwrap_or(durable),
             false => durable,
         };
         let later = self.unrecorded.iter().filter(|it| it.seq > base.seq);
         let replayed = later.fold(base.clone(), |position, entry| position.apply(entry));
-        must(replayed == state.position, "replaying the journal gives the position")
+        must(
+            replayed == state.position,
+            "replaying the journal gives the position",
+        )
     }
 
     fn observed_at(&self, position: &Position) -> Observed {
-        self.observed.get(&key(position)).copied().unwrap_or_default()
+        self.observed
+            .get(&key(position))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The entry by which a decision changed the position.
@@ -410,7 +442,10 @@ impl Checker {
         let Event::Recorded { seq } = case.event else {
             return Err(Violation::new("every change has its entry"));
         };
-        must(case.disk.holds(*seq), "what is recorded first is on disk first")?;
+        must(
+            case.disk.holds(*seq),
+            "what is recorded first is on disk first",
+        )?;
         let entry = self.outstanding.take().filter(|it| it.seq == *seq);
         let entry = entry.ok_or_else(|| Violation::new("every change has its entry"))?;
         must(entry.seq == after.seq, "every change has its entry")?;

@@ -9,6 +9,12 @@
 //! SIM_BLESS=1 cargo test --test sim scenarios         write the scenarios' transcripts anew
 //! ```
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says by a panic what went wrong"
+)]
+
 mod chaos;
 mod checker;
 mod disk;
@@ -23,6 +29,7 @@ mod transcript;
 mod world;
 
 use std::{
+    collections::BTreeMap,
     env,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -50,30 +57,78 @@ fn every_rule_holds_whatever_befalls_the_world() {
     };
     let base = plans::parse(BASE);
     let next = AtomicU64::new(seeds.start);
-    let mut faults: Vec<String> = thread::scope(|scope| {
+    let runs: Vec<Run> = thread::scope(|scope| {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let work = || run_seeds(&base, &next, &seeds);
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        let joined = workers.into_iter().map(|it| it.join().expect("panics are caught"));
+        let joined = workers
+            .into_iter()
+            .map(|it| it.join().expect("panics are caught"));
         joined.flatten().collect()
     });
-    faults.sort();
-    let shown = faults.iter().take(10).cloned().collect::<Vec<_>>().join("\n");
-    assert!(faults.is_empty(), "{} seeds broke a rule:\n{shown}", faults.len());
+    let faults: Vec<&str> = runs
+        .iter()
+        .filter_map(|it| it.as_ref().err())
+        .map(String::as_str)
+        .collect();
+    let shown = faults
+        .iter()
+        .take(10)
+        .copied()
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert!(
+        faults.is_empty(),
+        "{} seeds broke a rule:\n{shown}",
+        faults.len()
+    );
+    if seeds.end - seeds.start >= SEEDS {
+        are_eventful(runs.iter().flatten());
+    }
 }
 
-fn run_seeds(base: &Plan, next: &AtomicU64, seeds: &Range<u64>) -> Vec<String> {
-    let mut faults = Vec::new();
+/// The kinds of changes that a world saw, or the rule that it broke.
+type Run = Result<BTreeMap<&'static str, u32>, String>;
+
+fn run_seeds(base: &Plan, next: &AtomicU64, seeds: &Range<u64>) -> Vec<Run> {
+    let mut runs = Vec::new();
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
         if seed >= seeds.end {
-            return faults;
+            return runs;
         }
         let run = catch_unwind(AssertUnwindSafe(|| chaos::run(seed, base, decide, STEPS)));
-        match run {
-            Ok(Ok(_world)) => (),
-            Ok(Err(violation)) => faults.push(format!("SIM_SEED={seed}: {violation}")),
-            Err(_panic) => faults.push(format!("SIM_SEED={seed}: a panic, shown above")),
-        }
+        runs.push(match run {
+            Ok(Ok(world)) => Ok(world.changes()),
+            Ok(Err(violation)) => Err(format!("SIM_SEED={seed}: {violation}")),
+            Err(_panic) => Err(format!("SIM_SEED={seed}: a panic, shown above")),
+        });
+    }
+}
+
+/// A world in which nothing happens checks nothing: every kind of change is seen often.
+fn are_eventful<'a>(worlds: impl Iterator<Item = &'a BTreeMap<&'static str, u32>>) {
+    let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+    for (kind, count) in worlds.flatten() {
+        *seen.entry(kind).or_default() += count;
+    }
+    for kind in [
+        "started",
+        "advanced",
+        "completed",
+        "way_back_closed",
+        "resumed",
+        "weight_set",
+        "held by an operator",
+        "held by a changed plan",
+        "held by both sides",
+        "rolled back by a trigger",
+        "rolled back by an operator",
+        "overtaken",
+        "killed",
+        "recovered from the marker",
+    ] {
+        let count = seen.get(kind).copied().unwrap_or(0);
+        assert!(count >= 5, "{kind} was seen {count} times: {seen:?}");
     }
 }

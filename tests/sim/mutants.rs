@@ -1,1 +1,320 @@
-//! `kill -9` at 200 instants of a ramp.
+//! The checker itself is tested: each spoilt `decide` here breaks one rule, and must be caught at it.
+
+use std::time::Duration;
+
+use changeover::{
+    cutover::{Context, Coverage, Decision, Effect, Event, Observation, State, StoreState, decide},
+    plan::{BothBad, Plan},
+    units::{Salt, Weight},
+};
+
+use crate::{STEPS, chaos, plans, world::Decide};
+
+/// Seeds that a mutant may survive before it counts as unnoticed.
+const SEEDS: u64 = 200;
+
+fn is_caught_at(mutant: Decide, rules: &[&str]) {
+    let base = plans::parse(crate::BASE);
+    for seed in 0..SEEDS {
+        if let Err(violation) = chaos::run(seed, &base, mutant, STEPS) {
+            let found = violation.to_string();
+            assert!(
+                rules.contains(&found.as_str()),
+                "seed {seed} found another rule: {found}"
+            );
+            return;
+        }
+    }
+    panic!("{SEEDS} seeds did not notice");
+}
+
+#[test]
+fn a_rollback_that_records_first_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut decision = decide(plan, state, event, observation, context);
+            if is_rollback(&decision) {
+                decision.effects.swap(0, 1);
+            }
+            decision
+        },
+        &[
+            "a rollback publishes first and records second",
+            "an operator's rollback publishes weight 0 at once",
+        ],
+    );
+}
+
+#[test]
+fn a_rollback_that_publishes_nothing_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut decision = decide(plan, state, event, observation, context);
+            if is_rollback(&decision) {
+                decision.effects.remove(0);
+            }
+            decision
+        },
+        &[
+            "a rollback publishes first and records second",
+            "an operator's rollback publishes weight 0 at once",
+        ],
+    );
+}
+
+#[test]
+fn a_trip_that_waits_a_turn_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut decision = decide(plan, state, event, observation, context);
+            if *event != Event::Turn || !is_rollback(&decision) {
+                return decision;
+            }
+            decision.state.position = state.position.clone();
+            decision.state.progress = state.progress.clone();
+            decision.effects.clear();
+            decision
+        },
+        &["a trip rolls back in the same turn while old is well"],
+    );
+}
+
+#[test]
+fn an_advance_that_is_published_before_it_is_recorded_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut decision = decide(plan, state, event, observation, context);
+            let first = decision.effects.iter().find_map(|it| match it {
+                Effect::RecordFirst(entry) => Some(entry.clone()),
+                _other => None,
+            });
+            if let Some(entry) = first.filter(|it| it.weight > state.position.weight) {
+                let position = decision.state.position.apply(&entry);
+                decision.effects.push(Effect::Publish {
+                    generation: position.generation,
+                    weight: position.weight,
+                    salt: position.salt,
+                    tunnels: None,
+                });
+                decision.state.position = position;
+            }
+            decision
+        },
+        &["every change has its entry"],
+    );
+}
+
+#[test]
+fn a_bake_that_runs_twice_as_fast_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut decision = decide(plan, state, event, observation, context);
+            let more = decision
+                .state
+                .progress
+                .baked
+                .saturating_sub(state.progress.baked);
+            if decision.state.progress.seq == state.progress.seq {
+                decision.state.progress.baked += more;
+            }
+            decision
+        },
+        &[
+            "a bake counts observed time only",
+            "a snapshot is the progress",
+        ],
+    );
+}
+
+#[test]
+fn a_bake_that_counts_unobserved_time_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let blind = Observation {
+                coverage: Coverage::Full,
+                ..observation.clone()
+            };
+            decide(plan, state, event, &blind, context)
+        },
+        &[
+            "a bake counts observed time only",
+            "nothing goes on unobserved",
+        ],
+    );
+}
+
+#[test]
+fn an_advance_before_its_bake_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut hasty = plan.clone();
+            hasty
+                .ramp
+                .steps
+                .iter_mut()
+                .for_each(|it| it.bake = Duration::ZERO);
+            decide(&hasty, state, event, observation, context)
+        },
+        &["a bake is never shortened"],
+    );
+}
+
+#[test]
+fn an_advance_without_its_requests_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut hasty = plan.clone();
+            hasty.ramp.steps.iter_mut().for_each(|it| it.requests = 0);
+            decide(&hasty, state, event, observation, context)
+        },
+        &["a step sees its requests"],
+    );
+}
+
+#[test]
+fn a_verdict_on_too_few_samples_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut rash = plan.clone();
+            rash.triggers.iter_mut().for_each(|it| it.requests = 1);
+            decide(&rash, state, event, observation, context)
+        },
+        &["too few samples never trip", "a trip rolls back or holds"],
+    );
+}
+
+#[test]
+fn an_advance_past_a_gate_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut open = plan.clone();
+            open.gates.clear();
+            decide(&open, state, event, observation, context)
+        },
+        &["a gate that fails holds"],
+    );
+}
+
+#[test]
+fn an_advance_on_a_failing_store_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let deaf = Observation {
+                store: StoreState::Writable,
+                ..observation.clone()
+            };
+            decide(plan, state, event, &deaf, context)
+        },
+        &["nothing goes on while the store fails"],
+    );
+}
+
+#[test]
+fn an_advance_after_a_clock_jump_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let trusting = Context {
+                wall: context.now,
+                ..context
+            };
+            decide(plan, state, event, observation, trusting)
+        },
+        &["a clock that jumped holds for a minute"],
+    );
+}
+
+#[test]
+fn moving_everybody_to_an_old_side_that_is_gone_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut stubborn = plan.clone();
+            stubborn.rollback.both_bad = BothBad::Rollback;
+            decide(&stubborn, state, event, observation, context)
+        },
+        &["nobody is moved to an old side that is gone"],
+    );
+}
+
+#[test]
+fn completing_with_writes_on_old_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut blind = plan.clone();
+            blind.split.writes = changeover::plan::Writes::Split;
+            blind.routes.clear();
+            decide(&blind, state, event, observation, context)
+        },
+        &["nothing completes that still sends to old"],
+    );
+}
+
+#[test]
+fn a_salt_that_changes_under_the_clients_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut decision = decide(plan, state, event, observation, context);
+            for effect in &mut decision.effects {
+                if let Effect::Publish { weight, salt, .. } = effect
+                    && *weight > Weight::NONE
+                {
+                    *salt = Salt::new([1; 16]);
+                }
+            }
+            decision
+        },
+        &["the salt changes only where everybody is on old"],
+    );
+}
+
+#[test]
+fn a_position_that_the_journal_does_not_give_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut decision = decide(plan, state, event, observation, context);
+            if is_rollback(&decision) {
+                decision.state.position.last_rollback = None;
+            }
+            decision
+        },
+        &["replaying the journal gives the position"],
+    );
+}
+
+#[test]
+fn an_operator_who_is_not_heard_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| match event {
+            Event::Command { .. } => Decision {
+                answer: Some(changeover::cutover::Answer::InForce(state.position.seq)),
+                ..decide(plan, state, &Event::Turn, observation, context)
+            },
+            Event::Turn | Event::Recorded { .. } | Event::RecordFailed { .. } => {
+                decide(plan, state, event, observation, context)
+            }
+        },
+        &[
+            "an operator's rollback publishes weight 0 at once",
+            "a rollback needs a reason",
+        ],
+    );
+}
+
+#[test]
+fn the_shipped_decision_is_not_caught() {
+    let base = plans::parse(crate::BASE);
+    let honest: fn(&Plan, &State, &Event, &Observation<'_>, Context) -> Decision = decide;
+    for seed in 0..4 {
+        let run = chaos::run(seed, &base, honest, STEPS);
+        assert!(run.is_ok(), "seed {seed}");
+    }
+}
+
+fn is_rollback(decision: &Decision) -> bool {
+    matches!(
+        decision.effects.first(),
+        Some(Effect::Publish {
+            tunnels: Some(_),
+            ..
+        })
+    )
+}

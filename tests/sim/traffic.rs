@@ -138,7 +138,9 @@ fn arrive(
         let asks = ask(traffic, table, rng);
         let assignment = assign(table, asks.facts(table));
         let worker = rng.usize(..process.workers.len());
-        let ticket = process.workers[worker].recorder.begin(assignment, asks.route, at);
+        let ticket = process.workers[worker]
+            .recorder
+            .begin(assignment, asks.route, at);
         let wait = CONNECT_MAX.mul_f64(rng.f64());
         process.in_flight.push(InFlight {
             ticket,

@@ -39,7 +39,8 @@ impl Transcript {
     pub(crate) fn note(&mut self, what: impl AsRef<str>) {
         if self.is_kept {
             let passed = self.now.since(self.began).as_secs_f64();
-            self.lines.push(format!("{passed:7.1} s  {}", what.as_ref()));
+            self.lines
+                .push(format!("{passed:7.1} s  {}", what.as_ref()));
         }
     }
 
@@ -111,8 +112,12 @@ impl Transcript {
             change,
             actor,
             reason,
+            reaction_ms,
             ..
         } = entry;
-        self.note(format!("  {how} #{seq}: {change} at {weight}, {actor}: {reason}"));
+        let reaction = reaction_ms.map_or(String::new(), |it| format!(", reaction {it:.0} ms"));
+        self.note(format!(
+            "  {how} #{seq}: {change} at {weight}, {actor}: {reason}{reaction}"
+        ));
     }
 }

@@ -7,12 +7,12 @@
 //!
 //! Between any two things that the program does the fuse may blow: that is `kill -9`.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use changeover::{
     cutover::{
-        Actor, Answer, Command, Context, Decision, Effect, Entry, Event, Observation, State,
-        StoreState, decide, restore,
+        Actor, Answer, Change, Command, Context, Decision, Effect, Entry, Event, HoldCause,
+        Observation, Refusal, RollbackCause, State, StoreState, decide, restore,
     },
     plan::{EndpointId, Plan},
     units::{PerSide, Salt, Side, Timestamp},
@@ -56,8 +56,13 @@ pub(crate) struct World {
     pub(crate) start_at: Option<Timestamp>,
     /// Things that the program may still do before it is killed.
     pub(crate) fuse: Option<u32>,
+    /// Things that it did.
+    pub(crate) burned: u32,
+    /// How often it was killed.
+    pub(crate) kills: u32,
     pub(crate) transcript: Transcript,
     checker: Checker,
+    changes: BTreeMap<&'static str, u32>,
     decide: Decide,
     steps: u64,
 }
@@ -96,8 +101,11 @@ impl World {
             process: None,
             start_at: Some(time),
             fuse: None,
+            burned: 0,
+            kills: 0,
             transcript: Transcript::default(),
             checker: Checker::default(),
+            changes: BTreeMap::new(),
             decide,
             steps: 0,
         }
@@ -130,6 +138,7 @@ impl World {
         self.fuse = None;
         self.start_at = Some(self.time.after(pause));
         if self.process.take().is_some() {
+            self.kills += 1;
             self.checker.ended();
             self.transcript.note("killed");
         }
@@ -172,6 +181,9 @@ impl World {
         let now = self.wall().max(found.position.at);
         let decision = restore(&self.plan, found.position, found.progress, now);
         let mut process = Process::start(self.plan.clone(), decision.state.clone(), self.time, now);
+        if found.unrecorded.is_some() {
+            *self.changes.entry("recovered from the marker").or_default() += 1;
+        }
         process.store.pending.extend(found.unrecorded);
         let table = process.publication.load();
         self.checker.began(&decision, &self.disk, &table)?;
@@ -192,7 +204,8 @@ impl World {
             self.probe(process);
         }
         let shown = traffic::step(process, &self.sides, self.traffic, now, &mut self.rng)?;
-        self.checker.counted(&shown.counted, &process.state.position);
+        self.checker
+            .counted(&shown.counted, &process.state.position);
         if shown.calls_for_a_turn {
             self.happens(process, &Event::Turn)?;
         }
@@ -210,7 +223,9 @@ impl World {
         for side in Side::ALL {
             for index in 0..ENDPOINTS {
                 let is_healthy = self.sides[side].is_healthy(index);
-                process.board.set_healthy(EndpointId { side, index }, is_healthy);
+                process
+                    .board
+                    .set_healthy(EndpointId { side, index }, is_healthy);
             }
         }
     }
@@ -294,7 +309,12 @@ impl World {
                 }
             }
             Effect::RestartEvidence(generation) => process.windows.restart(generation),
-            Effect::Answered { .. } | Effect::Page { .. } => (),
+            Effect::Answered { result, .. } => {
+                if result == Err(Refusal::Overtaken) {
+                    *self.changes.entry("overtaken").or_default() += 1;
+                }
+            }
+            Effect::Page { .. } => (),
         }
         Ok(())
     }
@@ -415,6 +435,7 @@ impl World {
 
     /// One more thing is done, unless this was the moment of the kill.
     fn burn(&mut self) -> Result<(), Stop> {
+        self.burned += 1;
         match &mut self.fuse {
             None => Ok(()),
             Some(0) => Err(Stop::Killed),
@@ -423,6 +444,16 @@ impl World {
                 Ok(())
             }
         }
+    }
+
+    /// What happened here, by kind.
+    pub(crate) fn changes(&self) -> BTreeMap<&'static str, u32> {
+        let mut changes = self.changes.clone();
+        changes.insert("killed", self.kills);
+        for entry in self.disk.entries() {
+            *changes.entry(kind_of(&entry.change)).or_default() += 1;
+        }
+        changes
     }
 
     fn salt(&mut self) -> Salt {
@@ -442,6 +473,27 @@ impl World {
     }
 }
 
+fn kind_of(change: &Change) -> &'static str {
+    match change {
+        Change::Held { cause, .. } => match cause {
+            HoldCause::Operator => "held by an operator",
+            HoldCause::PlanChanged | HoldCause::WeightSet => "held by a changed plan",
+            HoldCause::BothBad(_) => "held by both sides",
+        },
+        Change::RolledBack { cause, .. } => match cause {
+            RollbackCause::Trigger(_) => "rolled back by a trigger",
+            RollbackCause::Operator(_) => "rolled back by an operator",
+        },
+        Change::Began { .. }
+        | Change::Started { .. }
+        | Change::Advanced { .. }
+        | Change::Resumed { .. }
+        | Change::WeightSet { .. }
+        | Change::Completed
+        | Change::WayBackClosed => change.kind(),
+    }
+}
+
 fn is_rollback(entry: &Entry) -> bool {
-    matches!(entry.change, changeover::cutover::Change::RolledBack { .. })
+    matches!(entry.change, Change::RolledBack { .. })
 }

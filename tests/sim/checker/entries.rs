@@ -2,7 +2,9 @@
 //! before it gives new more.
 
 use changeover::{
-    cutover::{Actor, Bake, Change, Entry, Event, HoldCause, Ramp, StoreState, WayBack, plan_digest},
+    cutover::{
+        Actor, Bake, Change, Entry, Event, HoldCause, Ramp, StoreState, WayBack, plan_digest,
+    },
     plan::{GateCondition, Plan, Writes},
     units::{Side, Weight},
 };
@@ -13,72 +15,28 @@ impl Checker {
     /// The change is one that the plan, or an operator, may make from where it was.
     pub(super) fn moves_as_it_may(&self, case: &Case<'_>, entry: &Entry) -> Result<(), Violation> {
         let (before, after) = (&case.before.position, &case.decision.state.position);
-        must(entry.at <= case.context.now, "an entry is dated before it is in force")?;
+        must(
+            entry.at <= case.context.now,
+            "an entry is dated before it is in force",
+        )?;
         must(!entry.reason.trim().is_empty(), "every entry has a reason")?;
-        must(entry.plan == plan_digest(case.plan), "every entry names its plan")?;
+        must(
+            entry.plan == plan_digest(case.plan),
+            "every entry names its plan",
+        )?;
         must(
             entry.readings.len() == case.plan.triggers.len(),
             "every entry has the numbers it rested on",
         )?;
-        must(after.weight == entry.weight, "the entry's weight is in force")?;
+        must(
+            after.weight == entry.weight,
+            "the entry's weight is in force",
+        )?;
         if after.weight > before.weight {
             let is_recorded = matches!(case.event, Event::Recorded { seq } if *seq == entry.seq);
             must(is_recorded, "a raise is recorded first")?;
         }
-        let is_operator = matches!(&entry.actor, Actor::Operator(name) if !name.is_empty());
-        let steps = &case.plan.ramp.steps;
-        let weight_of = |step: usize| steps.get(step).map(|it| it.weight);
-        match &entry.change {
-            Change::Began { .. } => Err(Violation::new("a journal begins once")),
-            Change::Started { step } => {
-                must(before.ramp == Ramp::Idle, "a start is from idle")?;
-                must(*step == 0 && weight_of(0) == Some(after.weight), "a start is at step 1")
-            }
-            Change::Advanced { from, to } => {
-                must(*to == *from + 1, "no step is left out")?;
-                must(weight_of(*to) == Some(after.weight), "a step has its weight")?;
-                let is_from = matches!(before.ramp, Ramp::Baking { step, .. } if step == *from);
-                must(is_from, "an advance is from a step that bakes")
-            }
-            Change::Completed => {
-                let last = steps.len() - 1;
-                let is_last = matches!(before.ramp, Ramp::Baking { step, .. } if step == last);
-                must(is_last && after.weight == Weight::FULL, "only the last step completes")
-            }
-            Change::Held { .. } => must(after.weight == before.weight, "a hold moves nothing"),
-            Change::Resumed { step, bake } => {
-                must(is_operator, "somebody resumes")?;
-                must(weight_of(*step) == Some(after.weight), "a step has its weight")?;
-                let was_rolled_back = matches!(before.ramp, Ramp::RolledBack { .. });
-                let is_fresh = after.evidence_since == after.generation;
-                must(
-                    !was_rolled_back || (*bake == Bake::Anew && is_fresh),
-                    "after a rollback bake and evidence are fresh",
-                )?;
-                let was_by_hand = matches!(
-                    before.ramp,
-                    Ramp::Holding { cause: HoldCause::WeightSet, .. }
-                );
-                must(
-                    !was_by_hand || (*bake == Bake::Anew && after.weight >= before.weight),
-                    "after a weight by hand the next step at or above it bakes in full",
-                )
-            }
-            Change::WeightSet { .. } => {
-                must(is_operator, "somebody sets a weight")?;
-                must(after.weight > Weight::NONE, "weight 0 is a rollback")?;
-                let was_rolled_back = matches!(before.ramp, Ramp::RolledBack { .. });
-                must(!was_rolled_back, "no weight is set while rolled back")
-            }
-            Change::RolledBack { salt, .. } => {
-                must(after.weight == Weight::NONE, "a rollback is to weight 0")?;
-                must(*salt != before.salt, "a rollback draws a new salt")
-            }
-            Change::WayBackClosed => must(
-                matches!(before.ramp, Ramp::Complete { way_back: WayBack::Open, .. }),
-                "only an open way back is closed",
-            ),
-        }
+        follows(case, entry)
     }
 
     /// What must be recorded first may be decided only where the store works and nothing is unrecorded, and
@@ -88,11 +46,14 @@ impl Checker {
             case.observation.store == StoreState::Writable,
             "nothing goes on while the store fails",
         )?;
-        must(self.unrecorded.is_empty(), "what is in force is recorded before what follows")?;
+        must(
+            self.unrecorded.is_empty(),
+            "what is in force is recorded before what follows",
+        )?;
         let raises = entry.weight > case.before.position.weight;
         if raises {
             must(gates_hold(case, entry.weight), "a gate that fails holds")?;
-            self.no_breach(case, entry.weight)?;
+            self.no_breach(case, case.before.position.weight)?;
         }
         match &entry.change {
             Change::Started { .. } | Change::Advanced { .. } | Change::Completed => {
@@ -102,7 +63,10 @@ impl Checker {
             Change::WayBackClosed => {
                 let observed = self.observed_at(&case.before.position);
                 let window = case.plan.rollback.window;
-                must(observed.time >= window, "the way back stays open for its window")?;
+                must(
+                    observed.time >= window,
+                    "the way back stays open for its window",
+                )?;
             }
             Change::Resumed { .. } | Change::WeightSet { .. } => (),
             Change::Began { .. } | Change::Held { .. } | Change::RolledBack { .. } => {
@@ -110,7 +74,10 @@ impl Checker {
             }
         }
         if entry.change == Change::Completed {
-            must(!sends_to_old(case.plan), "nothing completes that still sends to old")?;
+            must(
+                !sends_to_old(case.plan),
+                "nothing completes that still sends to old",
+            )?;
         }
         match (&entry.actor, &case.before.position.ramp) {
             (Actor::Plan, Ramp::Baking { step, .. }) => self.has_baked(case, entry, *step),
@@ -134,4 +101,90 @@ fn sends_to_old(plan: &Plan) -> bool {
     let mut routes = plan.routes.iter();
     plan.split.writes == Writes::Old
         || routes.any(|it| it.pin == Some(Side::Old) || it.writes == Some(Writes::Old))
+}
+
+/// The change is one that leads from the state before.
+fn follows(case: &Case<'_>, entry: &Entry) -> Result<(), Violation> {
+    let (before, after) = (&case.before.position, &case.decision.state.position);
+    let is_operator = matches!(&entry.actor, Actor::Operator(name) if !name.is_empty());
+    let steps = &case.plan.ramp.steps;
+    let weight_of = |step: usize| steps.get(step).map(|it| it.weight);
+    match &entry.change {
+        Change::Began { .. } => Err(Violation::new("a journal begins once")),
+        Change::Started { step } => {
+            must(before.ramp == Ramp::Idle, "a start is from idle")?;
+            must(
+                *step == 0 && weight_of(0) == Some(after.weight),
+                "a start is at step 1",
+            )
+        }
+        Change::Advanced { from, to } => {
+            must(*to == *from + 1, "no step is left out")?;
+            must(
+                weight_of(*to) == Some(after.weight),
+                "a step has its weight",
+            )?;
+            let is_from = matches!(before.ramp, Ramp::Baking { step, .. } if step == *from);
+            must(is_from, "an advance is from a step that bakes")
+        }
+        Change::Completed => {
+            let last = steps.len() - 1;
+            let is_last = matches!(before.ramp, Ramp::Baking { step, .. } if step == last);
+            must(
+                is_last && after.weight == Weight::FULL,
+                "only the last step completes",
+            )
+        }
+        Change::Held { .. } => must(after.weight == before.weight, "a hold moves nothing"),
+        Change::Resumed { step, bake } => {
+            must(is_operator, "somebody resumes")?;
+            must(
+                weight_of(*step) == Some(after.weight),
+                "a step has its weight",
+            )?;
+            resumes_as_it_may(case, *bake)
+        }
+        Change::WeightSet { .. } => {
+            must(is_operator, "somebody sets a weight")?;
+            must(after.weight > Weight::NONE, "weight 0 is a rollback")?;
+            let was_rolled_back = matches!(before.ramp, Ramp::RolledBack { .. });
+            must(!was_rolled_back, "no weight is set while rolled back")
+        }
+        Change::RolledBack { salt, .. } => {
+            must(after.weight == Weight::NONE, "a rollback is to weight 0")?;
+            must(*salt != before.salt, "a rollback draws a new salt")
+        }
+        Change::WayBackClosed => must(
+            matches!(
+                before.ramp,
+                Ramp::Complete {
+                    way_back: WayBack::Open,
+                    ..
+                }
+            ),
+            "only an open way back is closed",
+        ),
+    }
+}
+
+/// How a bake and its evidence go on depends on what stopped it.
+fn resumes_as_it_may(case: &Case<'_>, bake: Bake) -> Result<(), Violation> {
+    let (before, after) = (&case.before.position, &case.decision.state.position);
+    let was_rolled_back = matches!(before.ramp, Ramp::RolledBack { .. });
+    let is_fresh = after.evidence_since == after.generation;
+    must(
+        !was_rolled_back || (bake == Bake::Anew && is_fresh),
+        "after a rollback bake and evidence are fresh",
+    )?;
+    let was_by_hand = matches!(
+        before.ramp,
+        Ramp::Holding {
+            cause: HoldCause::WeightSet,
+            ..
+        }
+    );
+    must(
+        !was_by_hand || (bake == Bake::Anew && after.weight >= before.weight),
+        "after a weight by hand the next step at or above it bakes in full",
+    )
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use changeover::{
     cutover::{
-        Answer, Change, Command, Effect, Event, HoldCause, Ramp, RollbackCause,
-        TriggerReading, Verdict, WayBack,
+        Answer, Change, Command, Effect, Event, HoldCause, Ramp, RollbackCause, TriggerReading,
+        Verdict, WayBack,
     },
     plan::{BothBad, Limit, Reading, Trigger},
     units::{Side, Timestamp, Weight},
@@ -30,7 +30,10 @@ impl Checker {
         {
             let is_asked = !reason.trim().is_empty() && reason.len() <= 1000;
             if is_asked && is_armed(&case.before.position.ramp) {
-                must(case.rolls_back(), "an operator's rollback publishes weight 0 at once")?;
+                must(
+                    case.rolls_back(),
+                    "an operator's rollback publishes weight 0 at once",
+                )?;
                 let answer = case.decision.answer.as_ref();
                 let is_done = matches!(answer, Some(Answer::InForce(_)));
                 must(is_done, "an operator's rollback is done")?;
@@ -38,12 +41,18 @@ impl Checker {
                 must(case.is_refused(), "a rollback needs a reason")?;
             }
         }
-        let (before, after) = (&case.before.position.ramp, &case.decision.state.position.ramp);
+        let (before, after) = (
+            &case.before.position.ramp,
+            &case.decision.state.position.ramp,
+        );
         let is_rollback = matches!(after, Ramp::RolledBack { .. }) && before != after;
         if !is_rollback {
             return Ok(());
         }
-        must(case.rolls_back(), "a rollback publishes first and records second")?;
+        must(
+            case.rolls_back(),
+            "a rollback publishes first and records second",
+        )?;
         let entry = case.decision.effects.iter().find_map(|it| match it {
             Effect::RecordAfter(entry) => Some(entry),
             _other => None,
@@ -71,7 +80,9 @@ impl Checker {
                     "nobody is moved to an old side that is gone",
                 )?;
                 let pages = case.decision.effects.iter();
-                let is_paged = pages.into_iter().any(|it| matches!(it, Effect::Page { .. }));
+                let is_paged = pages
+                    .into_iter()
+                    .any(|it| matches!(it, Effect::Page { .. }));
                 must(is_paged, "a rollback by a trigger calls somebody")
             }
             (RollbackCause::Operator(_) | RollbackCause::Trigger(_), _) => {
@@ -96,7 +107,10 @@ impl Checker {
             let after = &case.decision.state.position;
             let is_held = matches!(
                 &after.ramp,
-                Ramp::Holding { cause: HoldCause::BothBad(_), .. }
+                Ramp::Holding {
+                    cause: HoldCause::BothBad(_),
+                    ..
+                }
             );
             let stays = *after == *before || is_held;
             must(case.rolls_back() || stays, "a trip rolls back or holds")?;
@@ -127,9 +141,10 @@ impl Checker {
             self.hopeless_requests = 0;
             now
         });
-        let error_rates = case.plan.triggers.iter().filter(|it| {
-            it.reading == Reading::ErrorRate && matches!(it.limit, Limit::Share(_))
-        });
+        let error_rates =
+            case.plan.triggers.iter().filter(|it| {
+                it.reading == Reading::ErrorRate && matches!(it.limit, Limit::Share(_))
+            });
         for trigger in error_rates {
             // A bin of the window, and requests that were on their way.
             let patience = trigger.window + Duration::from_secs(1);
