@@ -17,3 +17,6 @@ mod start;
 pub use error::ServeError;
 pub use serve::serve;
 pub use start::{Running, start};
+
+#[cfg(test)]
+mod tests;
