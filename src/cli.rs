@@ -10,6 +10,7 @@ mod output;
 
 mod check;
 mod completions;
+mod demo;
 mod events;
 mod force_token;
 mod man;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::{
-    check, completions, events, exit::Failure, force_token, man, ramp, rollback, serve, status,
-    watch, weight,
+    check, completions, demo, events, exit::Failure, force_token, man, ramp, rollback, serve,
+    status, watch, weight,
 };
 
 /// Moves live traffic from an old environment to a new one on evidence, and takes it back by itself.
@@ -24,6 +24,7 @@ pub(crate) struct Cli {
 /// The commands, in the order in which one meets them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Demo(demo::Arguments),
     Serve(serve::Arguments),
     Check(check::Arguments),
     Status(status::Arguments),
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
