@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use arc_swap::ArcSwap;
 use axum::{
     Extension,
     body::Body,
-    http::{Request, StatusCode},
+    http::{Request, StatusCode, request::Builder},
 };
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 
 use super::World;
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
         route::{Operation, ROUTES, Route, router},
         server::Shared,
     },
+    control::ControlHandle,
     plan::Role,
 };
 
@@ -166,34 +168,54 @@ async fn every_route_checks_host_and_origin() {
     }
 }
 
-#[tokio::test]
-async fn without_operators_only_loopback_peers_are_served() {
-    let control = FakeControl::start(fixture::status());
+/// Asks the router itself, as if over a connection of this peer.
+async fn ask_router(control: ControlHandle, peer: &str, request: Builder) -> (StatusCode, String) {
     let (_close, closing) = watch::channel(false);
     let router = router(Shared {
         context: Context {
             plan: Arc::new(fixture::plan(Vec::new())),
-            control: control.handle.clone(),
+            control,
             journal: Arc::new(MemoryJournal::default()),
         },
         closing,
         followers: Arc::new(Semaphore::new(1)),
     });
+    let connection = Connection {
+        peer: peer.parse().unwrap(),
+        local: "10.0.0.7:9700".parse().unwrap(),
+    };
+    let service = TowerToHyperService::new(router.layer(Extension(connection)));
+    let request = request.header("host", "10.0.0.7:9700");
+    let response = service.call(request.body(Body::empty()).unwrap()).await;
+    let (head, body) = response.unwrap().into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    (head.status, String::from_utf8(body.into()).unwrap())
+}
+
+#[tokio::test]
+async fn without_operators_only_loopback_peers_are_served() {
+    let control = FakeControl::start(fixture::status());
     let check = async |peer: &str, expected: StatusCode| {
-        let connection = Connection {
-            peer: peer.parse().unwrap(),
-            local: "10.0.0.7:9700".parse().unwrap(),
-        };
-        let service = TowerToHyperService::new(router.clone().layer(Extension(connection)));
-        let request = Request::get("/api/v1/status").header("host", "10.0.0.7:9700");
-        let request = request.body(Body::empty()).unwrap();
-        let response = service.call(request).await.unwrap();
-        assert_eq!(response.status(), expected, "from {peer}");
+        let request = Request::get("/api/v1/status");
+        let (status, body) = ask_router(control.handle.clone(), peer, request).await;
+        assert_eq!(status, expected, "from {peer}: {body}");
     };
     check("127.0.0.1:4000", StatusCode::OK).await;
     check("[::1]:4000", StatusCode::OK).await;
     check("[::ffff:127.0.0.1]:4000", StatusCode::OK).await;
     check("10.0.0.9:4000", StatusCode::FORBIDDEN).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_control_loop_that_is_stuck_is_not_waited_for() {
+    // The receiver is kept and never read.
+    let (requests, _asked) = mpsc::channel(1);
+    let status = Arc::new(ArcSwap::from_pointee(fixture::status()));
+    let control = ControlHandle::new(requests, status, broadcast::channel(1).0);
+    let request = Request::post("/api/v1/ramp/hold");
+    let (status, body) = ask_router(control, "127.0.0.1:4000", request).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(body.contains("the status will tell"), "{body}");
 }
 
 #[tokio::test]
