@@ -25,7 +25,7 @@ pub(crate) fn start(format: LogFormat) -> Result<(), Failure> {
     let filter = EnvFilter::builder()
         .with_env_var(FILTER)
         .with_default_directive(LevelFilter::INFO.into())
-        .try_from_env();
+        .from_env();
     let filter = filter.map_err(|error| {
         Failure::Usage(format!("{FILTER}: {error}; expected such as \"debug\""))
     })?;
