@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::{
     cli::{
         exit::Failure,
-        logging::{self, LogFormat},
+        logging::{self, LevelFilter, LogFormat},
     },
     demo::{self, DemoError, Options, Scenario, Verdict},
 };
@@ -45,7 +45,8 @@ enum ScenarioArgument {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    logging::start(LogFormat::Text)?;
+    // The demo tells its story itself; the log would tell it again.
+    logging::start(LogFormat::Text, LevelFilter::OFF)?;
     let scenario = match arguments.scenario {
         ScenarioArgument::Healthy => Scenario::Healthy,
         ScenarioArgument::Errors => Scenario::Errors,

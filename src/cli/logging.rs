@@ -3,7 +3,9 @@
 use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+use tracing_subscriber::EnvFilter;
+
+pub(crate) use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::exit::Failure;
 
@@ -20,11 +22,11 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Starts logging for the rest of the process.
-pub(crate) fn start(format: LogFormat) -> Result<(), Failure> {
+/// Starts logging for the rest of the process, from `level` on where the variable does not say.
+pub(crate) fn start(format: LogFormat, level: LevelFilter) -> Result<(), Failure> {
     let filter = EnvFilter::builder()
         .with_env_var(FILTER)
-        .with_default_directive(LevelFilter::INFO.into())
+        .with_default_directive(level.into())
         .from_env();
     let filter = filter.map_err(|error| {
         Failure::Usage(format!("{FILTER}: {error}; expected such as \"debug\""))

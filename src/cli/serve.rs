@@ -8,7 +8,7 @@ use crate::{
     app,
     cli::{
         exit::Failure,
-        logging::{self, LogFormat},
+        logging::{self, LevelFilter, LogFormat},
     },
     config::{self, Loaded},
 };
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     if let Some(store) = arguments.store {
         plan.store = store;
     }
-    logging::start(arguments.log_format)?;
+    logging::start(arguments.log_format, LevelFilter::INFO)?;
     for warning in warnings {
         tracing::warn!(about = warning.about, "{}", warning.text);
     }
