@@ -16,7 +16,7 @@ pub use part::PartTotals;
 /// Everything since start, by side, route and endpoint, and what is in flight now.
 ///
 /// Routes and endpoints are the plan's, which bounds their number. Cloning copies 736 KiB of histograms
-/// at most.
+/// at most and 370 KiB with ordinary latencies, in 0.1 ms.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
     /// By side.

@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::units::{Generation, Slot};
+use crate::{
+    measure::{Class, Head},
+    units::{Generation, Slot},
+};
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_micros(1_790_000_000_000_000 + millis * 1000)

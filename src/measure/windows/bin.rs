@@ -160,6 +160,16 @@ impl Outcomes {
     }
 }
 
+/// Of all `bins`, the strata that a reading takes.
+pub(super) fn strata<'a>(
+    bins: impl Iterator<Item = &'a Bin>,
+    side: Side,
+    population: Population,
+) -> impl Iterator<Item = (&'a Bin, &'a Stratum)> {
+    let all = bins.flat_map(|bin| bin.strata.iter().map(move |it| (bin, it)));
+    all.filter(move |(_, it)| it.counts_for(side, population))
+}
+
 /// Merges neighbours of the same latency.
 fn merge_equal(heads: &mut Vec<Heads>) {
     heads.dedup_by(|next, kept| {
