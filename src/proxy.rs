@@ -1,6 +1,7 @@
 //! The data plane: accepts clients, assigns each request to a side, forwards it, and measures how it ended.
 //!
-//! A request goes `listener → tls → connection → request → split → upstream → forward → reply → measure`.
+//! A client goes `listener → accept → tls → connection`; each of its requests, driven by `relay`, goes
+//! `request → split → forward (upstream) → reply → measure`, with `exchange` recording what becomes of it.
 //! Each worker is one thread with its own sockets, runtime, idle pool and recorder; a request never leaves its
 //! core and takes no lock. What a worker learns from outside is the split table (one atomic load); what it
 //! tells is an interval of measurements ten times a second.

@@ -1,6 +1,6 @@
 //! A request's head, taken in: refused, or known by everything that its assignment and its sending depend on.
 
-use http::{Method, Version, request};
+use http::{HeaderValue, Method, Version, header::EXPECT, request};
 
 use crate::{
     measure::Rejection,
@@ -61,6 +61,9 @@ impl Intake {
         let force = table.split.force.as_ref();
         let forced = force.and_then(|it| take_force(&mut head.headers, it, now));
         let hop = strip_request(&mut head.headers);
+        if is_100_expected(head) {
+            head.headers.remove(EXPECT);
+        }
         head::forward(&mut head.headers, &client, &authority);
         let source = TraceSource {
             now,
@@ -95,6 +98,13 @@ impl Intake {
         };
         assign(table, facts)
     }
+}
+
+/// Whether the client waits for a 100 before it sends its body. It gets one from us once an endpoint takes the body, so the
+/// endpoint need not send another (RFC 9110 section 10.1.1).
+fn is_100_expected(head: &request::Parts) -> bool {
+    let expected = head.headers.get(EXPECT).map(HeaderValue::as_bytes);
+    expected.is_some_and(|it| it.eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// The authority that the request names, and the route that it matches.

@@ -1,11 +1,12 @@
 //! What happens when an endpoint fails: whom it is blamed on, what is sent again, and when old answers for new.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use tokio::net::TcpListener;
 
 use crate::{
     measure::Class,
+    plan::{Limit, Reading, Trigger},
     proxy::tests::{
         endpoint::{Scripted, http},
         rig::{Rig, force, nobody, sides},
@@ -38,6 +39,26 @@ async fn old_answers_for_a_new_that_refuses_whatever_the_method() {
     }
     assert!(rig.heads.is_empty(), "no latency of a failover is new's");
     assert_eq!(rig.shared.connects.run(Side::New).0, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_failed_connects_rings_once_when_a_trigger_would_trip() {
+    let endpoints = sides(http("old").await, nobody().await);
+    let mut rig = Rig::start(endpoints, Weight::FULL, |plan| {
+        plan.triggers.push(Trigger {
+            name: "unreachable".to_owned(),
+            reading: Reading::ConnectFailures,
+            limit: Limit::InARow(3),
+            window: Duration::ZERO,
+            requests: 0,
+        });
+    });
+    let mut client = Talk::to(rig.address()).await;
+    for rung in [0, 0, 1, 1] {
+        assert_eq!(client.get("/").await.status(), 200);
+        assert_eq!(rig.alarms.load(Ordering::Relaxed), rung);
+    }
+    rig.outcomes(4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -111,6 +111,7 @@ async fn a_client_that_expects_100_is_told_to_continue() {
     client.say("body").await;
     let said = client.response().await;
     assert!(said.body.ends_with("[body]"), "{said:?}");
+    assert!(!said.body.contains("expect"), "{said:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
