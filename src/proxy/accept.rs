@@ -8,25 +8,21 @@ use tokio_rustls::TlsAcceptor;
 use crate::proxy::{
     connection::{self, Arrival},
     wheel::TURN,
-    worker::Worker,
+    worker::{Stage, Worker},
 };
 
-/// Accepts until the task is aborted, or fails at once. Each connection becomes a task of the worker's own, which costs less than
+/// Accepts while the worker serves. Each connection becomes a task of the worker's own, which costs less than
 /// polling it here, and outlives the end of accepting.
-pub(crate) async fn run(
-    worker: Rc<Worker>,
-    socket: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
-) -> io::Error {
+pub(crate) async fn run(worker: Rc<Worker>, socket: TcpListener, tls: Option<Arc<ServerConfig>>) {
     let listener = match tokio::net::TcpListener::from_std(socket) {
         Ok(it) => it,
         Err(error) => {
             tracing::error!(%error, "a listening socket cannot be used");
-            return error;
+            return;
         }
     };
     let acceptor = tls.map(TlsAcceptor::from);
-    loop {
+    while worker.stage.get() == Stage::Serving {
         while !worker.has_room() {
             worker.room.notified().await;
         }

@@ -44,7 +44,7 @@ async fn a_request_is_answered_by_its_side_and_measured_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_after_each_other_share_both_connections() {
     let old = Scripted::start(|_, mut client| async move {
-        loop {
+        for _ in 0..100 {
             client.until("\r\n\r\n").await;
             client
                 .say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
@@ -117,7 +117,7 @@ async fn a_client_that_expects_100_is_told_to_continue() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_request_gets_the_length_and_no_body() {
     let old = Scripted::start(|_, mut client| async move {
-        loop {
+        for _ in 0..100 {
             client.until("\r\n\r\n").await;
             client
                 .say("HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n")

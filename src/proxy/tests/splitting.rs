@@ -38,7 +38,7 @@ async fn who_waited_for_a_connection_is_assigned_again() {
     let new = Scripted::start(move |_, mut client| {
         let mut released = released.clone();
         async move {
-            loop {
+            for _ in 0..100 {
                 client.until("\r\n\r\n").await;
                 released.wait_for(|it| *it).await.unwrap();
                 client
