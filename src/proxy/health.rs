@@ -85,3 +85,6 @@ fn tell(id: EndpointId, endpoint: &EndpointPlan, change: Change, error: Option<C
 fn jittered(interval: Duration) -> Duration {
     interval.mul_f64(0.9 + fastrand::f64() * 0.2)
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ mod pool;
 mod slots;
 mod socket;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod tls;
