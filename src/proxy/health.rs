@@ -56,7 +56,7 @@ async fn watch(
     health: HealthPlan,
     check: Check,
     board: Arc<Board>,
-) -> Infallible {
+) -> ! {
     let mut streak = Streak::default();
     loop {
         let answer = check.run(health.timeout).await;

@@ -27,7 +27,7 @@ mod upstreams;
 
 pub(crate) use body::UpstreamBody;
 pub(crate) use dial::{Target, Want, dial};
-pub(crate) use error::{BreakKind, ConnectError, DialError, SendError, UpstreamBodyError};
+pub(crate) use error::{BreakKind, ConnectError, DialError, SendError};
 pub(crate) use lease::Lease;
 pub(crate) use socket::{Protocol, Socket};
 pub use tls::{ClientTls, TlsError};

@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     error::Error,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -92,7 +93,8 @@ where
         match self.pool.turn(want, self.connect_timeout).await {
             Ok(Turn::Reuse(connection)) => Ok((connection, Origin::Reused)),
             Ok(Turn::Open(opening)) => {
-                let opened = self.open(want, opening).await;
+                // Boxed, since connecting is rare and its state large, and every request carries this future.
+                let opened = Box::pin(self.open(want, opening)).await;
                 let connection = opened.map_err(AcquireError::Dial)?;
                 Ok((connection, Origin::Opened))
             }
@@ -116,7 +118,7 @@ where
             }
             Protocol::Http2 => {
                 self.pool.learn(protocol);
-                let slots = self.pool.slots().clone();
+                let slots = Arc::clone(self.pool.slots());
                 let connection =
                     Http2::start(socket, &self.limits, slots, self.swept.get()).await?;
                 Connection::Http2(self.pool.share(connection))

@@ -126,13 +126,11 @@ impl<B> Pool<B> {
         if self.waiting.get() > 0 && self.has_room() {
             self.slots.wake_one();
         }
-        turn.or_else(|_| {
-            Err(if self.slots.is_full() {
-                WaitError::Full
-            } else {
-                WaitError::Opening
-            })
-        })
+        match turn {
+            Ok(turn) => Ok(turn),
+            Err(_) if self.slots.is_full() => Err(WaitError::Full),
+            Err(_) => Err(WaitError::Opening),
+        }
     }
 
     /// Takes a connection back whose exchange ended cleanly.
@@ -181,6 +179,7 @@ impl<B> Pool<B> {
     }
 
     /// Connections without an exchange that could take one.
+    #[cfg(test)]
     pub(crate) fn idle(&self) -> usize {
         let idle = self.idle.borrow();
         let ready = idle.iter().filter(|it| it.connection.is_ready());

@@ -9,7 +9,10 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem, pem::PemObject},
+    pki_types::{
+        CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName, UnixTime, pem,
+        pem::PemObject,
+    },
     version::{TLS12, TLS13},
 };
 use thiserror::Error;
@@ -70,6 +73,8 @@ pub enum TlsError {
         side: Side,
         /// The name.
         name: String,
+        /// What is wrong with it.
+        source: InvalidDnsNameError,
     },
 }
 
@@ -118,9 +123,10 @@ impl ClientTls {
     fn load_side(side: Side, plan: &UpstreamPlan) -> Result<Self, TlsError> {
         let name_of = |host: &String| {
             let name = plan.tls.server_name.as_ref().unwrap_or(host);
-            ServerName::try_from(name.clone()).map_err(|_| TlsError::ServerName {
+            ServerName::try_from(name.clone()).map_err(|source| TlsError::ServerName {
                 side,
                 name: name.clone(),
+                source,
             })
         };
         let mut names = Vec::with_capacity(plan.endpoints.len());

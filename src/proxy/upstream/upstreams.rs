@@ -110,7 +110,10 @@ where
                         self.connected(endpoint);
                     }
                     let connects = Arc::clone(&self.connects);
-                    return Ok(Lease::new(connection, origin, in_flight, connects));
+                    let lease = Lease::new(connection, origin, in_flight, connects);
+                    let is_reused = lease.is_reused();
+                    tracing::trace!(%side, endpoint = %endpoint.plan, is_reused, "leased a connection");
+                    return Ok(lease);
                 }
                 Err(AcquireError::Full) => return Err(ConnectError::PoolFull(endpoint.id)),
                 Err(AcquireError::Dial(source)) => {
@@ -224,17 +227,20 @@ impl<B> Upstreams<B> {
     }
 
     /// Idle connections to an endpoint.
+    #[cfg(test)]
     pub(crate) fn idle(&self, id: EndpointId) -> usize {
         self.sides[id.side][usize::from(id.index)].pool.idle()
     }
 
     /// Sockets to an endpoint that are open or being opened, tunnels included.
+    #[cfg(test)]
     pub(crate) fn open(&self, id: EndpointId) -> usize {
         let pool = &self.sides[id.side][usize::from(id.index)].pool;
         pool.slots().open()
     }
 
     /// Requests under way at an endpoint.
+    #[cfg(test)]
     pub(crate) fn in_flight(&self, id: EndpointId) -> usize {
         self.sides[id.side][usize::from(id.index)].in_flight()
     }

@@ -10,7 +10,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SigningKey};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::ring,
@@ -112,8 +112,7 @@ async fn serve(
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor) {
-    loop {
-        let socket = listener.accept().await.unwrap().0;
+    while let Ok((socket, _)) = listener.accept().await {
         let acceptor = acceptor.clone();
         spawn_local(async move {
             let Ok(tls) = acceptor.accept(socket).await else {

@@ -59,8 +59,7 @@ impl Server {
     fn serve(self: &Rc<Self>, listener: TcpListener) {
         let this = Rc::clone(self);
         spawn_local(async move {
-            loop {
-                let socket = listener.accept().await.unwrap().0;
+            while let Ok((socket, _)) = listener.accept().await {
                 this.accepted.set(this.accepted.get() + 1);
                 let number = this.accepted.get();
                 let server = Rc::clone(&this);
