@@ -192,7 +192,7 @@ async fn the_endpoint_chooses_the_protocol_unless_http1_is_needed() {
 
 #[tokio::test]
 async fn a_certificate_of_an_unknown_authority_is_refused() {
-    local(async {
+    local(Box::pin(async {
         let (authority, other) = (Authority::new(), Authority::new());
         let endpoint = serve(&other, "127.0.0.1", &["h2"], Clients::Anybody).await;
         let error = tls_error(trusting(&authority, endpoint)).await;
@@ -200,13 +200,13 @@ async fn a_certificate_of_an_unknown_authority_is_refused() {
             error.contains("UnknownIssuer") || error.contains("BadSignature"),
             "{error}"
         );
-    })
+    }))
     .await;
 }
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused_unless_the_plan_names_it() {
-    local(async {
+    local(Box::pin(async {
         let authority = Authority::new();
         let endpoint = serve(&authority, "new.example", &["h2"], Clients::Anybody).await;
         let mut plan = trusting(&authority, endpoint);
@@ -215,7 +215,7 @@ async fn a_certificate_for_another_name_is_refused_unless_the_plan_names_it() {
 
         plan.upstreams.new.tls.server_name = Some("new.example".to_owned());
         assert_eq!(version(&World::new(plan), Want::Any).await, Version::HTTP_2);
-    })
+    }))
     .await;
 }
 
@@ -233,7 +233,7 @@ async fn verification_can_be_switched_off() {
 
 #[tokio::test]
 async fn an_endpoint_that_asks_for_a_certificate_gets_ours() {
-    local(async {
+    local(Box::pin(async {
         let authority = Authority::new();
         let endpoint = serve(
             &authority,
@@ -259,7 +259,7 @@ async fn an_endpoint_that_asks_for_a_certificate_gets_ours() {
             version(&World::new(plan), Want::Any).await,
             Version::HTTP_11
         );
-    })
+    }))
     .await;
 }
 
