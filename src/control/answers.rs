@@ -25,12 +25,14 @@ pub(super) struct Answers {
     in_force: Vec<(u64, Instant, Reply)>,
     /// The highest number on disk, in the journal or in the marker.
     durable: u64,
+    /// Answers that are known, and given once the status shows what they say.
+    known: Vec<(Reply, Result<Done, CommandError>)>,
 }
 
 impl Answers {
     /// Refuses a command.
-    pub(super) fn refuse(reply: Reply, refusal: Refusal) {
-        send(reply, Err(refusal.into()));
+    pub(super) fn refuse(&mut self, reply: Reply, refusal: Refusal) {
+        self.known.push((reply, Err(refusal.into())));
     }
 
     /// The command is answered when the core says so.
@@ -59,7 +61,8 @@ impl Answers {
     ) {
         for (_, reply) in self.recording.extract_if(.., |(waits, _)| *waits == seq) {
             let result = result.clone().map_err(CommandError::from);
-            send(reply, result.map(|()| done(generation, true)));
+            let result = result.map(|()| done(generation, true));
+            self.known.push((reply, result));
         }
     }
 
@@ -76,7 +79,22 @@ impl Answers {
             .in_force
             .extract_if(.., |(seq, until, _)| *seq <= durable || *until <= now);
         for (seq, _, reply) in over {
-            send(reply, Ok(done(generation, seq <= durable)));
+            let result = Ok(done(generation, seq <= durable));
+            self.known.push((reply, result));
+        }
+    }
+
+    /// Whether an answer is known and not given.
+    pub(super) const fn has_known(&self) -> bool {
+        !self.known.is_empty()
+    }
+
+    /// Gives every answer that is known. Whoever gets one finds it in the status.
+    pub(super) fn give(&mut self) {
+        for (reply, result) in self.known.drain(..) {
+            if reply.send(result).is_err() {
+                tracing::debug!("whoever asked for a command did not wait for its answer");
+            }
         }
     }
 
@@ -90,11 +108,5 @@ const fn done(generation: Generation, recorded: bool) -> Done {
     Done {
         generation: generation.number(),
         recorded,
-    }
-}
-
-fn send(reply: Reply, result: Result<Done, CommandError>) {
-    if reply.send(result).is_err() {
-        tracing::debug!("whoever asked for a command did not wait for its answer");
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     clock,
     control::{
         Observer, Request, Status,
-        answers::{Answers, Reply},
+        answers::Reply,
         apply::Hands,
         describe::{self, Scene},
     },
@@ -147,6 +147,10 @@ impl ControlLoop {
             Happened::Stop => (),
         }
         self.follow_up();
+        if self.hands.answers.has_known() {
+            self.show(Instant::now());
+            self.hands.answers.give();
+        }
     }
 
     fn turn(&mut self) {
@@ -167,7 +171,7 @@ impl ControlLoop {
         let answer = self.decide(&Event::Command { command, actor });
         let generation = self.state.position.generation;
         match answer {
-            Some(Answer::Refused(refusal)) => Answers::refuse(reply, refusal),
+            Some(Answer::Refused(refusal)) => self.hands.answers.refuse(reply, refusal),
             Some(Answer::OnRecorded(seq)) => self.hands.answers.on_recorded(seq, reply),
             Some(Answer::InForce(seq)) => {
                 let answers = &mut self.hands.answers;

@@ -45,6 +45,7 @@ pub(crate) async fn customers(proxy: SocketAddr, seen: Arc<Seen>) {
     while customers.join_next().await.is_some() {}
 }
 
+#[expect(clippy::infinite_loop, reason = "its set ends it")]
 async fn customer(number: u32, proxy: SocketAddr, seen: Arc<Seen>) {
     let period = Duration::from_secs(1) * CUSTOMERS / RATE;
     let mut ticks = interval_at(Instant::now() + period * number / CUSTOMERS, period);
