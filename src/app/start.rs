@@ -62,8 +62,9 @@ struct Shared {
 pub fn start(plan: Plan) -> Result<Running, ServeError> {
     let plan = Arc::new(plan);
     let tls = ClientTls::load(&plan).map_err(ServeError::UpstreamTls)?;
-    let (listener, address) = bind_admin(plan.admin.address)?;
+    // The journal comes first: whoever starts the same program twice learns which process has it.
     let recovery = recover(&plan)?;
+    let (listener, address) = bind_admin(plan.admin.address)?;
     let entries = recovery.entries;
     let shared = share(plan, &recovery.restored.state, recovery.clock);
     let journal = JournalReader::open(&shared.plan.store)?;

@@ -124,7 +124,7 @@ impl Hands {
     }
 
     fn page(&mut self, message: String) {
-        tracing::error!(message, "somebody has to look");
+        tracing::error!(what = message, "somebody has to look");
         if self.pages.len() == PAGES_MAX {
             self.pages.pop_front();
         }
