@@ -34,3 +34,6 @@ pub use restore::restore;
 pub use state::{Phase, Progress, State};
 pub use trigger::{RELATIVE_ERRORS_MIN, TriggerReading, Verdict, window_lengths};
 pub use wait::{Wait, waits};
+
+#[cfg(test)]
+mod tests;

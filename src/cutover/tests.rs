@@ -1,0 +1,9 @@
+//! Tests of single decisions. What holds over long runs, and through faults and kills, is `tests/sim`'s.
+
+mod bench;
+mod digesting;
+mod replaying;
+mod restoring;
+mod steering;
+mod tripping;
+mod waiting;
