@@ -43,7 +43,7 @@ pub enum Request {
 pub struct Done {
     /// The generation in force after it.
     pub generation: u64,
-    /// Whether its entry is on disk; only a rollback is carried out without.
+    /// Whether its entry is on disk; a rollback, a hold and a lower weight are carried out without.
     pub recorded: bool,
 }
 

@@ -26,8 +26,8 @@ pub enum Effect {
     },
     /// Record an entry and report back; a failure is reported too and the entry then never appears.
     RecordFirst(Entry),
-    /// Record an entry whose change is already in force. Until that succeeds it is tried again, and the marker
-    /// beside the journal holds it (a later such entry replaces it there), so that a crash does not undo it.
+    /// Record an entry whose change is already in force; kept and tried again until it is recorded. A rollback is
+    /// put into the marker beside the journal before that, so that a crash does not undo it on a full disk.
     RecordAfter(Entry),
     /// Save what was observed. Only ever about an entry that is recorded.
     Snapshot(Progress),

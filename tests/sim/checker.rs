@@ -101,6 +101,8 @@ pub(crate) struct Checker {
     outstanding: Option<Entry>,
     /// What is in force and, as far as the process was told, not recorded.
     unrecorded: Vec<Entry>,
+    /// A rollback that the process found in the marker only: the store's thread records it before anything else.
+    from_marker: Option<u64>,
     /// The journal's position, and the one without its last entry.
     durable: Option<Position>,
     durable_before: Option<Position>,
@@ -129,6 +131,7 @@ impl Checker {
         self.jumped_at = None;
         self.wall_offset = None;
         self.outstanding = None;
+        self.from_marker = found.unrecorded.as_ref().map(|it| it.seq);
         self.unrecorded = found.unrecorded.into_iter().collect();
         self.samples = PerSide::default();
         self.hopeless_since = None;

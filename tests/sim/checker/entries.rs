@@ -46,8 +46,9 @@ impl Checker {
             case.observation.store == StoreState::Writable,
             "nothing goes on while the store fails",
         )?;
+        let mut unrecorded = self.unrecorded.iter();
         must(
-            self.unrecorded.is_empty(),
+            unrecorded.all(|it| Some(it.seq) == self.from_marker),
             "what is in force is recorded before what follows",
         )?;
         let raises = entry.weight > case.before.position.weight;

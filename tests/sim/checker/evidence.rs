@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use changeover::{
     cutover::{Coverage, Entry, Verdict},
+    measure::Population,
     plan::{Limit, Reading, Trigger},
     units::{Side, Timestamp, Weight},
 };
@@ -61,7 +62,7 @@ impl Checker {
         )?;
         let weight = case.before.position.weight;
         for (trigger, reading) in case.plan.triggers.iter().zip(&entry.readings) {
-            let is_known = reading.verdict == Verdict::Clear || self.reaches(trigger);
+            let is_known = reading.verdict == Verdict::Clear || self.reaches(case, trigger);
             must(
                 trigger.is_blind_at(weight) || is_known,
                 "nothing advances on what is unknown",
@@ -70,15 +71,23 @@ impl Checker {
         Ok(())
     }
 
-    /// Whether enough finished since the step began, so that a reading that reaches back is known.
-    fn reaches(&self, trigger: &Trigger) -> bool {
-        let both = match (trigger.reading, trigger.limit) {
+    /// Whether there is enough since the step began, so that a reading that reaches back is known: requests that
+    /// finished, and for a latency those that still wait.
+    fn reaches(&self, case: &Case<'_>, trigger: &Trigger) -> bool {
+        let (population, both) = match (trigger.reading, trigger.limit) {
             (Reading::Unhealthy, _) | (_, Limit::InARow(_)) => return false,
-            (_, Limit::TimesOld(_)) => self.samples.map(|it| it.drawn),
+            (_, Limit::TimesOld(_)) => (Population::Drawn, self.samples.map(|it| it.drawn)),
             (_, Limit::Share(_) | Limit::Latency(_)) => {
-                return self.samples[Side::New].all >= trigger.requests;
+                (Population::All, self.samples.map(|it| it.all))
             }
         };
-        both.old >= trigger.requests && both.new >= trigger.requests
+        let windows = case.observation.windows;
+        let waiting = match trigger.reading {
+            Reading::Latency(_) => windows.waiting_above(Side::New, population, Duration::ZERO),
+            Reading::ErrorRate | Reading::ConnectFailures | Reading::Unhealthy => 0,
+        };
+        let needs_old = matches!(trigger.limit, Limit::TimesOld(_));
+        let on_old = !needs_old || both.old >= trigger.requests;
+        on_old && both.new + waiting >= trigger.requests
     }
 }
