@@ -23,8 +23,10 @@ pub(super) struct Answers {
     recording: Vec<(u64, Reply)>,
     /// Changes in force whose entry is being recorded, each for [`DURABLE_WITHIN`] at most.
     in_force: Vec<(u64, Instant, Reply)>,
-    /// The highest number on disk, in the journal or in the marker.
-    durable: u64,
+    /// The highest number that the journal holds.
+    recorded: u64,
+    /// The highest number that the marker holds.
+    marked: u64,
     /// Answers that are known, and given once the status shows what they say.
     known: Vec<(Reply, Result<Done, CommandError>)>,
 }
@@ -66,20 +68,34 @@ impl Answers {
         }
     }
 
-    /// Entries up to `seq` are on disk as far as they ever will be.
-    pub(super) fn durable(&mut self, seq: u64, generation: Generation, now: Instant) {
-        self.durable = self.durable.max(seq);
+    /// Entries up to `seq` are in the journal.
+    pub(super) fn recorded(&mut self, seq: u64, generation: Generation, now: Instant) {
+        self.recorded = self.recorded.max(seq);
         self.settle(generation, now);
+    }
+
+    /// The entry is in the marker. That it is in the journal a moment later is worth the wait, since whoever is
+    /// answered may ask for the next change, which needs a journal without a backlog.
+    pub(super) fn marked(&mut self, seq: u64) {
+        self.marked = self.marked.max(seq);
+    }
+
+    /// The journal cannot be written: what the marker holds is as safe as it gets.
+    pub(super) fn journal_fails(&mut self, generation: Generation) {
+        let marked = self.marked;
+        for (_, _, reply) in self.in_force.extract_if(.., |(seq, ..)| *seq <= marked) {
+            self.known.push((reply, Ok(done(generation, true))));
+        }
     }
 
     /// Answers whoever waited for long enough.
     pub(super) fn settle(&mut self, generation: Generation, now: Instant) {
-        let durable = self.durable;
+        let (recorded, marked) = (self.recorded, self.marked);
         let over = self
             .in_force
-            .extract_if(.., |(seq, until, _)| *seq <= durable || *until <= now);
+            .extract_if(.., |(seq, until, _)| *seq <= recorded || *until <= now);
         for (seq, _, reply) in over {
-            let result = Ok(done(generation, seq <= durable));
+            let result = Ok(done(generation, seq <= recorded.max(marked)));
             self.known.push((reply, result));
         }
     }

@@ -187,7 +187,7 @@ impl ControlLoop {
         match report {
             Report::Recorded { seq } => {
                 self.hands.recorded(seq);
-                self.hands.answers.durable(seq, generation, now);
+                self.hands.answers.recorded(seq, generation, now);
                 self.hands.events.push_back(Event::Recorded { seq });
             }
             Report::Failed { seq, error } => {
@@ -195,13 +195,19 @@ impl ControlLoop {
                 let event = Event::RecordFailed { seq, error };
                 self.hands.events.push_back(event);
             }
-            Report::Marked { seq } => self.hands.answers.durable(seq, generation, now),
+            Report::Marked { seq } => {
+                self.hands.answers.marked(seq);
+                if matches!(self.observer.store, StoreState::Failing { .. }) {
+                    self.hands.answers.journal_fails(generation);
+                }
+            }
             Report::Writable => {
                 tracing::info!("the journal can be written again");
                 self.observer.store = StoreState::Writable;
             }
             Report::Failing { error } => {
                 tracing::error!(error, "the journal cannot be written");
+                self.hands.answers.journal_fails(generation);
                 self.observer.store = StoreState::Failing { error };
             }
         }
