@@ -92,21 +92,6 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     kept.chain(['…']).take(width).collect()
 }
 
-/// A text in lines of at most `width` characters, broken at spaces; a longer word is cut.
-pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ').map(|word| cut(word, width)) {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(&word);
-            }
-            Some(_) | None => lines.push(word),
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

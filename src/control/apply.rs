@@ -58,7 +58,11 @@ impl Hands {
                 self.store.record_after(entry);
             }
             Effect::Snapshot(progress) => self.store.snapshot(progress),
-            Effect::RestartEvidence(generation) => observer.windows.restart(generation),
+            Effect::RestartEvidence(generation) => {
+                observer.restart(generation, self.clock.timestamp());
+                // What the triggers said is of the evidence before.
+                self.events.push_back(Event::Turn);
+            }
             Effect::Answered { seq, result } => {
                 let generation = self.publication.load().generation;
                 self.answers.answered(seq, &result, generation);

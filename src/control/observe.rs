@@ -103,6 +103,12 @@ impl Observer {
         };
     }
 
+    /// What was sent before `generation`, or asked for a connection before `now`, is no evidence any more.
+    pub(super) fn restart(&mut self, generation: Generation, now: Timestamp) {
+        self.windows.restart(generation);
+        self.connects.restart(Side::New, now);
+    }
+
     /// A table was published: requests on new are counted anew.
     pub(super) const fn published(&mut self, generation: Generation) {
         self.generation = generation;

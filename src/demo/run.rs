@@ -61,6 +61,9 @@ pub enum DemoError {
     Interrupted,
 }
 
+/// The widest line that is printed.
+pub(super) const COLUMNS: usize = 80;
+
 /// Runs one scenario, printing to `out` what happens as it happens, and the summary.
 ///
 /// # Errors
@@ -286,7 +289,12 @@ impl Story<'_> {
 
     fn line(&mut self, weight: f64, text: &str) -> io::Result<()> {
         let elapsed = clock::wall().since(self.started).as_secs_f64();
-        writeln!(self.out, "{elapsed:7.2} s  {weight:>5} %  {text}")?;
+        let lead = format!("{elapsed:7.2} s  {weight:>5} %  ");
+        let indent = " ".repeat(lead.len());
+        let options = textwrap::Options::new(COLUMNS)
+            .initial_indent(&lead)
+            .subsequent_indent(&indent);
+        writeln!(self.out, "{}", textwrap::fill(text, options))?;
         self.out.flush()
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     control::{RollbackStatus, Status},
-    demo::Scenario,
+    demo::{Scenario, run::COLUMNS},
     units::Timestamp,
 };
 
@@ -77,7 +77,11 @@ impl fmt::Display for Summary {
         )?;
         if let Some(rollback) = self.rollback() {
             writeln!(f, "  cause             {}", rollback.cause)?;
-            writeln!(f, "                    {}", rollback.detail)?;
+            let indent = " ".repeat(20);
+            let options = textwrap::Options::new(COLUMNS)
+                .initial_indent(&indent)
+                .subsequent_indent(&indent);
+            writeln!(f, "{}", textwrap::fill(&rollback.detail, options))?;
         }
         if let Some(span) = self.fault_to_weight_0() {
             let millis = span.as_millis();

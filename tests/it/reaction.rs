@@ -71,12 +71,14 @@ impl Bench {
 
     /// Puts 5 % on new, and waits until the window holds as many requests as a trigger asks for.
     fn put_5_percent_on_new(&self, repetition: usize) {
-        match repetition {
-            0 => self.proxy.does("/api/v1/ramp/start", &json!({})),
-            _ => self
-                .proxy
-                .does("/api/v1/ramp/resume", &json!({ "reason": "test" })),
-        }
+        let (path, body) = match repetition {
+            0 => ("/api/v1/ramp/start", json!({})),
+            _ => ("/api/v1/ramp/resume", json!({ "reason": "test" })),
+        };
+        // Refused for the moment until the rollback's own entry is in the journal.
+        eventually("the ramp goes on", Duration::from_secs(10), || {
+            (self.proxy.post(path, &body).0 < 300).then_some(())
+        });
         self.proxy
             .status_when("new is judged", Duration::from_secs(20), |it| {
                 let triggers = it["triggers"].as_array().expect("a list");

@@ -213,7 +213,7 @@ fn send(
     request.ticket.choose(rng.u16(..ENDPOINTS));
     match sides[side].answer(rng) {
         Fate::Refused => {
-            process.connects.failed(side, at);
+            process.connects.failed(side, at, at);
             return Ok(Sending::Refused);
         }
         Fate::Answered(latency, class) => {

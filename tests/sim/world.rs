@@ -308,7 +308,11 @@ impl World {
                     store.orders.push_back(Order::Snapshot(progress));
                 }
             }
-            Effect::RestartEvidence(generation) => process.windows.restart(generation),
+            Effect::RestartEvidence(generation) => {
+                process.windows.restart(generation);
+                let now = process.time(self.time);
+                process.connects.restart(Side::New, now);
+            }
             Effect::Answered { result, .. } => {
                 if result == Err(Refusal::Overtaken) {
                     *self.changes.entry("overtaken").or_default() += 1;

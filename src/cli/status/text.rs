@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::{
     cli::{
-        figures::{count, cut, latency, rate, ratio, reading, span, verdict, wrapped},
+        figures::{count, cut, latency, rate, ratio, reading, span, verdict},
         output::printable,
     },
     control::{RampStatus, SideStatus, Status},
@@ -177,7 +177,7 @@ impl Page {
     /// A label and a text that goes on in further lines where it is long.
     fn line(&mut self, label: &str, text: impl Display) {
         let mut label = label;
-        for line in wrapped(&printable(&text.to_string()), WIDTH - INDENT) {
+        for line in textwrap::wrap(&printable(&text.to_string()), WIDTH - INDENT) {
             self.row(format_args!("{label:<INDENT$}{line}"));
             label = "";
         }

@@ -28,7 +28,7 @@ use ratatui::{
 use super::seen::{Link, Seen};
 use crate::{
     cli::{
-        figures::{cut, span, wrapped},
+        figures::{cut, span},
         output::printable,
     },
     control::Status,
@@ -119,8 +119,10 @@ fn notes(seen: &Seen, width: u16) -> Vec<Line<'static>> {
     let width = usize::from(width.max(1));
     let lines = texts
         .into_iter()
-        .flat_map(|text| wrapped(&format!("! {}", printable(text)), width));
-    let mut lines: Vec<String> = lines.collect();
+        .map(|text| textwrap::fill(&format!("! {}", printable(text)), width));
+    let mut lines: Vec<String> = lines
+        .flat_map(|it| it.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
     let hidden = lines.len().saturating_sub(NOTES_MAX);
     lines.truncate(NOTES_MAX);
     if let Some(last) = lines.last_mut().filter(|_| hidden > 0) {

@@ -1,6 +1,8 @@
 //! Text in at most 80 columns: headings, items, and lines as they are.
 
-use std::mem;
+use std::borrow::Cow;
+
+use textwrap::Options;
 
 /// The widest line.
 const COLUMNS: usize = 80;
@@ -45,29 +47,12 @@ impl Page {
     /// Breaks between words; a word that is longer than a line is cut.
     fn wrap(&mut self, lead: &str, text: &str) {
         let indent = " ".repeat(lead.len());
-        let room = COLUMNS - lead.len();
-        let mut line = lead.to_owned();
-        let mut used = 0;
-        for word in text.split_whitespace().flat_map(|word| pieces(word, room)) {
-            let length = word.chars().count();
-            if used > 0 && used + 1 + length > room {
-                self.lines.push(mem::replace(&mut line, indent.clone()));
-                used = 0;
-            }
-            if used > 0 {
-                line.push(' ');
-                used += 1;
-            }
-            line.push_str(&word);
-            used += length;
-        }
-        self.lines.push(line);
+        let options = Options::new(COLUMNS)
+            .initial_indent(lead)
+            .subsequent_indent(&indent);
+        let lines = textwrap::wrap(text, options);
+        self.lines.extend(lines.into_iter().map(Cow::into_owned));
     }
-}
-
-fn pieces(word: &str, most: usize) -> Vec<String> {
-    let letters: Vec<char> = word.chars().collect();
-    letters.chunks(most).map(|it| it.iter().collect()).collect()
 }
 
 #[cfg(test)]

@@ -177,7 +177,8 @@ impl World {
     /// Fails connects to new until they call for a turn.
     pub(super) fn refuse_connects(&self, count: u32) {
         for _ in 0..count {
-            self.connects.failed(Side::New, self.clock.timestamp());
+            let now = self.clock.timestamp();
+            self.connects.failed(Side::New, now, now);
         }
         self.alarm.notify_one();
     }

@@ -100,6 +100,7 @@ where
         want: Want,
         avoid: Option<u16>,
     ) -> Result<Lease<B>, ConnectError> {
+        let began = self.swept.get();
         let mut tried = Tried::default();
         let mut failure = None;
         while let Some(endpoint) = self.choose(side, want, avoid, &tried) {
@@ -126,7 +127,7 @@ where
         }
         let error = failure.unwrap_or_else(|| self.nothing_to_try(side, want));
         if error.is_unreachable() {
-            self.count_failure(side);
+            self.count_failure(side, began);
         }
         Err(error)
     }
@@ -203,8 +204,10 @@ where
 
     /// A request got no connection: that counts once, however many endpoints it tried, so that one dead endpoint of
     /// several does not make a side look unreachable.
-    fn count_failure(&self, side: Side) {
-        let in_a_row = self.connects.failed(side, self.clock.timestamp());
+    /// `began` may be as old as the last sweep, which only makes fresh evidence wait for a tenth of a second.
+    fn count_failure(&self, side: Side, began: Instant) {
+        let began = self.clock.timestamp_of(began);
+        let in_a_row = self.connects.failed(side, began, self.clock.timestamp());
         if side == Side::New && self.alarm_at.contains(&in_a_row) {
             (self.alarm)();
         }

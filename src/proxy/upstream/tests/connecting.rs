@@ -64,7 +64,8 @@ async fn a_response_ends_the_run_of_failures() {
         let (listener, address) = listen().await;
         let world = World::with_new(Scheme::Http, address);
         let lease = world.lease().await;
-        world.connects.failed(Side::New, world.clock.timestamp());
+        let now = world.clock.timestamp();
+        world.connects.failed(Side::New, now, now);
         let mut peer = Peer::accept(&listener).await;
         let answering = async {
             peer.read_head().await;
