@@ -103,6 +103,12 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Result<Authority, Problem> {
     if host.as_str().contains('@') {
         return Err(bad("Host may not carry user information"));
     }
+    // What follows the name must be a port to its end: an authority parses with more behind it.
+    let rest = host.as_str().strip_prefix(host.host()).unwrap_or("?");
+    let is_port = |text: &str| !text.starts_with('+') && text.parse::<u16>().is_ok();
+    if !rest.is_empty() && !rest.strip_prefix(':').is_some_and(is_port) {
+        return Err(bad("Host is no host with an optional port"));
+    }
     match uri.authority() {
         Some(target) if *target != host => Err(bad("the request target and Host differ")),
         Some(_) | None => Ok(host),
@@ -117,14 +123,17 @@ fn is_ours(plan: &AdminPlan, local: SocketAddr, host: &Authority) -> bool {
     if listed || name.eq_ignore_ascii_case("localhost") {
         return true;
     }
-    let literal = name.trim_start_matches('[').trim_end_matches(']');
-    literal.parse().is_ok_and(|address: IpAddr| {
-        let address = address.to_canonical();
-        // An address literal cannot be rebound: whoever names the connection's own one reached us by it.
-        address.is_loopback()
-            || address == local.ip().to_canonical()
-            || address == plan.address.ip()
-    })
+    let bracketed = name.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    bracketed
+        .unwrap_or(name)
+        .parse()
+        .is_ok_and(|address: IpAddr| {
+            let address = address.to_canonical();
+            // An address literal cannot be rebound: whoever names the connection's own one reached us by it.
+            address.is_loopback()
+                || address == local.ip().to_canonical()
+                || address == plan.address.ip()
+        })
 }
 
 #[cfg(test)]
@@ -169,6 +178,10 @@ mod tests {
         check("localhost.evil.example:9700", 403);
         check("10.0.0.9:9700", 403);
         check("user@localhost", 400);
+        check("127.0.0.1:9700.evil.example", 400);
+        check("[::1].evil.example", 400);
+        check("[::1]evil.example", 400);
+        check("localhost:", 400);
         check("a b", 400);
     }
 

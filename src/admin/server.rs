@@ -17,10 +17,10 @@ use tokio::{
 use crate::admin::{Context, access::Connection, route};
 
 /// Connections at once; beyond it the accept waits. People, scripts and a scraper need a handful.
-const CONNECTIONS_MAX: usize = 128;
+const CONNECTIONS_MAX: usize = 256;
 
 /// Followers of the journal at once; fewer than connections, so that a command always gets through.
-const FOLLOWERS_MAX: usize = 64;
+const FOLLOWERS_MAX: usize = 32;
 
 /// Bytes of a request head; hyper answers 431 above it.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -29,7 +29,7 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 const HEADERS_MAX: usize = 64;
 
 /// For a request's head to come in, and for an idle connection until the next one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// From a request's head to its response's. A command waits for a disk, and a slow disk takes seconds.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

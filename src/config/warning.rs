@@ -1,13 +1,17 @@
 //! What a plan says that may not be what was meant: never a fault, always worth a second look.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use crate::{
     config::{
         scalar::shown_duration,
         trigger::{same_reading, takes_samples},
     },
-    plan::{GateCondition, Limit, Plan, Reading, Trigger, Verification, Writes},
+    plan::{EndpointPlan, GateCondition, Limit, Plan, Reading, Trigger, Verification, Writes},
     units::{Side, Weight},
 };
 
@@ -68,11 +72,37 @@ fn environments(plan: &Plan, warnings: &mut Vec<Warning>) {
         let text = format!("{endpoint} is an endpoint of old as well: both sides measure it");
         warn(warnings, "[new] endpoints", text);
     }
+    for side in Side::ALL {
+        for endpoint in &plan.upstreams[side].endpoints {
+            if plan
+                .listeners
+                .iter()
+                .any(|it| reaches(endpoint, it.address))
+            {
+                let text = format!(
+                    "{endpoint} is where this proxy itself listens: every request would go round \
+                     in circles until the connections are used up"
+                );
+                warn(warnings, format!("[{side}] endpoints"), text);
+            }
+        }
+    }
     if plan.admin.operators.is_empty() {
         let text = "no [[admin.operator]]: anybody on this machine can steer the cutover, and the \
             journal will name them all \"local\"";
         warn(warnings, "[admin]", text);
     }
+}
+
+/// Whether connecting to the endpoint ends up at a listener; names other than localhost are not looked up.
+fn reaches(endpoint: &EndpointPlan, listener: SocketAddr) -> bool {
+    let address = match endpoint.host.as_str() {
+        "localhost" => Some(IpAddr::from([127, 0, 0, 1])),
+        host => host.parse::<IpAddr>().ok(),
+    };
+    let is_ours =
+        |it: IpAddr| it == listener.ip() || listener.ip().is_unspecified() && it.is_loopback();
+    endpoint.port == listener.port() && address.is_some_and(is_ours)
 }
 
 /// Whatever does not go by weight: what stays on old keeps the ramp from completing.

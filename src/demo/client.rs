@@ -1,4 +1,4 @@
-//! The demo's customers: a fixed rate of requests over keep-alive connections, each with its own cookie.
+//! The demo's clients: a fixed rate of requests over keep-alive connections, each with its own cookie.
 
 use std::{
     net::SocketAddr,
@@ -16,18 +16,19 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpStream,
+    sync::watch,
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
 
-/// How many customers there are; together they send [`RATE`].
-const CUSTOMERS: u32 = 80;
-/// Requests a second of all customers.
+/// How many clients there are; together they send [`RATE`].
+const CLIENTS: u32 = 80;
+/// Requests a second of all clients.
 const RATE: u32 = 400;
-/// A customer gives up after this long, and calls it an error.
+/// A client gives up after this long, and calls it an error.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the customers saw.
+/// What the clients saw.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     /// Requests sent.
@@ -36,28 +37,30 @@ pub(crate) struct Seen {
     pub(crate) errors: AtomicU64,
 }
 
-/// Sends requests to `proxy` until dropped.
-pub(crate) async fn customers(proxy: SocketAddr, seen: Arc<Seen>) {
-    let mut customers = JoinSet::new();
-    for number in 0..CUSTOMERS {
-        customers.spawn(customer(number, proxy, Arc::clone(&seen)));
+/// Sends requests to `proxy` until told to stop, and lets the last answers come in.
+pub(crate) async fn clients(proxy: SocketAddr, seen: Arc<Seen>, stop: watch::Receiver<bool>) {
+    let mut clients = JoinSet::new();
+    for number in 0..CLIENTS {
+        clients.spawn(client(number, proxy, Arc::clone(&seen), stop.clone()));
     }
-    while customers.join_next().await.is_some() {}
+    while clients.join_next().await.is_some() {}
 }
 
-#[expect(clippy::infinite_loop, reason = "its set ends it")]
-async fn customer(number: u32, proxy: SocketAddr, seen: Arc<Seen>) {
-    let period = Duration::from_secs(1) * CUSTOMERS / RATE;
-    let mut ticks = interval_at(Instant::now() + period * number / CUSTOMERS, period);
-    // A slow answer makes a customer wait, not hurry afterwards.
+async fn client(number: u32, proxy: SocketAddr, seen: Arc<Seen>, mut stop: watch::Receiver<bool>) {
+    let period = Duration::from_secs(1) * CLIENTS / RATE;
+    let mut ticks = interval_at(Instant::now() + period * number / CLIENTS, period);
+    // A slow answer makes a client wait, not hurry afterwards.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut visit = Visit {
-        agent: format!("customer/{number}"),
+        agent: format!("client/{number}"),
         connection: None,
         cookie: None,
     };
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => (),
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
         seen.requests.fetch_add(1, Ordering::Relaxed);
         let good = matches!(
             timeout(PATIENCE, visit.request(proxy)).await,
@@ -70,7 +73,7 @@ async fn customer(number: u32, proxy: SocketAddr, seen: Arc<Seen>) {
     }
 }
 
-/// What one customer carries from request to request.
+/// What one client carries from request to request.
 struct Visit {
     agent: String,
     connection: Option<SendRequest<Empty<Bytes>>>,

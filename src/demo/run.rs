@@ -9,7 +9,10 @@ use std::{
 };
 
 use tokio::{
-    sync::broadcast::{Receiver, error::RecvError},
+    sync::{
+        broadcast::{Receiver, error::RecvError},
+        watch,
+    },
     time::{MissedTickBehavior, interval},
 };
 
@@ -20,7 +23,7 @@ use crate::{
     cutover::{Actor, Change, Command, Entry},
     demo::{
         Scenario, Summary,
-        client::{Seen, customers},
+        client::{Seen, clients},
         environment::{Behaviour, Environment},
     },
     units::{Side, Timestamp},
@@ -93,10 +96,13 @@ async fn play(options: Options, out: &mut dyn Write) -> Result<Summary, DemoErro
     };
     story.introduce(&running)?;
     let seen = Arc::new(Seen::default());
-    let customers = tokio::spawn(customers(running.listeners[0], Arc::clone(&seen)));
+    let (stop, stopped) = watch::channel(false);
+    let clients = tokio::spawn(clients(running.listeners[0], Arc::clone(&seen), stopped));
     let told = story.tell(&running).await;
-    customers.abort();
-    let status = Status::clone(&running.control.status());
+    stop.send_replace(true);
+    // A panic of the clients has already been printed by its hook.
+    drop(clients.await);
+    let status = last_status(&running, seen.requests.load(Ordering::Relaxed)).await;
     running.stop(std::future::pending()).await;
     told?;
     let summary = Summary {
@@ -109,6 +115,22 @@ async fn play(options: Options, out: &mut dyn Write) -> Result<Summary, DemoErro
     };
     writeln!(story.out, "\n{summary}")?;
     Ok(summary)
+}
+
+/// The status once every request of the clients is counted. What a client gave up on never is, so that the wait has
+/// an end.
+async fn last_status(running: &Running, requests: u64) -> Status {
+    const LIMIT: Duration = Duration::from_secs(1);
+    let counted = |it: &Status| it.sides.old.requests + it.sides.new.requests >= requests;
+    let started = clock::now();
+    let mut ticks = interval(Duration::from_millis(20));
+    loop {
+        ticks.tick().await;
+        let status = running.control.status();
+        if counted(&status) || clock::now() - started > LIMIT {
+            return Status::clone(&status);
+        }
+    }
 }
 
 /// The demo's plan, in the words that a user would write.

@@ -13,9 +13,9 @@ use crate::{
 pub struct Summary {
     /// The scenario.
     pub scenario: Scenario,
-    /// Requests that the customers sent.
+    /// Requests that the clients sent.
     pub requests: u64,
-    /// Errors that the customers saw.
+    /// Errors that the clients saw.
     pub errors: u64,
     /// When the new side was broken.
     pub fault_at: Option<Timestamp>,
@@ -89,7 +89,7 @@ impl fmt::Display for Summary {
         }
         writeln!(
             f,
-            "  customers         {} requests, {} errors seen ({:.2} %)",
+            "  clients           {} requests, {} errors seen ({:.2} %)",
             self.requests,
             self.errors,
             percent(self.errors, self.requests)

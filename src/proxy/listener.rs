@@ -29,6 +29,7 @@ pub(crate) fn bind(listeners: &[ListenerPlan], workers: usize) -> Result<Bound, 
     };
     for listener in listeners {
         let mut address = listener.address;
+        claim(address).map_err(|source| StartError::Bind { address, source })?;
         for sockets in &mut bound.by_worker {
             let found = listen(address).and_then(|socket| {
                 address = socket.local_addr()?;
@@ -39,6 +40,19 @@ pub(crate) fn bind(listeners: &[ListenerPlan], workers: usize) -> Result<Bound, 
         bound.addresses.push(address);
     }
     Ok(bound)
+}
+
+/// Fails if anybody listens there already. Our own sockets share their address, and the kernel would let another
+/// instance of this program, forgotten or started twice, take a part of the connections without a word.
+fn claim(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // Connections that linger from an earlier run are nobody.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -53,4 +67,27 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_somebody_else_shares_is_in_use() {
+        let plan = |address| ListenerPlan {
+            address,
+            certificates: Vec::new(),
+        };
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let first = bind(&[plan(any)], 2).unwrap();
+        let taken = first.addresses[0];
+        let second = bind(&[plan(taken)], 2).unwrap_err();
+        assert!(
+            matches!(&second, StartError::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse),
+            "{second:?}"
+        );
+        drop(first);
+        assert!(bind(&[plan(taken)], 2).is_ok());
+    }
 }

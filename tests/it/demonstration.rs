@@ -49,7 +49,7 @@ fn slowness_is_rolled_back() {
 }
 
 #[test]
-fn death_is_rolled_back_and_no_customer_notices() {
+fn death_is_rolled_back_and_no_client_notices() {
     let text = demo("dead");
     is_rolled_back_by(&text, "unreachable");
     assert!(text.contains(" 0 errors seen"), "{text}");

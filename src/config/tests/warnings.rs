@@ -1,7 +1,9 @@
 //! What is warned of.
 
+use std::path::Path;
+
 use super::with;
-use crate::config::from_urls;
+use crate::config::{from_urls, parse};
 
 /// Nothing to warn of.
 const QUIET: &str = r#"[split]
@@ -43,6 +45,26 @@ fn defaults_that_have_consequences_are_named() {
         "{}",
         warnings[1]
     );
+}
+
+#[test]
+fn a_proxy_in_front_of_itself_is_named() {
+    let check = |old: &str, listener: &str, loops: bool| {
+        let text = format!(
+            "{QUIET}[old]\nendpoints = [\"http://{old}\"]\n[new]\nendpoints = [\"http://10.0.0.9\"]\n\
+             [[listener]]\naddress = \"{listener}\"\n"
+        );
+        let loaded = parse(&text, Path::new("test.toml"), Path::new("/")).unwrap();
+        let warned = loaded
+            .warnings
+            .iter()
+            .any(|it| it.text.contains("in circles"));
+        assert_eq!(warned, loops, "{old} behind {listener}");
+    };
+    check("127.0.0.1:8080", "127.0.0.1:8080", true);
+    check("localhost:8080", "0.0.0.0:8080", true);
+    check("10.0.0.7:8080", "0.0.0.0:8080", false);
+    check("127.0.0.1:8081", "127.0.0.1:8080", false);
 }
 
 #[test]

@@ -53,6 +53,10 @@ pub fn strip_request(headers: &mut HeaderMap) -> RequestHop {
 /// Strips a response and returns the protocol that its `Upgrade` names, which means something in a 101 only.
 pub fn strip_response(headers: &mut HeaderMap) -> Option<UpgradeProtocol> {
     let upgrade = upgrade_of(headers);
+    // RFC 9112 section 6.3: where both are there the body ended by its chunks, and the length is not to be passed on.
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
     strip(headers);
     upgrade
 }
@@ -160,6 +164,16 @@ mod tests {
             "x-forwarded-proto",
         ];
         check(&abuse, &kept);
+    }
+
+    #[test]
+    fn a_length_beside_chunks_is_not_passed_on() {
+        let mut both = headers(&[("content-length", "5"), ("transfer-encoding", "chunked")]);
+        strip_response(&mut both);
+        assert!(both.is_empty(), "{both:?}");
+        let mut alone = headers(&[("content-length", "5")]);
+        strip_response(&mut alone);
+        assert_eq!(alone.len(), 1);
     }
 
     #[test]
