@@ -35,7 +35,7 @@ pub(crate) enum Wait {
     Head,
     /// A piece of the request's body, from the client.
     Body,
-    /// An endpoint that shall take a piece of the request's body.
+    /// An endpoint that shall take a piece of the request's body, or react to the last one.
     Upload,
     /// The response head, from an endpoint.
     Reply,
@@ -72,6 +72,8 @@ struct Place {
     /// The turn at which it passes.
     at: Option<u64>,
     has_passed: bool,
+    /// Passed for good: no further wait undoes it.
+    is_expired: bool,
     waker: Option<Waker>,
 }
 
@@ -102,6 +104,7 @@ impl Wheel {
             wait: Wait::Nothing,
             at: None,
             has_passed: false,
+            is_expired: false,
             waker: None,
         });
         Deadline {
@@ -153,9 +156,12 @@ impl Deadline {
         self.wait(self.waits_for());
     }
 
-    /// Lets it pass now, whatever its limit.
+    /// Lets it pass now and for good, whatever its limit and whatever still moves.
     pub(crate) fn expire(&self) {
-        self.wheel.0.places.borrow_mut()[self.key].pass();
+        let mut places = self.wheel.0.places.borrow_mut();
+        let place = &mut places[self.key];
+        place.is_expired = true;
+        place.wake();
     }
 
     /// What it waits for.
@@ -163,11 +169,11 @@ impl Deadline {
         self.wheel.0.places.borrow()[self.key].wait
     }
 
-    /// Ready once it has passed, until the next wait. Only the last task to poll is woken.
+    /// Ready once it has passed, until the next wait, or once it was expired. Only the last task to poll is woken.
     pub(crate) fn poll_passed(&self, cx: &Context<'_>) -> Poll<Wait> {
         let mut places = self.wheel.0.places.borrow_mut();
         let place = &mut places[self.key];
-        if place.has_passed {
+        if place.has_passed || place.is_expired {
             return Poll::Ready(place.wait);
         }
         let is_known = place
@@ -244,4 +250,42 @@ const PART_OF_A_TURN: Duration = Duration::from_millis(99);
 /// Whole turns in `span`.
 fn turns_in(span: Duration) -> u64 {
     u64::try_from(span.as_millis() / TURN.as_millis()).unwrap_or(u64::MAX / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    fn timeouts() -> Timeouts {
+        let span = Duration::from_secs(1);
+        Timeouts {
+            tls_handshake: span,
+            request_head: span,
+            body_idle: span,
+            client_idle: span,
+            connect: span,
+            response_head: span,
+            upstream_idle: span,
+            tunnel_idle: span,
+            drain: span,
+        }
+    }
+
+    #[test]
+    fn a_wait_that_passed_is_undone_by_the_next_and_an_expiry_by_nothing() {
+        let start = clock::now();
+        let wheel = Wheel::new(timeouts(), start);
+        let deadline = wheel.place();
+        let cx = Context::from_waker(Waker::noop());
+        deadline.wait(Wait::Tunnel);
+        assert_eq!(deadline.poll_passed(&cx), Poll::Pending);
+        wheel.turn(start + Duration::from_secs(2));
+        assert_eq!(deadline.poll_passed(&cx), Poll::Ready(Wait::Tunnel));
+        deadline.touch();
+        assert_eq!(deadline.poll_passed(&cx), Poll::Pending);
+        deadline.expire();
+        deadline.touch();
+        assert_eq!(deadline.poll_passed(&cx), Poll::Ready(Wait::Tunnel));
+    }
 }
