@@ -79,7 +79,7 @@ impl Body for Upload {
             }
             Poll::Ready(Some(Ok(frame))) => {
                 exchange.upload_passed(length(&frame));
-                if source.incoming.is_end_stream() {
+                if is_complete(&source.incoming) {
                     exchange.upload_ended();
                 }
                 Poll::Ready(Some(Ok(frame)))
@@ -146,11 +146,19 @@ impl ReplyBody {
             relayed.end();
             return Self::empty();
         }
+        if relayed.is_complete() {
+            relayed.end();
+        }
         Self(Kind::Relayed(Box::new(relayed)))
     }
 }
 
 impl Relayed {
+    /// Whether nothing that is still to come can change the outcome: a gRPC status in the trailers can.
+    fn is_complete(&self) -> bool {
+        self.body.is_end_stream() || (!self.is_grpc && is_complete(&self.body))
+    }
+
     fn end(&self) {
         self.hold.finish(self.class);
         self.hold.leave_reader();
@@ -188,7 +196,7 @@ impl Body for ReplyBody {
                 if let Some(trailers) = frame.trailers_ref() {
                     relayed.trailers(trailers);
                 }
-                if relayed.body.is_end_stream() {
+                if relayed.is_complete() {
                     relayed.end();
                 }
                 Poll::Ready(Some(Ok(frame)))
@@ -218,6 +226,12 @@ impl Body for ReplyBody {
             Kind::Relayed(relayed) => relayed.body.size_hint(),
         }
     }
+}
+
+/// Whether the last byte has passed. Over HTTP/2 the end itself may come later, in a frame of its own, and a writer of
+/// HTTP/1 that knows the length does not ask for it any more.
+pub(crate) fn is_complete(body: &impl Body) -> bool {
+    body.is_end_stream() || body.size_hint().exact() == Some(0)
 }
 
 fn length(frame: &Frame<Bytes>) -> u64 {

@@ -24,6 +24,7 @@ use crate::{
 pub(crate) struct Exchange {
     worker: Rc<Worker>,
     deadline: Rc<Deadline>,
+    talk: Talk,
     ticket: RefCell<Option<Ticket>>,
     send: Cell<Send>,
     upload: Cell<UploadState>,
@@ -32,6 +33,17 @@ pub(crate) struct Exchange {
     status: Cell<Option<StatusCode>>,
     bytes_up: Cell<u64>,
     bytes_down: Cell<u64>,
+}
+
+/// Whose turn it is while both bodies are open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Talk {
+    /// The client says all it has to say, and is answered then.
+    InTurn,
+    /// Both say something whenever they like, as in gRPC: a client without a piece ready may be waiting for an answer to
+    /// the ones before. If nothing moves either way for the time that a body may pause, that is the endpoint's fault,
+    /// once the client has said something.
+    AtOnce,
 }
 
 /// How far the request's body is.
@@ -67,10 +79,12 @@ impl Exchange {
         deadline: Rc<Deadline>,
         ticket: Ticket,
         upload: UploadState,
+        talk: Talk,
     ) -> Self {
         Self {
             worker,
             deadline,
+            talk,
             ticket: RefCell::new(Some(ticket)),
             send: Cell::new(Send::No),
             upload: Cell::new(upload),
@@ -97,7 +111,13 @@ impl Exchange {
 
     /// The table changed before anything was sent.
     pub(crate) fn reassign(&self, assignment: Assignment) {
-        self.with_ticket(|it| it.reassign(assignment));
+        let now = self.worker.now();
+        self.with_ticket(|it| it.reassign(assignment, now));
+    }
+
+    /// An endpoint of the assigned side gave no connection.
+    pub(crate) fn not_reached(&self, endpoint: u16) {
+        self.with_ticket(|it| it.not_reached(endpoint));
     }
 
     /// An endpoint of the assigned side is to get the request.
@@ -152,7 +172,13 @@ impl Exchange {
 
     /// The endpoint takes the request's body, and the client has no piece ready.
     pub(crate) fn upload_awaits_client(&self) {
+        if self.upload.get() == UploadState::Ended {
+            return; // Only the sign of its end is to come.
+        }
         self.upload_begins();
+        if self.talk == Talk::AtOnce && self.bytes_up.get() > 0 {
+            return; // The wait for the endpoint goes on that began with the last piece.
+        }
         if self.reply.get() == ReplyState::Awaited && self.deadline.waits_for() != Wait::Body {
             self.deadline.wait(Wait::Body);
         }
@@ -160,6 +186,9 @@ impl Exchange {
 
     /// A piece of the request's body is on its way.
     pub(crate) fn upload_passed(&self, bytes: u64) {
+        if self.upload.get() == UploadState::Ended {
+            return; // Trailers, after the last byte.
+        }
         self.upload_begins();
         self.bytes_up.set(self.bytes_up.get() + bytes);
         let now = self.worker.now();

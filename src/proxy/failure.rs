@@ -11,6 +11,7 @@ use crate::{
         body::ReplyBody,
         upstream::{BreakKind, ConnectError},
     },
+    units::Side,
 };
 
 /// The header that names the reason.
@@ -23,10 +24,10 @@ pub(crate) enum Failure {
     Connect,
     /// No endpoint of the side is in choice.
     NoEndpoint,
-    /// All connections to the endpoint are in use.
-    Overload,
-    /// An upgrade for a side that speaks HTTP/2 only.
-    NoHttp1,
+    /// All connections to the endpoint of this side are in use.
+    Overload(Side),
+    /// An upgrade for this side, which speaks HTTP/2 only.
+    NoHttp1(Side),
     /// The endpoint broke the connection.
     Reset,
     /// The endpoint broke the protocol.
@@ -42,19 +43,25 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) const fn status(self) -> StatusCode {
         match self {
-            Self::Connect | Self::NoHttp1 | Self::Reset | Self::Protocol => StatusCode::BAD_GATEWAY,
-            Self::NoEndpoint | Self::Overload => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Connect | Self::NoHttp1(_) | Self::Reset | Self::Protocol => {
+                StatusCode::BAD_GATEWAY
+            }
+            Self::NoEndpoint | Self::Overload(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Body => StatusCode::BAD_REQUEST,
         }
     }
 
-    /// What it is counted as.
+    /// What it is counted as. A new that has no connection left, or cannot carry an upgrade, does not do what old does,
+    /// and that is its failure; for old, both are limits of ours.
     pub(crate) const fn class(self) -> Class {
         match self {
-            Self::Connect | Self::NoEndpoint => Class::Connect,
-            Self::Overload | Self::NoHttp1 => Class::Proxy,
+            Self::Connect
+            | Self::NoEndpoint
+            | Self::Overload(Side::New)
+            | Self::NoHttp1(Side::New) => Class::Connect,
+            Self::Overload(Side::Old) | Self::NoHttp1(Side::Old) => Class::Proxy,
             Self::Reset | Self::Protocol => Class::Reset,
             Self::Timeout => Class::Timeout,
             Self::BodyTimeout | Self::Body => Class::ClientAbort,
@@ -65,8 +72,8 @@ impl Failure {
         match self {
             Self::Connect => "connect",
             Self::NoEndpoint => "no_endpoint",
-            Self::Overload => "overload",
-            Self::NoHttp1 => "no_http1",
+            Self::Overload(_) => "overload",
+            Self::NoHttp1(_) => "no_http1",
             Self::Reset => "reset",
             Self::Protocol => "protocol",
             Self::Timeout => "timeout",
@@ -79,8 +86,10 @@ impl Failure {
         match self {
             Self::Connect => "The environment cannot be reached.\n",
             Self::NoEndpoint => "No endpoint of the environment is healthy.\n",
-            Self::Overload => "All connections to the environment are in use.\n",
-            Self::NoHttp1 => "The environment does not speak HTTP/1.1, which an upgrade needs.\n",
+            Self::Overload(_) => "All connections to the environment are in use.\n",
+            Self::NoHttp1(_) => {
+                "The environment does not speak HTTP/1.1, which an upgrade needs.\n"
+            }
             Self::Reset => "The environment broke the connection.\n",
             Self::Protocol => "The environment broke the protocol.\n",
             Self::Timeout => "The environment took too long.\n",
@@ -99,8 +108,8 @@ impl From<&ConnectError> for Failure {
     fn from(error: &ConnectError) -> Self {
         match error {
             ConnectError::NoEndpoint(_) => Self::NoEndpoint,
-            ConnectError::NoHttp1(_) => Self::NoHttp1,
-            ConnectError::PoolFull(_) => Self::Overload,
+            ConnectError::NoHttp1(side) => Self::NoHttp1(*side),
+            ConnectError::PoolFull(endpoint) => Self::Overload(endpoint.side),
             ConnectError::Failed { .. } => Self::Connect,
         }
     }

@@ -25,7 +25,7 @@ use crate::{
         upstream::{BreakKind, ConnectError, Lease, SendError, UpstreamBody, Want},
         wheel::Wait,
     },
-    split::{Assignment, Cause},
+    split::{Assignment, Cause, Intent},
     units::Side,
 };
 
@@ -110,9 +110,12 @@ impl Journey {
         }
         let assignment = self.intake.assign(reader.table());
         if self.sends > 0 {
+            if assignment.side == self.side {
+                return true;
+            }
             // What new failed at stays new's, though it may not be tried again there.
-            let failure = self.last.unwrap_or(Failure::Reset);
-            return assignment.side == self.side || !self.fail_over(failure);
+            self.let_old_answer(self.last.unwrap_or(Failure::Reset));
+            return false;
         }
         hold.reassign(assignment);
         self.assignment = assignment;
@@ -125,10 +128,15 @@ impl Journey {
     }
 
     /// The side gave no connection: old takes new's place, or that is the end.
-    fn not_reached(&mut self, error: &ConnectError) -> Result<(), Failure> {
+    fn not_reached(&mut self, hold: &Hold, error: &ConnectError) -> Result<(), Failure> {
         let failure = Failure::from(error);
         tracing::debug!(%error, side = self.side.as_str(), "no connection for a request");
-        if error.is_unreachable() && self.fail_over(failure) {
+        if let Some(endpoint) = error.endpoint()
+            && self.failed_over.is_none()
+        {
+            hold.not_reached(endpoint.index);
+        }
+        if self.fail_over(failure) {
             return Ok(());
         }
         Err(failure)
@@ -159,18 +167,26 @@ impl Journey {
     }
 
     /// Lets old answer in new's place, if the request may go there: it still is here, so nothing of it was sent or it is
-    /// safe to repeat. A tester who forced new wants new's answer, and gets it.
+    /// safe to repeat. A tester who forced new wants new's answer, and gets it. What a rule sends to new and may change
+    /// something there must not change it in old's data instead.
     fn fail_over(&mut self, failure: Failure) -> bool {
-        let may = self.side == Side::New
-            && self.assignment.cause != Cause::Forced
-            && self.luggage.is_some();
+        let may_leave_new = match self.assignment.cause {
+            Cause::Weighted => true,
+            Cause::Pinned | Cause::Writes => self.intake.intent == Intent::Read,
+            Cause::Forced => false,
+        };
+        let may = self.side == Side::New && may_leave_new && self.luggage.is_some();
         if may {
-            self.side = Side::Old;
-            self.failed_over = Some(failure.class());
-            self.avoid = None;
-            self.unsent = 0;
+            self.let_old_answer(failure);
         }
         may
+    }
+
+    fn let_old_answer(&mut self, failure: Failure) {
+        self.side = Side::Old;
+        self.failed_over = Some(failure.class());
+        self.avoid = None;
+        self.unsent = 0;
     }
 
     /// Packs the request for a connection, and keeps a copy if it may be sent once more after this.
@@ -223,7 +239,7 @@ pub(crate) async fn forward(hold: &Hold, journey: &mut Journey) -> Result<Answer
         let lease = match upstreams.lease(journey.side, want, journey.avoid).await {
             Ok(lease) => lease,
             Err(error) => {
-                journey.not_reached(&error)?;
+                journey.not_reached(hold, &error)?;
                 continue;
             }
         };

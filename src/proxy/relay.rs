@@ -3,15 +3,14 @@
 use std::rc::Rc;
 
 use http::{Request, Response};
-use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::{
     measure::Rejection,
     proxy::{
-        body::{ReplyBody, Upload},
+        body::{ReplyBody, Upload, is_complete, is_grpc},
         connection::Connection,
-        exchange::{Exchange, Hold, UploadState},
+        exchange::{Exchange, Hold, Talk, UploadState},
         failure::{self, Failure},
         forward::{self, Journey, Luggage},
         head::Turn,
@@ -49,10 +48,15 @@ pub(crate) async fn relay(visit: Visit, request: Request<Incoming>) -> Response<
         Ok(it) => it,
         Err(reason) => return refuse(&visit, reason),
     };
-    let upload = if incoming.is_end_stream() {
+    let upload = if is_complete(&incoming) {
         UploadState::Ended
     } else {
         UploadState::Waiting
+    };
+    let talk = if is_grpc(&head.headers) {
+        Talk::AtOnce
+    } else {
+        Talk::InTurn
     };
     let ticket = worker.recorder.begin(assignment, intake.route, now);
     let exchange = Exchange::new(
@@ -60,6 +64,7 @@ pub(crate) async fn relay(visit: Visit, request: Request<Incoming>) -> Response<
         Rc::clone(&visit.deadline),
         ticket,
         upload,
+        talk,
     );
     let hold = Hold::new(Rc::new(exchange));
     let body = match upload {

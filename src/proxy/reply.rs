@@ -7,7 +7,7 @@ use crate::{
     plan::Sticky,
     proxy::{
         body::{Relayed, ReplyBody, is_grpc, status_class},
-        exchange::Hold,
+        exchange::{Hold, UploadState},
         failure::Failure,
         forward::{Answer, Journey},
         head::{
@@ -47,6 +47,10 @@ fn pass_on(context: Context, answer: Answer) -> Response<ReplyBody> {
     } = context;
     let (mut head, body) = answer.response.into_parts();
     hold.head(head.status);
+    if hold.upload() != UploadState::Ended {
+        // Answered early. Should the connection close now, the client is let finish first, or it may lose the answer.
+        visit.connection.leaves_unread.set(true);
+    }
     let is_grpc = is_grpc(&head.headers);
     let class = classify(&head, is_grpc);
     rewrite(&mut head, &hold, &journey, answer.endpoint.side);

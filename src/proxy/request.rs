@@ -31,7 +31,8 @@ pub(crate) struct Intake {
     pub(crate) route: RouteId,
     /// What the client is recognised by.
     pub(crate) identity: Identity,
-    intent: Intent,
+    /// Whether it may change something.
+    pub(crate) intent: Intent,
     forced: Option<Side>,
     draw: Draw,
 }

@@ -198,6 +198,45 @@ fn a_time_out_counts_as_the_latency_that_was_waited() {
 }
 
 #[test]
+fn a_wait_that_the_client_gave_up_counts_unless_it_was_short() {
+    let recorder = recorder();
+    for end in [3_000, 100, 99] {
+        let hung = recorder.begin(to_new(), RouteId(0), at(0));
+        hung.finish(outcome(Class::ClientAbort), at(end));
+    }
+    let mut answered = recorder.begin(to_new(), RouteId(0), at(0));
+    answered.head(at(10));
+    answered.finish(outcome(Class::ClientAbort), at(4_000));
+    let mut uploading = recorder.begin(to_new(), RouteId(0), at(0));
+    uploading.body_started();
+    uploading.finish(outcome(Class::ClientAbort), at(5_000));
+    let latencies: Vec<_> = heads(&take(&recorder, 6_000))
+        .iter()
+        .map(|it| it.latency)
+        .collect();
+    assert_eq!(latencies, [millis(3_000), millis(100), millis(10)]);
+}
+
+#[test]
+fn a_wait_for_one_side_is_no_latency_of_the_other() {
+    let recorder = recorder();
+    let mut moved = recorder.begin(to_new(), RouteId(0), at(0));
+    moved.reassign(assignment(Side::Old, Cause::Weighted, 6), at(2_000));
+    let waiting = take(&recorder, 2_050).waiting;
+    assert!(waiting.new.is_empty());
+    assert_eq!(waiting.old[0].age, millis(50));
+    moved.head(at(2_100));
+    let mut stayed = recorder.begin(to_new(), RouteId(0), at(0));
+    stayed.reassign(assignment(Side::New, Cause::Weighted, 6), at(2_000));
+    stayed.head(at(2_200));
+    let latencies: Vec<_> = heads(&take(&recorder, 3_000))
+        .iter()
+        .map(|it| it.latency)
+        .collect();
+    assert_eq!(latencies, [millis(100), millis(2_200)]);
+}
+
+#[test]
 fn a_failover_is_in_flight_at_the_other_side_and_owned_by_its_own() {
     let recorder = recorder();
     let mut ticket = recorder.begin(to_new(), RouteId(0), at(0));
@@ -333,7 +372,9 @@ proptest! {
             match happening {
                 Happening::Choose(endpoint) => ticket.choose(endpoint),
                 Happening::FailOver(endpoint) => ticket.fail_over(endpoint),
-                Happening::Reassign(side) => ticket.reassign(assignment(side, Cause::Weighted, 6)),
+                Happening::Reassign(side) => {
+                    ticket.reassign(assignment(side, Cause::Weighted, 6), at(now));
+                }
                 Happening::Head => ticket.head(at(now)),
                 Happening::BodyStarted => ticket.body_started(),
                 Happening::BodySent => ticket.body_sent(at(now)),

@@ -1,6 +1,6 @@
 //! One request from its assignment to its outcome.
 
-use std::mem;
+use std::{mem, time::Duration};
 
 use crate::{
     measure::{Class, Finished, Head, Measurement, recorder::Recorder},
@@ -8,6 +8,9 @@ use crate::{
     split::Assignment,
     units::{Side, Timestamp},
 };
+
+/// The shortest wait that counts as a latency though the client ended it.
+const ABORTED_WAIT_MIN: Duration = Duration::from_millis(100);
 
 /// One request from its assignment to its outcome.
 ///
@@ -95,9 +98,14 @@ impl Ticket {
     }
 
     /// Takes over a new assignment, made because the first one's generation was no longer in force before
-    /// anything was sent.
-    pub fn reassign(&mut self, assignment: Assignment) {
+    /// anything was sent. What the request waited for the one side is not the other side's latency.
+    pub fn reassign(&mut self, assignment: Assignment, now: Timestamp) {
         let mut inner = self.recorder.0.borrow_mut();
+        if assignment.side != self.assignment.side {
+            self.waiting_since = now;
+            let waiting_since = &mut inner.in_flight[self.key].waiting_since;
+            *waiting_since = waiting_since.map(|_| now);
+        }
         inner.leave(&mut self.occupied);
         inner.in_flight_count[self.assignment.side] -= 1;
         inner.in_flight_count[assignment.side] += 1;
@@ -110,6 +118,12 @@ impl Ticket {
     pub fn choose(&mut self, endpoint: u16) {
         self.tried = Some(endpoint);
         self.occupy(self.assignment.side, endpoint);
+    }
+
+    /// Notes the endpoint of the assigned side that gave no connection: what comes of the request is booked there, though
+    /// the request never was in flight at it.
+    pub const fn not_reached(&mut self, endpoint: u16) {
+        self.tried = Some(endpoint);
     }
 
     /// The other side answers in place of the assigned one, which owns the outcome all the same: the request is in
@@ -171,11 +185,21 @@ impl Ticket {
 
     /// The request ended. A time-out while it waited for a head counts as a latency of that wait, so that a
     /// slow request does not become a fast one by being given up.
+    ///
+    /// So does a client that gives up while it waits, from a tenth of a second on: else a side that hangs would show
+    /// nothing but its fast answers where clients are less patient than the time-out. The latency would have been at
+    /// least that long, so this can make a side look faster than it is, never slower, and no faster than the wait was.
+    /// A shorter wait says more about the client than about the side, and is left out.
     pub fn finish(mut self, outcome: Outcome, now: Timestamp) {
         let waits = self.recorder.0.borrow().in_flight[self.key]
             .waiting_since
             .is_some();
-        if waits && outcome.class == Class::Timeout {
+        let counts = match outcome.class {
+            Class::Timeout => true,
+            Class::ClientAbort => now.since(self.waiting_since) >= ABORTED_WAIT_MIN,
+            _ => false,
+        };
+        if waits && counts {
             self.head(now);
         }
         let finished = self.finished(outcome, now);

@@ -7,7 +7,7 @@ use crate::measure::Class;
 /// The status codes that blame the server: unknown, deadline exceeded, internal, unavailable.
 const SERVER_FAULTS: [&str; 4] = ["2", "4", "13", "14"];
 
-/// Whether a response's head says that gRPC follows.
+/// Whether a head says that gRPC follows.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     kind.is_some_and(|it| it.starts_with(b"application/grpc"))

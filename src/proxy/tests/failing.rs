@@ -2,16 +2,17 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
     measure::Class,
-    plan::{Limit, Reading, Trigger},
+    plan::{Limit, Reading, Trigger, Writes},
     proxy::tests::{
         endpoint::{Scripted, http},
         rig::{Rig, force, nobody, sides},
         talk::Talk,
     },
+    split::Cause,
     units::{PerSide, Side, Weight},
 };
 
@@ -73,6 +74,7 @@ async fn nobody_answers_for_old() {
     assert_eq!(outcome.class, Class::Connect);
     assert_eq!(outcome.side(), Side::Old);
     assert_eq!(outcome.attempts, 0);
+    assert_eq!(outcome.endpoint, Some(0));
     assert!(!outcome.is_failover);
 }
 
@@ -271,28 +273,70 @@ async fn a_body_that_breaks_off_breaks_off_for_the_client() {
     assert_eq!(outcome.bytes_down, 4);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_endpoint_is_our_own_limit() {
-    let new = Scripted::start(|_, mut client| async move {
+/// A data plane whose one endpoint of either side has room for one request, and that one taken by a request to `side`.
+async fn full(side: Side) -> (Rig, Talk<TcpStream>) {
+    let hanging = Scripted::start(|_, mut client| async move {
         client.until("\r\n\r\n").await;
         client.rest().await;
     })
     .await;
-    let endpoints = sides(http("old").await, new.address);
-    let mut rig = Rig::start(endpoints, Weight::FULL, |plan| {
+    let good = http("good").await;
+    let (endpoints, weight) = match side {
+        Side::Old => (sides(hanging.address, good), Weight::NONE),
+        Side::New => (sides(good, hanging.address), Weight::FULL),
+    };
+    let mut rig = Rig::start(endpoints, weight, |plan| {
         plan.limits.connections_per_endpoint = 1;
         plan.timeouts.connect = Duration::from_millis(200);
     });
     let mut first = Talk::to(rig.address()).await;
     first.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     rig.until("the first in flight", |it| {
-        it.last.as_ref().is_some_and(|it| it.in_flight.new == 1)
+        it.last.as_ref().is_some_and(|it| it.in_flight[side] == 1)
     })
     .await;
+    (rig, first)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_endpoint_of_old_is_our_own_limit() {
+    let (mut rig, _first) = full(Side::Old).await;
     let mut second = Talk::to(rig.address()).await;
     let said = second.get("/").await;
     assert_eq!(said.status(), 503);
     assert_eq!(said.header("x-changeover-error"), Some("overload"));
     rig.until("an outcome", |it| !it.finished.is_empty()).await;
     assert_eq!(rig.finished[0].class, Class::Proxy);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_answers_for_a_new_that_is_full() {
+    let (mut rig, _first) = full(Side::New).await;
+    let mut second = Talk::to(rig.address()).await;
+    let said = second.get("/").await;
+    assert!(said.body.starts_with("[good]"), "{said:?}");
+    rig.until("an outcome", |it| !it.finished.is_empty()).await;
+    let outcome = rig.finished[0];
+    assert_eq!((outcome.side(), outcome.class), (Side::New, Class::Connect));
+    assert_eq!(outcome.endpoint, Some(0));
+    assert!(outcome.is_failover);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_rule_sends_to_new_is_never_written_to_old() {
+    let endpoints = sides(http("old").await, nobody().await);
+    let mut rig = Rig::start(endpoints, Weight::FULL, |plan| {
+        plan.split.writes = Writes::New;
+    });
+    let mut client = Talk::to(rig.address()).await;
+    client
+        .say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nonce")
+        .await;
+    let said = client.response().await;
+    assert_eq!(said.status(), 502);
+    assert_eq!(said.header("x-changeover-error"), Some("connect"));
+    let outcome = rig.outcome().await;
+    assert_eq!((outcome.side(), outcome.class), (Side::New, Class::Connect));
+    assert_eq!(outcome.assignment.cause, Cause::Writes);
+    assert!(!outcome.is_failover);
 }

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Empty, StreamBody, combinators::BoxBody};
 use hyper::{body::Incoming, client::conn::http2::SendRequest, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio_stream::StreamExt as _;
 
 use crate::{
     measure::Class,
@@ -133,6 +134,83 @@ async fn an_endpoint_of_http2_is_spoken_to_in_http2() {
         "{said:?}"
     );
     rig.outcomes(2).await;
+}
+
+/// Some bytes, after which the body stays open without an end.
+fn endless(piece: &'static str) -> Body {
+    let frame = Frame::data(Bytes::from_static(piece.as_bytes()));
+    let frames = tokio_stream::once(Ok::<_, Infallible>(frame)).chain(tokio_stream::pending());
+    StreamBody::new(frames).boxed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_response_is_whole_with_its_last_byte_though_its_end_comes_later() {
+    let old = serving(|socket| async move {
+        let service = service_fn(|_| async {
+            let response = Response::builder().header("content-length", "5");
+            Ok::<_, Infallible>(response.body(endless("words")).unwrap())
+        });
+        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        drop(server.serve_connection(TokioIo::new(socket), service).await);
+    })
+    .await;
+    let mut rig = Rig::start(sides(old, nobody().await), Weight::NONE, |plan| {
+        plan.upstreams.old.endpoints[0].scheme = Scheme::H2c;
+    });
+    let mut client = crate::proxy::tests::talk::Talk::to(rig.address()).await;
+    assert_eq!(client.get("/").await.body, "words");
+    let outcome = rig.outcome().await;
+    assert_eq!(outcome.class, Class::Success);
+    assert_eq!(outcome.bytes_down, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_whole_with_its_last_byte_though_its_end_comes_later() {
+    let old = Scripted::start(|_, mut client| async move {
+        client.until("words").await;
+        client.rest().await;
+    })
+    .await;
+    let mut rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |plan| {
+        plan.timeouts.response_head = Duration::from_millis(200);
+    });
+    let mut client = Client::to(rig.address()).await;
+    let mut upload = request("/", "POST", endless("words"));
+    let length = "5".parse().unwrap();
+    upload.headers_mut().insert("content-length", length);
+    assert_eq!(client.ask(upload).await.status(), 504);
+    assert_eq!(rig.outcome().await.class, Class::Timeout);
+    assert_eq!(rig.heads.len(), 1, "the wait for the response is a latency");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grpc_call_that_hangs_is_blamed_on_the_client_only_if_it_said_nothing() {
+    for (body, status, class) in [
+        (endless("message"), 504, Class::Timeout),
+        (
+            StreamBody::new(tokio_stream::pending()).boxed(),
+            408,
+            Class::ClientAbort,
+        ),
+    ] {
+        let old = serving(|socket| async move {
+            let service =
+                service_fn(|_| std::future::pending::<Result<Response<Body>, Infallible>>());
+            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            drop(server.serve_connection(TokioIo::new(socket), service).await);
+        })
+        .await;
+        let mut rig = Rig::start(sides(old, nobody().await), Weight::NONE, |plan| {
+            plan.upstreams.old.endpoints[0].scheme = Scheme::H2c;
+            plan.timeouts.body_idle = Duration::from_millis(200);
+        });
+        let mut client = Client::to(rig.address()).await;
+        let mut call = request("/Service/Call", "POST", body);
+        let kind = "application/grpc".parse().unwrap();
+        call.headers_mut().insert("content-type", kind);
+        assert_eq!(client.ask(call).await.status(), status);
+        assert_eq!(rig.outcome().await.class, class);
+    }
 }
 
 /// An endpoint that answers with one message and a gRPC status: in the trailers, or in the head alone.

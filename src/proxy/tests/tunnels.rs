@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
 use crate::{
     measure::Class,
+    plan::Scheme,
     proxy::tests::{
         endpoint::{Scripted, http},
-        rig::{Rig, nobody, sides},
+        rig::{PATIENCE, Rig, nobody, sides},
         talk::Talk,
     },
     split::Cause,
@@ -139,4 +144,54 @@ async fn a_rollback_ends_the_tunnels_to_new_and_no_others() {
     assert_eq!(kept.until("\n").await, "you said still here\n");
     let outcomes = rig.outcomes(2).await;
     assert_eq!(outcomes[1].side(), Side::New);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_ends_a_tunnel_in_which_bytes_never_stop() {
+    let new = Scripted::start(|_, mut client| async move {
+        client.until("\r\n\r\n").await;
+        client
+            .say("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nwelcome\n")
+            .await;
+        let mut io = client.into_inner();
+        while io.write_all(&[b'x'; 4096]).await.is_ok() {}
+    })
+    .await;
+    let rig = Rig::start(sides(nobody().await, new.address), Weight::FULL, |_| ());
+    let mut client = enter(&rig, "").await.into_inner();
+    rig.publish(Weight::NONE, true);
+    let reading = async {
+        let mut space = vec![0; 1 << 16];
+        while client.read(&mut space).await.is_ok_and(|it| it > 0) {}
+    };
+    timeout(PATIENCE, reading).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_opens_the_tunnel_that_a_new_of_http2_cannot() {
+    let old = chat().await;
+    let endpoints = sides(old.address, http("new").await);
+    let mut rig = Rig::start(endpoints, Weight::FULL, |plan| {
+        plan.upstreams.new.endpoints[0].scheme = Scheme::H2c;
+    });
+    let mut client = enter(&rig, "").await;
+    client.say("one\n").await;
+    assert_eq!(client.until("\n").await, "you said one\n");
+    let outcome = rig.outcome().await;
+    assert_eq!((outcome.side(), outcome.class), (Side::New, Class::Connect));
+    assert!(outcome.is_failover);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_that_old_cannot_carry_is_our_own_limit() {
+    let endpoints = sides(http("old").await, nobody().await);
+    let mut rig = Rig::start(endpoints, Weight::NONE, |plan| {
+        plan.upstreams.old.endpoints[0].scheme = Scheme::H2c;
+    });
+    let mut client = Talk::to(rig.address()).await;
+    client.say(ASK).await;
+    let said = client.response().await;
+    assert_eq!(said.status(), 502);
+    assert_eq!(said.header("x-changeover-error"), Some("no_http1"));
+    assert_eq!(rig.outcome().await.class, Class::Proxy);
 }

@@ -30,11 +30,20 @@ pub(crate) enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether the side could not be reached, rather than our own limits or plan standing in the way.
+    /// Whether the side could not be reached, rather than our own limits or plan standing in the way: only that counts
+    /// among the connects that failed in a row.
     pub(crate) const fn is_unreachable(&self) -> bool {
         match self {
             Self::NoEndpoint(_) | Self::Failed { .. } => true,
             Self::NoHttp1(_) | Self::PoolFull(_) => false,
+        }
+    }
+
+    /// The endpoint that gave no connection, where it was one.
+    pub(crate) const fn endpoint(&self) -> Option<EndpointId> {
+        match self {
+            Self::PoolFull(endpoint) | Self::Failed { endpoint, .. } => Some(*endpoint),
+            Self::NoEndpoint(_) | Self::NoHttp1(_) => None,
         }
     }
 }

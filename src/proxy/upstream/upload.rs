@@ -57,7 +57,12 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Upload<B> {
         let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
         match &frame {
             None => this.progress.set(Progress::Ended),
-            Some(Ok(frame)) if frame.is_trailers() || this.body.is_end_stream() => {
+            // Whoever knows the length does not ask again after the last byte.
+            Some(Ok(frame))
+                if frame.is_trailers()
+                    || this.body.is_end_stream()
+                    || this.body.size_hint().exact() == Some(0) =>
+            {
                 this.progress.set(Progress::Ended);
             }
             Some(Ok(_)) => (),
