@@ -132,7 +132,7 @@ async fn live(
 ) {
     let mut acceptors = JoinSet::new();
     for (socket, tls) in ports {
-        acceptors.spawn_local(accept::run(Rc::clone(&worker), socket, tls));
+        acceptors.spawn_local(accept::run(Rc::clone(&worker), socket, tls, stop.clone()));
     }
     let mut turns = tokio::time::interval(TURN);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -142,7 +142,7 @@ async fn live(
             told = stop.wait_for(|it| *it == Stop::Drain) => break told.is_ok(),
         }
     };
-    acceptors.shutdown().await;
+    while acceptors.join_next().await.is_some() {}
     if !told {
         return; // The owner is gone without a word: nobody waits for a drain.
     }

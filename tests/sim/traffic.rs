@@ -203,7 +203,7 @@ fn send(
 ) -> Result<Sending, Violation> {
     if request.ticket.assignment().generation != table.generation {
         let again = assign(table, request.asks.facts(table));
-        request.ticket.reassign(again);
+        request.ticket.reassign(again, at);
     }
     let Assignment { side, cause, .. } = request.ticket.assignment();
     if process.state.position.weight == Weight::NONE && side == Side::New && cause != Cause::Forced

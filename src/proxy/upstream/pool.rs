@@ -106,17 +106,20 @@ impl<B> Pool<B> {
     /// A connection, or leave to open one; waits for up to `limit` where neither can be had.
     pub(crate) async fn turn(&self, want: Want, limit: Duration) -> Result<Turn<B>, WaitError> {
         // Those who already wait for a place go first.
-        if (self.waiting.get() == 0 || !self.slots.is_full())
-            && let Some(turn) = self.turn_now(want)
-        {
-            return Ok(turn);
+        let waits_for = Cell::new(WaitError::Full);
+        if self.waiting.get() == 0 || !self.slots.is_full() {
+            match self.turn_now(want) {
+                Ok(turn) => return Ok(turn),
+                Err(reason) => waits_for.set(reason),
+            }
         }
         let queued = Queued::join(&self.waiting);
         let waiting = async {
             loop {
                 self.slots.changed().await;
-                if let Some(turn) = self.turn_now(want) {
-                    return turn;
+                match self.turn_now(want) {
+                    Ok(turn) => return turn,
+                    Err(reason) => waits_for.set(reason),
                 }
             }
         };
@@ -126,11 +129,7 @@ impl<B> Pool<B> {
         if self.waiting.get() > 0 && self.has_room() {
             self.slots.wake_one();
         }
-        match turn {
-            Ok(turn) => Ok(turn),
-            Err(_) if self.slots.is_full() => Err(WaitError::Full),
-            Err(_) => Err(WaitError::Opening),
-        }
+        turn.map_err(|_| waits_for.get())
     }
 
     /// Takes a connection back whose exchange ended cleanly.
@@ -190,15 +189,16 @@ impl<B> Pool<B> {
         ready.count() + unused.count()
     }
 
-    fn turn_now(&self, want: Want) -> Option<Turn<B>> {
+    /// What can be done now, or what is to be waited for.
+    fn turn_now(&self, want: Want) -> Result<Turn<B>, WaitError> {
         if let Some(connection) = self.take(want) {
-            return Some(Turn::Reuse(connection));
+            return Ok(Turn::Reuse(connection));
         }
         let may_share = want == Want::Any && self.protocol.get() != Some(Protocol::Http1);
         if may_share && self.is_opening_shared.get() {
-            return None;
+            return Err(WaitError::Opening);
         }
-        let slot = self.slots.take()?;
+        let slot = self.slots.take().ok_or(WaitError::Full)?;
         let shared = may_share.then(|| {
             self.is_opening_shared.set(true);
             OpeningShared {
@@ -206,7 +206,7 @@ impl<B> Pool<B> {
                 slots: Arc::clone(&self.slots),
             }
         });
-        Some(Turn::Open(Opening { slot, shared }))
+        Ok(Turn::Open(Opening { slot, shared }))
     }
 
     fn take(&self, want: Want) -> Option<Connection<B>> {
