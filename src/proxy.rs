@@ -8,6 +8,7 @@
 
 mod accept;
 mod body;
+mod buffers;
 mod connection;
 mod exchange;
 mod failure;

@@ -35,7 +35,7 @@ pub(crate) async fn run(
     };
     let acceptor = tls.map(TlsAcceptor::from);
     tokio::select! {
-        () = accept(&worker, &listener, acceptor.as_ref()) => (),
+        never = accept(&worker, &listener, acceptor.as_ref()) => never,
         told = stop.wait_for(|it| *it == Stop::Drain) => match told {
             Ok(_) => tracing::debug!("accepting ends"),
             Err(_) => return, // The owner is gone: what runs is cut anyway.
@@ -51,7 +51,7 @@ async fn accept(
     worker: &Rc<Worker>,
     listener: &tokio::net::TcpListener,
     acceptor: Option<&TlsAcceptor>,
-) {
+) -> ! {
     loop {
         while !worker.has_room() {
             worker.room.notified().await;

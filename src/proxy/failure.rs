@@ -1,7 +1,7 @@
 //! Answers of our own: small, typed, and named in `x-changeover-error`. They never repeat what the client sent.
 
 use http::{
-    HeaderName, HeaderValue, Response, StatusCode,
+    HeaderValue, Response, StatusCode,
     header::{CONNECTION, CONTENT_TYPE},
 };
 
@@ -9,13 +9,11 @@ use crate::{
     measure::{Class, Rejection},
     proxy::{
         body::ReplyBody,
+        head::X_CHANGEOVER_ERROR,
         upstream::{BreakKind, ConnectError},
     },
     units::Side,
 };
-
-/// The header that names the reason.
-const ERROR: HeaderName = HeaderName::from_static("x-changeover-error");
 
 /// Why an assigned request gets no answer of an endpoint's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +169,7 @@ fn answer(status: StatusCode, reason: &'static str, text: &'static str) -> Respo
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    headers.insert(ERROR, HeaderValue::from_static(reason));
+    headers.insert(X_CHANGEOVER_ERROR, HeaderValue::from_static(reason));
     response
 }
 
@@ -185,7 +183,9 @@ mod tests {
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let length = format!("content-length: {}", body.len());
         assert!(head.lines().any(|line| line == length), "{length}");
-        assert!(head.contains(Rejection::HeadTimeout.as_str()));
+        let reason = Rejection::HeadTimeout.as_str();
+        let reason = format!("{X_CHANGEOVER_ERROR}: {reason}");
+        assert!(head.lines().any(|line| line == reason), "{reason}");
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
         for reason in Rejection::ALL {
             let response = reject(reason);
             assert!(!response.status().is_success());
-            assert_eq!(response.headers()[ERROR], reason.as_str());
+            assert_eq!(response.headers()[X_CHANGEOVER_ERROR], reason.as_str());
             assert_eq!(response.headers()[CONNECTION], "close");
         }
     }

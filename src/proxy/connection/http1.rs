@@ -15,6 +15,7 @@ use crate::{
     measure::Rejection,
     proxy::{
         body::ReplyBody,
+        buffers::BUFFER_MIN,
         connection::Connection,
         failure::HEAD_TIMEOUT,
         head::{Guard, GuardLimits, GuardState},
@@ -24,9 +25,6 @@ use crate::{
         wire::Wire,
     },
 };
-
-/// The least buffer that hyper takes.
-const BUFFER_MIN: usize = 8192;
 
 /// Bytes that are thrown away after the last answer, so that the client can read it before the connection is reset.
 const UNREAD_MAX: usize = 1 << 20;
@@ -46,6 +44,7 @@ pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire) {
     let limits = &connection.worker.plan.limits;
     let (guard, state) = Guard::new(wire, GuardLimits::from(limits));
     let buffer = limits.head_bytes.max(limits.buffer_bytes).max(BUFFER_MIN);
+    let heads = state.clone();
     let service = service_fn(|request| answer(Rc::clone(&connection), state.clone(), request));
     // What is read ahead counts as the first byte of a head; without any, that is what it waits for.
     connection.deadline.wait(Wait::Request);
@@ -61,8 +60,15 @@ pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire) {
             tracing::debug!(%error, "a client's connection broke");
             Poll::Ready(End::Broken)
         }
-        // A request in work looks at the deadline itself, and just has, if that is its own to answer.
-        Poll::Pending => connection.deadline.poll_passed(cx).map(End::Overdue),
+        Poll::Pending => {
+            let deadline = &connection.deadline;
+            if deadline.waits_for() == Wait::Request && heads.has_partial_head() {
+                // Its beginning came with the request before, so that no first byte will.
+                deadline.wait(Wait::Head);
+            }
+            // A request in work looks at the deadline itself, and just has, if that is its own to answer.
+            deadline.poll_passed(cx).map(End::Overdue)
+        }
     });
     let end = end.await;
     let parts = serving.into_parts();

@@ -18,6 +18,7 @@ use crate::{
     plan::Limits,
     proxy::{
         body::ReplyBody,
+        buffers::window,
         connection::Connection,
         relay::{Visit, relay},
         wheel::{Deadline, Wait},
@@ -81,7 +82,6 @@ pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire) {
 fn builder(streams: Streams, limits: &Limits) -> Builder<Streams> {
     let stream_window = limits.buffer_bytes;
     let connection_window = stream_window.saturating_mul(STREAMS_BUFFERED);
-    let window = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).min(WINDOW_MAX);
     let mut builder = Builder::new(streams);
     builder
         .max_concurrent_streams(limits.streams)
@@ -91,9 +91,6 @@ fn builder(streams: Streams, limits: &Limits) -> Builder<Streams> {
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
     builder
 }
-
-/// The largest window (RFC 9113 section 6.9.1).
-const WINDOW_MAX: u32 = (1 << 31) - 1;
 
 impl Streams {
     fn answer(

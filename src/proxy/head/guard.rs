@@ -30,12 +30,12 @@ use std::{
 use bytes::{Buf, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep},
+    time::{Sleep, sleep},
 };
 
 use framing::{Fault, Framing, Progress};
 use state::Upgrade;
-pub use state::{Activity, GuardState, Turn};
+pub use state::{GuardState, Turn};
 
 use crate::plan::Limits;
 
@@ -114,7 +114,7 @@ impl<IO> Guard<IO> {
 
     /// Guards a connection of which `read` was already read, as to learn its protocol.
     pub fn with_read(io: IO, read: BytesMut, limits: GuardLimits) -> (Self, GuardState) {
-        let state = GuardState::new(Instant::now());
+        let state = GuardState::new();
         let guard = Self {
             io,
             framing: Framing::new(limits),

@@ -18,7 +18,8 @@ use crate::{
 };
 
 const X_CHANGEOVER_SIDE: HeaderName = HeaderName::from_static("x-changeover-side");
-const X_CHANGEOVER_ERROR: HeaderName = HeaderName::from_static("x-changeover-error");
+/// Names the reason of an answer of our own; no endpoint's answer has it.
+pub const X_CHANGEOVER_ERROR: HeaderName = HeaderName::from_static("x-changeover-error");
 
 /// What a response's head is rewritten with.
 #[derive(Clone, Copy, Debug)]

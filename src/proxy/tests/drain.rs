@@ -89,6 +89,25 @@ async fn what_still_runs_at_the_deadline_is_cut_and_is_nobodys_fault_but_ours() 
     assert_eq!(outcomes[0].class, Class::Proxy);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_have_connected_are_answered_though_the_drain_begins() {
+    let endpoints = sides(http("old").await, nobody().await);
+    let rig = Rig::start(endpoints, Weight::NONE, |_| ());
+    let mut clients = Vec::new();
+    for _ in 0..100 {
+        let mut client = Talk::to(rig.address()).await;
+        client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        clients.push(client);
+    }
+    let (proxy, rest) = rig.split();
+    let draining = tokio::spawn(proxy.drain());
+    for mut client in clients {
+        assert_eq!(client.response().await.status(), 200);
+    }
+    timeout(PATIENCE, draining).await.unwrap().unwrap();
+    assert_eq!(rest.last_words().await.len(), 100);
+}
+
 /// Waits until nobody accepts at `address`.
 async fn refuses(address: std::net::SocketAddr) {
     let refused = async { while TcpStream::connect(address).await.is_ok() {} };

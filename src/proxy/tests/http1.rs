@@ -224,3 +224,28 @@ async fn an_endpoint_is_not_read_faster_than_the_client_reads() {
     let written = written.load(Ordering::SeqCst);
     assert!(written < 40_000_000, "{written} bytes were taken");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_was_answered_early_may_finish() {
+    let old = Scripted::start(|_, mut client| async move {
+        client.until("\r\n\r\n").await;
+        client
+            .say("HTTP/1.1 413 Payload Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig")
+            .await;
+        client.rest().await;
+    })
+    .await;
+    let rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    client
+        .say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nbegins")
+        .await;
+    let said = client.response().await;
+    assert_eq!((said.status(), said.body.as_str()), (413, "big"));
+    assert_eq!(client.rest().await, "");
+    let piece = "x".repeat(1000);
+    for _ in 0..500 {
+        client.say(&piece).await; // Panics once the connection was reset.
+        tokio::task::yield_now().await;
+    }
+}

@@ -56,6 +56,22 @@ async fn a_head_that_does_not_end_is_answered_408() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_begins_with_the_request_before_is_limited_too() {
+    let endpoints = sides(http("old").await, nobody().await);
+    let rig = Rig::start(endpoints, Weight::NONE, |plan| {
+        plan.timeouts.request_head = SHORT;
+        plan.timeouts.client_idle = PATIENCE * 10;
+    });
+    let mut client = Talk::to(rig.address()).await;
+    client
+        .say("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHo")
+        .await;
+    assert_eq!(client.response().await.status(), 200);
+    assert_eq!(client.response().await.status(), 408);
+    assert_eq!(client.rest().await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_idle_connection_is_closed_without_a_word() {
     let endpoints = sides(http("old").await, nobody().await);
     let rig = Rig::start(endpoints, Weight::NONE, |plan| {

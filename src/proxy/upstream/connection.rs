@@ -25,11 +25,14 @@ use tokio::task::{AbortHandle, spawn_local};
 
 use crate::{
     plan::Limits,
-    proxy::upstream::{
-        error::DialError,
-        slots::Slots,
-        socket::Socket,
-        upload::{Progress, Upload},
+    proxy::{
+        buffers::{BUFFER_MIN, window},
+        upstream::{
+            error::DialError,
+            slots::Slots,
+            socket::Socket,
+            upload::{Progress, Upload},
+        },
     },
 };
 
@@ -42,12 +45,6 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Response header fields for which hyper's parser needs no allocation.
 const HEADERS_WITHOUT_ALLOCATION: usize = 100;
-
-/// The smallest buffer that hyper accepts.
-const BUFFER_MIN: usize = 8192;
-
-/// The largest window that HTTP/2 allows (RFC 9113, 6.9.1).
-const WINDOW_MAX: u32 = (1 << 31) - 1;
 
 /// Ends a connection's task when dropped.
 #[derive(Debug)]
@@ -181,17 +178,16 @@ where
 }
 
 fn builder(limits: &Limits, tasks: Tasks) -> http2::Builder<Tasks> {
-    let stream_window = u32::try_from(limits.buffer_bytes).unwrap_or(WINDOW_MAX);
-    let stream_window = stream_window.min(WINDOW_MAX);
     // Room for every stream to be full at once, so that one that nobody reads does not stop the others.
-    let connection_window = stream_window.saturating_mul(limits.streams);
+    let streams = usize::try_from(limits.streams).unwrap_or(usize::MAX);
+    let connection_window = limits.buffer_bytes.saturating_mul(streams);
     let mut builder = http2::Builder::new(tasks);
     builder
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
-        .initial_stream_window_size(stream_window)
-        .initial_connection_window_size(connection_window.min(WINDOW_MAX))
+        .initial_stream_window_size(window(limits.buffer_bytes))
+        .initial_connection_window_size(window(connection_window))
         .max_send_buf_size(limits.buffer_bytes)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
     builder

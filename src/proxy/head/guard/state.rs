@@ -6,8 +6,6 @@ use std::{
     task::Waker,
 };
 
-use tokio::time::Instant;
-
 use crate::measure::Rejection;
 
 /// The service's side of a [`super::Guard`]. Cheap to clone; belongs to the connection's thread.
@@ -30,29 +28,9 @@ struct Shared {
     refused: Cell<Option<(u64, Rejection)>>,
     has_body_fault: Cell<bool>,
     is_tunnel: Cell<bool>,
-    /// When the first byte of a head came whose end has not come yet.
-    partial_since: Cell<Option<Instant>>,
-    /// When the connection began, or its last turn ended.
-    quiet_since: Cell<Instant>,
+    is_partial: Cell<bool>,
     /// Wakes the guard when an upgrade is decided.
     waiting: RefCell<Option<Waker>>,
-}
-
-/// What a connection is doing, for its time-outs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activity {
-    /// No request is being answered, and no byte of one has come.
-    Idle {
-        /// Since the connection began or the last request's turn ended.
-        since: Instant,
-    },
-    /// Part of a head has come, and no request is being answered.
-    Head {
-        /// Since its first byte, or the end of the turn before it.
-        since: Instant,
-    },
-    /// A request is being answered, or the connection is a tunnel.
-    Busy,
 }
 
 /// One request's turn on its connection: keep it until the response's body has ended.
@@ -73,7 +51,7 @@ pub(super) enum Upgrade {
 }
 
 impl GuardState {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new() -> Self {
         Self(Rc::new(Shared {
             passed: Cell::default(),
             served: Cell::default(),
@@ -81,8 +59,7 @@ impl GuardState {
             refused: Cell::default(),
             has_body_fault: Cell::default(),
             is_tunnel: Cell::default(),
-            partial_since: Cell::default(),
-            quiet_since: Cell::new(now),
+            is_partial: Cell::default(),
             waiting: RefCell::default(),
         }))
     }
@@ -106,27 +83,15 @@ impl GuardState {
         }
     }
 
-    /// What the connection is doing.
+    /// Whether part of a head has come whose end has not: with a request before it, it may have come together with that.
     #[must_use]
-    pub fn activity(&self) -> Activity {
-        let shared = &self.0;
-        let is_answering = shared.passed.get() > shared.ended.get();
-        if is_answering || shared.is_tunnel.get() {
-            return Activity::Busy;
-        }
-        let quiet = shared.quiet_since.get();
-        match shared.partial_since.get() {
-            Some(first_byte) => Activity::Head {
-                since: first_byte.max(quiet),
-            },
-            None => Activity::Idle { since: quiet },
-        }
+    pub fn has_partial_head(&self) -> bool {
+        self.0.is_partial.get()
     }
 
     /// Whether a request's body broke its framing. Its reader got an error then, and the connection serves no
-    /// further request; an answer that has not begun should be a 400.
-    #[must_use]
-    pub fn has_body_fault(&self) -> bool {
+    /// further request.
+    pub(super) fn has_body_fault(&self) -> bool {
         self.0.has_body_fault.get()
     }
 
@@ -147,17 +112,12 @@ impl GuardState {
 
     /// Whether the guard refused something, so that the client may still be sending.
     pub(super) fn has_refused(&self) -> bool {
-        self.0.refused.get().is_some() || self.0.has_body_fault.get()
+        self.0.refused.get().is_some() || self.has_body_fault()
     }
 
-    /// Notes whether part of a head has come; the time is that of its first byte.
+    /// Notes whether part of a head has come.
     pub(super) fn set_partial(&self, is_partial: bool) {
-        let since = &self.0.partial_since;
-        match (is_partial, since.get()) {
-            (true, None) => since.set(Some(Instant::now())),
-            (false, Some(_)) => since.set(None),
-            (true, Some(_)) | (false, None) => (),
-        }
+        self.0.is_partial.set(is_partial);
     }
 
     /// What became of the upgrade that the last passed request asks for; `waker` is called when that is decided.
@@ -187,7 +147,6 @@ impl Drop for Turn {
         // Turns end in the order of their requests, but for one that was refused while its predecessor's body is
         // still being written; the highest number counts.
         shared.ended.set(shared.ended.get().max(self.number));
-        shared.quiet_since.set(Instant::now());
         if let Some(waker) = shared.waiting.take() {
             waker.wake();
         }
