@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -163,12 +164,12 @@ fn a_stopped_new_side_loses_its_traffic_within_two_seconds() {
     for repetition in 0..REPETITIONS {
         bench.put_5_percent_on_new(repetition);
         let fault = now();
-        new.signal("STOP");
+        new.signal(Signal::STOP);
         let (weight_0, status) = bench.wait_for_weight_0();
         // No request can pass the limit before the fault is as old as the limit.
         spans.push(weight_0.saturating_duration_since(fault + LATENCY_LIMIT));
         rollbacks.push(status["last_rollback"].clone());
-        new.signal("CONT");
+        new.signal(Signal::CONT);
     }
     check(
         "new stopped, after the limit",

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Signal;
+
 use crate::harness::{
     environment::{Environment, signal_process},
     eventually,
@@ -161,7 +163,7 @@ fn ctrl_c_ends_the_demo_and_leaves_nothing_behind() {
     let mut first = [0; 1];
     std::io::Read::read_exact(child.stdout.as_mut().expect("piped"), &mut first).expect("output");
     eventually("it is interrupted", Duration::from_secs(20), || {
-        signal_process(pid, "INT");
+        signal_process(pid, Signal::INT);
         child.try_wait().expect("it is ours")
     });
     let output = child.wait_with_output().expect("it is ours");

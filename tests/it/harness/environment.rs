@@ -27,6 +27,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::admin;
@@ -108,8 +109,7 @@ impl Environment {
         self.child.wait().expect("it is ours");
     }
 
-    /// `kill -STOP` or `-CONT`.
-    pub fn signal(&self, signal: &str) {
+    pub fn signal(&self, signal: Signal) {
         signal_process(self.child.id(), signal);
     }
 }
@@ -122,15 +122,10 @@ impl Drop for Environment {
     }
 }
 
-/// Sends a signal by name to one process, which the test started.
-pub fn signal_process(pid: u32, signal: &str) {
-    let sent = Command::new("kill")
-        .args([format!("-{signal}"), pid.to_string()])
-        .status();
-    assert!(
-        sent.expect("kill is there").success(),
-        "kill -{signal} {pid}"
-    );
+/// Sends a signal to one process, which the test started.
+pub fn signal_process(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    kill_process(pid.expect("a process"), signal).expect("it is ours");
 }
 
 /// Not a test of its own: the environment's process. Without its variable it has nothing to show.

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -191,13 +192,13 @@ impl Proxy {
         self.folder.clone()
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub fn signal(&self, signal: Signal) {
         signal_process(self.pid(), signal);
     }
 
     /// SIGTERM, and what it exits with.
     pub fn stop(mut self) -> (ExitStatus, String) {
-        self.signal("TERM");
+        self.signal(Signal::TERM);
         let status = eventually("it stops", Duration::from_secs(40), || {
             self.child.try_wait().expect("it is ours")
         });
