@@ -235,7 +235,7 @@ async fn a_client_that_was_answered_early_may_finish() {
         client.rest().await;
     })
     .await;
-    let rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
+    let mut rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
     let mut client = Talk::to(rig.address()).await;
     client
         .say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nbegins")
@@ -243,6 +243,12 @@ async fn a_client_that_was_answered_early_may_finish() {
     let said = client.response().await;
     assert_eq!((said.status(), said.body.as_str()), (413, "big"));
     assert_eq!(client.rest().await, "");
+    let now = rig.shared.clock.timestamp();
+    // By then a connection that does not wait for its client is gone.
+    rig.until("a later turn", |it| {
+        it.last.as_ref().is_some_and(|it| it.at > now)
+    })
+    .await;
     let piece = "x".repeat(1000);
     for _ in 0..500 {
         client.say(&piece).await; // Panics once the connection was reset.
