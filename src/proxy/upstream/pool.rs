@@ -129,7 +129,7 @@ impl<B> Pool<B> {
         if self.waiting.get() > 0 && self.has_room() {
             self.slots.wake_one();
         }
-        turn.or_else(|_| Err(waits_for.get()))
+        turn.map_err(|_elapsed| waits_for.get())
     }
 
     /// Takes a connection back whose exchange ended cleanly.
