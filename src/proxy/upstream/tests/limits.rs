@@ -2,12 +2,15 @@
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
+use bytes::Bytes;
+use http_body_util::Empty;
 use tokio::task::{spawn_local, yield_now};
 
 use crate::{
     plan::{Plan, Scheme},
     proxy::upstream::{
         ConnectError, Want,
+        pool::{Pool, Turn, WaitError},
         testing::{NEW, Peer, World, endpoint, eventually, listen, local, plan},
     },
     units::Side,
@@ -124,4 +127,19 @@ async fn no_more_connections_stay_idle_than_the_limit() {
         eventually("it is idle", || world.upstreams.idle(NEW) == 1).await;
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_is_named_by_what_was_waited_for() {
+    let mut limits = plan(vec![], vec![]).limits;
+    limits.connections_per_endpoint = 1;
+    let pool = Pool::<Empty<Bytes>>::new(&limits, None);
+    let limit = Duration::from_secs(1);
+    let first = pool.turn(Want::Any, limit).await;
+    assert!(matches!(first, Ok(Turn::Open(_))));
+    // The only place is taken by the connection that is opened to be shared.
+    let sharing = pool.turn(Want::Any, limit).await;
+    assert_eq!(sharing.err(), Some(WaitError::Opening));
+    let alone = pool.turn(Want::Http1, limit).await;
+    assert_eq!(alone.err(), Some(WaitError::Full));
 }
