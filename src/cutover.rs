@@ -23,7 +23,7 @@ mod trigger;
 mod wait;
 mod watch;
 
-pub use command::{Actor, Command, Refusal};
+pub use command::{Actor, Command, REASON_CHARS_MAX, Refusal};
 pub use decide::{Context, Decision, Event, decide};
 pub use digest::plan_digest;
 pub use effect::{Answer, Effect};

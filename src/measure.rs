@@ -27,4 +27,4 @@ pub use latencies::{LATENCY_MAX, Latencies};
 pub use recorder::{Outcome, Recorder, Ticket, TunnelTicket};
 pub use tally::Tally;
 pub use totals::{PartTotals, SideTotals, Totals};
-pub use windows::{Over, Population, Windows};
+pub use windows::{Population, Windows};

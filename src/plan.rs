@@ -17,7 +17,7 @@ use std::path::PathBuf;
 pub use access::{AdminPlan, CertificatePlan, ForwardingPlan, ListenerPlan, Operator, Role};
 pub use limits::{Limits, Timeouts};
 pub use ramp::{BothBad, Gate, GateCondition, RampPlan, RollbackPlan, StartMode, Step};
-pub use route::{RouteId, RoutePlan};
+pub use route::{RouteId, RoutePlan, StaysOnOld};
 pub use split::{CookiePlan, ForcePlan, Secret, SplitPlan, Sticky, Writes};
 pub use trigger::{Limit, Reading, Trigger};
 pub use upstream::{

@@ -11,13 +11,10 @@ use crate::{
         problem::{Kind, Problem},
     },
     control::{CommandError, Done},
-    cutover::Command,
+    cutover::{Command, REASON_CHARS_MAX},
     plan::Role,
     units::Weight,
 };
-
-/// The most characters of a reason: it stands in one line of the journal.
-pub(crate) const REASON_CHARS_MAX: usize = 500;
 
 type Answer = Result<Json<Done>, Problem>;
 

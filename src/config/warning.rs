@@ -11,7 +11,10 @@ use crate::{
         scalar::shown_duration,
         trigger::{same_reading, takes_samples},
     },
-    plan::{EndpointPlan, GateCondition, Limit, Plan, Reading, Trigger, Verification, Writes},
+    plan::{
+        EndpointPlan, GateCondition, Limit, Plan, Reading, StaysOnOld, Trigger, Verification,
+        Writes,
+    },
     units::{Side, Weight},
 };
 
@@ -127,10 +130,10 @@ fn beside_the_weight(plan: &Plan, warnings: &mut Vec<Warning>) {
         warn(warnings, "[split] writes", text);
     }
     for route in &plan.routes {
-        let kept = match (route.pin, route.writes) {
-            (Some(Side::Old), _) => "everything that it matches stays on old",
-            (None, Some(Writes::Old)) => "its unsafe methods and upgrades stay on old",
-            (Some(Side::New) | None, _) => continue,
+        let kept = match route.stays_on_old() {
+            Some(StaysOnOld::Everything) => "everything that it matches stays on old",
+            Some(StaysOnOld::Writes) => "its unsafe methods and upgrades stay on old",
+            None => continue,
         };
         warn(
             warnings,
@@ -140,7 +143,7 @@ fn beside_the_weight(plan: &Plan, warnings: &mut Vec<Warning>) {
     }
 }
 
-/// A relative trigger is blind at 100 %; something absolute must watch the same thing there.
+/// A relative trigger is blind above 99 %; something absolute must watch the same thing there.
 fn relative_triggers(plan: &Plan, warnings: &mut Vec<Warning>) {
     for trigger in plan
         .triggers
@@ -152,11 +155,11 @@ fn relative_triggers(plan: &Plan, warnings: &mut Vec<Warning>) {
         };
         let text = match plan.triggers.iter().find(watches) {
             Some(other) => format!(
-                "compares new with old, so it is blind at 100%; {:?} watches alone there",
+                "compares new with old, so it is blind above 99%; {:?} watches alone there",
                 other.name
             ),
             None => format!(
-                "compares new with old, so it is blind at 100%, and nothing else watches {} there; \
+                "compares new with old, so it is blind above 99%, and nothing else watches {} there; \
                  add a trigger with `above`",
                 trigger.reading
             ),

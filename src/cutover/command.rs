@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::Weight;
 
+/// The most characters of a reason: it stands in one line of journals, logs and terminals, for ever.
+pub const REASON_CHARS_MAX: usize = 500;
+
 /// What an operator asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {

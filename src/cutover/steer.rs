@@ -2,16 +2,13 @@
 
 use crate::{
     cutover::{
-        Actor, Answer, Bake, Change, Command, HoldCause, Ramp, Refusal, RollbackCause, StoreState,
-        Wait, WayBack, ramp, rollback,
+        Actor, Answer, Bake, Change, Command, HoldCause, REASON_CHARS_MAX, Ramp, Refusal,
+        RollbackCause, StoreState, Wait, WayBack, ramp, rollback,
         transition::{Draft, Transition},
         wait,
     },
     units::Weight,
 };
-
-/// The longest reason; it is kept for ever.
-const REASON_MAX: usize = 1000;
 
 /// Carries a command out, or refuses it.
 pub(super) fn steer(transition: &mut Transition<'_>, command: &Command, actor: &Actor) {
@@ -257,8 +254,10 @@ fn unhindered(transition: &Transition<'_>, found: &[Wait]) -> Result<(), Refusal
 
 fn reasoned(reason: &str) -> Result<String, Refusal> {
     let reason = reason.trim();
-    if reason.is_empty() || reason.chars().count() > REASON_MAX {
-        return Err(Refusal::Reason { max: REASON_MAX });
+    if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
+        return Err(Refusal::Reason {
+            max: REASON_CHARS_MAX,
+        });
     }
     Ok(reason.to_owned())
 }

@@ -128,11 +128,13 @@ pub(super) fn evaluate(trigger: &Trigger, view: View<'_>) -> Evaluation {
 
 /// Whether old is no better place to be: it breaches the same absolute limit, or is gone.
 pub(super) fn is_old_bad(plan: &Plan, trigger: &Trigger, view: View<'_>) -> bool {
-    if view.observation.health[Side::Old].usable == 0 {
+    let seen = tally(trigger, view, Stretch::Window, Side::Old, Population::All);
+    // Health checks alone may ask for a path that is not there: whoever answers requests is not gone.
+    let answers = seen.requests() > seen.errors();
+    if view.observation.health[Side::Old].usable == 0 && !answers {
         return true;
     }
     // A run says nothing once old gets no traffic that could end it, so the window must have seen it.
-    let seen = tally(trigger, view, Stretch::Window, Side::Old, Population::All);
     let in_a_row = plan.triggers.iter().filter_map(|it| match it.limit {
         Limit::InARow(count) => Some(count),
         Limit::Share(_) | Limit::Latency(_) | Limit::TimesOld(_) => None,

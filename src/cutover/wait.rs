@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cutover::{Coverage, HoldCause, Observation, Ramp, State, StoreState, Verdict, gate},
-    plan::{Limit, Plan, Reading, Step, Trigger, Writes},
+    plan::{Limit, Plan, Reading, StaysOnOld, Step, Trigger, Writes},
     units::{Side, Timestamp, Weight},
 };
 
@@ -158,6 +158,11 @@ pub(super) fn ready(
         Coverage::Full => (),
         Coverage::Partial => found.push(Wait::Coverage),
     }
+    if observation.health[Side::Old].usable == 0 {
+        found.push(Wait::Gate {
+            what: "old has no usable endpoint, and the way back needs one".to_owned(),
+        });
+    }
     found
 }
 
@@ -220,10 +225,14 @@ pub(super) fn still_on_old(plan: &Plan) -> Vec<Wait> {
         found.push("writes = \"old\"".to_owned());
     }
     for route in &plan.routes {
-        if route.pin == Some(Side::Old) {
-            found.push(format!("route {} is pinned to old", route.name));
-        } else if route.writes == Some(Writes::Old) {
-            found.push(format!("route {} sends writes to old", route.name));
+        match route.stays_on_old() {
+            Some(StaysOnOld::Everything) => {
+                found.push(format!("route {} is pinned to old", route.name));
+            }
+            Some(StaysOnOld::Writes) => {
+                found.push(format!("route {} sends writes to old", route.name));
+            }
+            None => (),
         }
     }
     let waits = found.into_iter().map(|what| Wait::StillOnOld { what });

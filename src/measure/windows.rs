@@ -52,15 +52,6 @@ pub enum Population {
     Drawn,
 }
 
-/// How many samples lie above a limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Over {
-    /// Those above it.
-    pub over: u64,
-    /// All of them.
-    pub samples: u64,
-}
-
 /// Rolling sums of any length from 100 ms to an hour, for each side.
 #[derive(Debug)]
 pub struct Windows {
@@ -85,6 +76,23 @@ impl Windows {
             Tier::new(1_000, 600),
             Tier::new(10_000, 360),
         ];
+        Self::over(tiers, lengths)
+    }
+
+    /// A window of one length, at most a minute, which keeps next to nothing that is older: for display.
+    #[must_use]
+    pub fn of_one(length: Duration) -> Self {
+        let length = clamp(length).min(Duration::from_secs(60));
+        let granules = i64::try_from(length.as_millis().div_ceil(100)).unwrap_or(600);
+        let tiers = [
+            Tier::new(100, granules),
+            Tier::new(1_000, 1),
+            Tier::new(10_000, 1),
+        ];
+        Self::over(tiers, &[length])
+    }
+
+    fn over(tiers: [Tier; 3], lengths: &[Duration]) -> Self {
         let mut lengths: Vec<Duration> = lengths.iter().map(|it| clamp(*it)).collect();
         lengths.sort_unstable();
         lengths.dedup();
@@ -211,24 +219,6 @@ impl Windows {
             .filter(|it| it.age > limit)
             .map(|it| it.requests)
             .sum()
-    }
-
-    /// Of the latencies to the response head in the last `length`, those above `limit`; requests that have waited
-    /// for longer than `limit` are among both numbers.
-    #[must_use]
-    pub fn latency_over(
-        &self,
-        side: Side,
-        population: Population,
-        length: Duration,
-        limit: Duration,
-    ) -> Over {
-        let tally = self.tally(side, population, length);
-        let waiting = self.waiting_above(side, population, limit);
-        Over {
-            over: tally.heads_above(limit) + waiting,
-            samples: tally.heads() + waiting,
-        }
     }
 
     /// A percentile of the latency in the last `length`, for display: requests that have waited for longer than the

@@ -5,6 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{plan::Writes, units::Side};
 
+/// What a route sends to old whatever the weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaysOnOld {
+    /// All its requests.
+    Everything,
+    /// Its unsafe methods and upgrades.
+    Writes,
+}
+
 /// Which route a request matched: an index into [`crate::plan::Plan::routes`], or [`RouteId::REST`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -31,4 +40,16 @@ pub struct RoutePlan {
     pub pin: Option<Side>,
     /// Where its unsafe methods go; `None` is the split's own rule.
     pub writes: Option<Writes>,
+}
+
+impl RoutePlan {
+    /// What it sends to old whatever the weight, so that new cannot hold all traffic.
+    #[must_use]
+    pub const fn stays_on_old(&self) -> Option<StaysOnOld> {
+        match (self.pin, self.writes) {
+            (Some(Side::Old), _) => Some(StaysOnOld::Everything),
+            (None, Some(Writes::Old)) => Some(StaysOnOld::Writes),
+            (Some(Side::New), _) | (None, Some(Writes::Split | Writes::New) | None) => None,
+        }
+    }
 }

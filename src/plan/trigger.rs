@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{Factor, Percentile, Share, Weight};
 
+/// The highest weight, in basis points, at which old gets enough requests to be compared with.
+const SEEING_MAX: u16 = 9_900;
+
 /// A watched condition: when its reading breaches its limit, everything goes back to old.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trigger {
@@ -22,11 +25,11 @@ pub struct Trigger {
 }
 
 impl Trigger {
-    /// Whether it sees nothing at this weight: it compares with old, which gets nothing there. It then neither trips
-    /// nor holds.
+    /// Whether it sees nothing at this weight: it compares with old, which gets less than 1 % of the requests there,
+    /// too few to be compared with. It then neither trips nor holds.
     #[must_use]
     pub fn is_blind_at(&self, weight: Weight) -> bool {
-        matches!(self.limit, Limit::TimesOld(_)) && weight == Weight::FULL
+        matches!(self.limit, Limit::TimesOld(_)) && weight.basis_points() > SEEING_MAX
     }
 }
 
@@ -67,4 +70,27 @@ pub enum Limit {
     TimesOld(Factor),
     /// So many in a row trip at once (reached, not exceeded); for connect failures.
     InARow(u32),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_compares_with_old_is_blind_where_old_gets_next_to_nothing() {
+        let trigger = |limit| Trigger {
+            name: "worse".to_owned(),
+            reading: Reading::ErrorRate,
+            limit,
+            window: Duration::from_secs(10),
+            requests: 20,
+        };
+        let relative = trigger(Limit::TimesOld(Factor::from_thousandths(2_000)));
+        let absolute = trigger(Limit::Share(Share::WHOLE));
+        for (points, is_blind) in [(100, false), (9_900, false), (9_901, true), (10_000, true)] {
+            let weight = Weight::from_basis_points(points).expect("at most 100 %");
+            assert_eq!(relative.is_blind_at(weight), is_blind, "{weight}");
+            assert!(!absolute.is_blind_at(weight), "{weight}");
+        }
+    }
 }

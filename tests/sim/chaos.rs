@@ -105,7 +105,7 @@ fn befall(world: &mut World, base: &Plan, moods: Moods, rng: &mut Rng) -> Result
 }
 
 fn mode(rng: &mut Rng) -> Mode {
-    match rng.u8(..12) {
+    match rng.u8(..13) {
         0..5 => Mode::Fine,
         5 => Mode::Errors(Share::WHOLE),
         6 => {
@@ -115,6 +115,7 @@ fn mode(rng: &mut Rng) -> Mode {
         7 => Mode::Slow(rng.u32(2..30)),
         8 => Mode::Refusing,
         9 => Mode::Hanging,
+        10 => Mode::Misjudged,
         _ => Mode::OneDown,
     }
 }

@@ -23,6 +23,8 @@ pub(crate) enum Mode {
     Hanging,
     /// One of its endpoints fails its health check; the others answer.
     OneDown,
+    /// All well, but every health check fails: it asks for what is not there.
+    Misjudged,
 }
 
 /// What becomes of a request that is sent.
@@ -70,7 +72,7 @@ impl Environment {
         // Half to one and a half times the usual latency.
         let usual = self.latency.mul_f64(0.5 + rng.f64());
         match self.mode {
-            Mode::Fine | Mode::OneDown => Fate::Answered(usual, Class::Success),
+            Mode::Fine | Mode::OneDown | Mode::Misjudged => Fate::Answered(usual, Class::Success),
             Mode::Errors(share) => {
                 let is_error = rng.u32(..1_000_000) < share.parts_per_million();
                 let class = match is_error {
@@ -89,7 +91,7 @@ impl Environment {
     pub(crate) fn is_healthy(&self, endpoint: u16) -> bool {
         match self.mode {
             Mode::Fine | Mode::Errors(_) | Mode::Slow(_) => true,
-            Mode::Refusing | Mode::Hanging => false,
+            Mode::Refusing | Mode::Hanging | Mode::Misjudged => false,
             Mode::OneDown => endpoint > 0,
         }
     }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! traffic 20                     requests in each 100 ms, on average
-//! new errors 10%                 or fine, slow 20, refusing, hanging, one-down; the same for old
+//! new errors 10%                 or fine, slow 20, refusing, hanging, one-down, misjudged; the same for old
 //! ada start                      or hold, advance, resume WHY, resume at 2 WHY, weight 30% WHY, rollback WHY
 //! disk full                      or stuck, fine
 //! clock +30                      the wall clock jumps by so many seconds
@@ -59,6 +59,7 @@ scenarios! {
     a_dead_side_trips_at_once
     a_hanging_side_trips
     both_sides_bad_hold
+    checks_that_fail_do_not_make_old_gone
     a_restart_goes_on_with_the_bake
     a_clock_jump_holds
     a_weight_by_hand_holds
@@ -222,6 +223,7 @@ fn parse_mode(words: &[&str]) -> Option<Mode> {
         ["refusing"] => Mode::Refusing,
         ["hanging"] => Mode::Hanging,
         ["one-down"] => Mode::OneDown,
+        ["misjudged"] => Mode::Misjudged,
         _ => return None,
     })
 }

@@ -176,16 +176,16 @@ fn a_step_is_chosen_only_after_a_rollback() {
 #[test]
 fn reasons_are_needed_and_limited() {
     let mut bench = Bench::at_step(plan(), 1);
-    for reason in ["", "  \n", &"x".repeat(1001)] {
+    for reason in ["", "  \n", &"x".repeat(501)] {
         let refusal = bench.refused(&Command::Rollback {
             reason: because(reason),
         });
-        assert_eq!(refusal, "a reason is needed, of at most 1000 characters");
+        assert_eq!(refusal, "a reason is needed, of at most 500 characters");
     }
-    let reason = format!(" {} ", "x".repeat(1000));
+    let reason = format!(" {} ", "x".repeat(500));
     bench.accepted(&Command::Rollback { reason });
     let detail = bench.state.position.last_rollback.map(|it| it.detail.len());
-    assert_eq!(detail, Some(1000));
+    assert_eq!(detail, Some(500));
 }
 
 #[test]

@@ -347,6 +347,11 @@ fn old_that_is_gone_holds_whatever_trips() {
         let since = bench.now;
         bench.connects.old = ConnectRun { failures: 6, since };
     });
+    // Checks that fail while old answers are a fault of the checks.
+    let mut bench = Bench::at_step(plan(), 2);
+    bench.health.old.usable = 0;
+    bench.turn_with(&[Batch::fine(Side::Old, 1), Batch::errors(Side::New, 50)]);
+    assert_eq!(bench.ramp(), "rolled_back");
     // A run that no traffic could have ended says nothing.
     let mut bench = Bench::at_step(plan(), 2);
     let since = bench.now;

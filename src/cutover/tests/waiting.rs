@@ -14,7 +14,7 @@ use crate::{
         wait::Span, waits,
     },
     plan::{Plan, Recurrence, RoutePlan, StartMode, Window, Writes},
-    units::Side,
+    units::{Side, Weight},
 };
 
 fn found(bench: &Bench) -> Vec<Wait> {
@@ -73,6 +73,34 @@ fn a_cold_side_bakes_from_its_first_answer() {
     bench.turn_with(&[Batch::fine(Side::New, 1)]);
     bench.turn();
     assert_eq!(bench.state.progress.baked, Duration::from_millis(200));
+}
+
+#[test]
+fn nothing_goes_on_without_a_way_back() {
+    let what = "gate: old has no usable endpoint, and the way back needs one";
+    let mut bench = Bench::new();
+    bench.turn();
+    bench.health.old.usable = 0;
+    assert_eq!(bench.refused(&Command::Start), format!("held by {what}"));
+
+    let mut bench = Bench::at_step(plan(), 1);
+    bench.health.old.usable = 0;
+    assert_eq!(next_change(&mut bench, 5), None);
+    assert_eq!(phrases(&bench), [what]);
+    assert_eq!(bench.state.shown(&found(&bench)), "holding");
+    assert_eq!(bench.refused(&Command::Advance), format!("held by {what}"));
+    bench.health.old.usable = 1;
+    let advanced = Change::Advanced { from: 0, to: 1 };
+    assert_eq!(next_change(&mut bench, 1), Some(advanced));
+
+    // Old may really be gone, and somebody knows that new is the place to be.
+    let mut bench = Bench::at_step(plan(), 1);
+    bench.health.old.usable = 0;
+    bench.accepted(&Command::SetWeight {
+        weight: Weight::FULL,
+        reason: "old has burned down".to_owned(),
+    });
+    assert_eq!(bench.state.position.weight, Weight::FULL);
 }
 
 #[test]

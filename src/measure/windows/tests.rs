@@ -397,21 +397,10 @@ fn a_side_that_hangs_shows_in_latencies_before_anything_ends() {
         },
     ];
     windows.turn(&[all], at(0));
-    let over = |limit| windows.latency_over(Side::New, Population::All, window, millis(limit));
-    assert_eq!(
-        over(800),
-        Over {
-            over: 10,
-            samples: 100
-        }
-    );
-    assert_eq!(
-        over(5_000),
-        Over {
-            over: 0,
-            samples: 90
-        }
-    );
+    let waiting = |limit| windows.waiting_above(Side::New, Population::All, millis(limit));
+    assert_eq!(waiting(1), 60);
+    assert_eq!(waiting(800), 10);
+    assert_eq!(waiting(5_000), 0);
     let latency = |percentile| {
         let found = windows.latency_with_waiting(Side::New, Population::All, window, percentile);
         found.map(|it| it.as_millis())
@@ -526,4 +515,20 @@ fn time_that_runs_backwards_is_taken_as_standing_still() {
             .requests(),
         2
     );
+}
+
+#[test]
+fn a_window_of_one_length_keeps_that_length() {
+    let ten = Duration::from_secs(10);
+    let mut windows = Windows::of_one(ten);
+    let seen = |windows: &Windows| windows.tally(Side::New, Population::All, ten).requests();
+    for second in 0..30 {
+        let now = at(second * 1_000_000);
+        let one = finished(on_new(), now, Class::Success);
+        windows.turn(&[interval(now, vec![one])], now);
+        // What the tenth second ago began with is still in.
+        assert_eq!(seen(&windows), 11.min(second.unsigned_abs() + 1));
+    }
+    windows.turn(&[], at(41_000_000));
+    assert_eq!(seen(&windows), 0);
 }

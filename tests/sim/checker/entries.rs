@@ -59,6 +59,10 @@ impl Checker {
         match &entry.change {
             Change::Started { .. } | Change::Advanced { .. } | Change::Completed => {
                 self.is_calm(case)?;
+                must(
+                    case.observation.health[Side::Old].usable > 0,
+                    "nothing goes on without a way back",
+                )?;
                 self.no_breach(case, case.before.position.weight)?;
             }
             Change::WayBackClosed => {

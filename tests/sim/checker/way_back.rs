@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use changeover::{
     cutover::{
-        Answer, Change, Command, Effect, Event, HoldCause, Ramp, RollbackCause, TriggerReading,
-        Verdict, WayBack,
+        Answer, Change, Command, Effect, Event, HoldCause, REASON_CHARS_MAX, Ramp, RollbackCause,
+        TriggerReading, Verdict, WayBack,
     },
+    measure::Population,
     plan::{BothBad, Limit, Reading, Trigger},
     units::{Side, Timestamp, Weight},
 };
@@ -28,7 +29,7 @@ impl Checker {
             ..
         } = case.event
         {
-            let is_asked = !reason.trim().is_empty() && reason.len() <= 1000;
+            let is_asked = !reason.trim().is_empty() && reason.chars().count() <= REASON_CHARS_MAX;
             if is_asked && is_armed(&case.before.position.ramp) {
                 must(
                     case.rolls_back(),
@@ -74,7 +75,7 @@ impl Checker {
                     !is_windowed || reading.requests >= trigger.requests,
                     "too few samples never trip",
                 )?;
-                let is_gone = case.observation.health[Side::Old].usable == 0;
+                let is_gone = is_old_gone(case);
                 must(
                     case.plan.rollback.both_bad == BothBad::Rollback || !is_gone,
                     "nobody is moved to an old side that is gone",
@@ -128,7 +129,7 @@ impl Checker {
         let is_hopeless = match new.mode {
             Mode::Errors(share) => share == changeover::units::Share::WHOLE,
             Mode::Refusing => true,
-            Mode::Fine | Mode::Slow(_) | Mode::Hanging | Mode::OneDown => false,
+            Mode::Fine | Mode::Slow(_) | Mode::Hanging | Mode::OneDown | Mode::Misjudged => false,
         };
         let is_seen = case.observation.coverage == changeover::cutover::Coverage::Full;
         let stays = case.decision.state.position.weight > Weight::NONE;
@@ -173,6 +174,13 @@ fn is_old_well(case: &Case<'_>) -> bool {
     });
     let is_fine = old.mode == Mode::Fine && for_long(old.since);
     is_fine && is_fast && count.usable == count.endpoints
+}
+
+/// Whether old fails its checks and has answered nothing well for longer than any window.
+fn is_old_gone(case: &Case<'_>) -> bool {
+    let windows = case.observation.windows;
+    let seen = windows.tally(Side::Old, Population::All, LONG);
+    case.observation.health[Side::Old].usable == 0 && seen.requests() == seen.errors()
 }
 
 fn is_armed(ramp: &Ramp) -> bool {
