@@ -3,7 +3,7 @@
 //! ```text
 //! changeover.db           the journal, append-only, and one replaced row of what was observed
 //! changeover.db.lock      held by the one `serve` that owns the journal; holds its process id
-//! changeover.db.rollback  the latest rollback, written in place: it survives a full disk
+//! changeover.db.rollback  the latest entry in force, written in place: a rollback survives a full disk
 //! ```
 //!
 //! [`Store::open`] recovers what is there; [`Store::start`] moves the writing to a thread of its own, so that a

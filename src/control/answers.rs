@@ -25,8 +25,8 @@ pub(super) struct Answers {
     in_force: Vec<(u64, Instant, Reply)>,
     /// The highest number that the journal holds.
     recorded: u64,
-    /// The highest number that the marker holds.
-    marked: u64,
+    /// The rollback that the marker holds.
+    marked: Option<u64>,
     /// Answers that are known, and given once the status shows what they say.
     known: Vec<(Reply, Result<Done, CommandError>)>,
 }
@@ -74,16 +74,19 @@ impl Answers {
         self.settle(generation, now);
     }
 
-    /// The entry is in the marker. That it is in the journal a moment later is worth the wait, since whoever is
+    /// The rollback is in the marker. That it is in the journal a moment later is worth the wait, since whoever is
     /// answered may ask for the next change, which needs a journal without a backlog.
-    pub(super) fn marked(&mut self, seq: u64) {
-        self.marked = self.marked.max(seq);
+    pub(super) const fn marked(&mut self, seq: u64) {
+        self.marked = Some(seq);
     }
 
     /// The journal cannot be written: what the marker holds is as safe as it gets.
     pub(super) fn journal_fails(&mut self, generation: Generation) {
         let marked = self.marked;
-        for (_, _, reply) in self.in_force.extract_if(.., |(seq, ..)| *seq <= marked) {
+        let safe = self
+            .in_force
+            .extract_if(.., |(seq, ..)| Some(*seq) == marked);
+        for (_, _, reply) in safe {
             self.known.push((reply, Ok(done(generation, true))));
         }
     }
@@ -95,7 +98,7 @@ impl Answers {
             .in_force
             .extract_if(.., |(seq, until, _)| *seq <= recorded || *until <= now);
         for (seq, _, reply) in over {
-            let result = Ok(done(generation, seq <= recorded.max(marked)));
+            let result = Ok(done(generation, seq <= recorded || Some(seq) == marked));
             self.known.push((reply, result));
         }
     }

@@ -43,7 +43,8 @@ pub enum Request {
 pub struct Done {
     /// The generation in force after it.
     pub generation: u64,
-    /// Whether its entry is on disk; a rollback, a hold and a lower weight are carried out without.
+    /// Whether its entry is on disk and stays there, whatever comes: in the journal, or while that cannot be written
+    /// in the marker, which keeps rollbacks. A rollback, a hold and a lower weight are carried out without.
     pub recorded: bool,
 }
 

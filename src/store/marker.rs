@@ -1,5 +1,6 @@
-//! The rollback marker: the latest entry that came into force before it was recorded (a rollback, or a hold
-//! that could not wait), in a small file of fixed size, overwritten in place.
+//! The rollback marker: the latest entry that came into force before it was recorded (a rollback, or a hold or a
+//! lower weight), in a small file of fixed size, overwritten in place. A rollback stays in it until the journal has
+//! it, since nothing can follow one before; what is no rollback may be overwritten by the next.
 //!
 //! Its blocks are allocated when the file is made, so that it can be written on a full disk, where SQLite
 //! cannot commit. It has two halves that are written in turn, each with a length and a checksum: a torn write

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::*;
 use crate::{
-    cutover::{Actor, Change, Entry, Progress, RollbackCause},
+    cutover::{Actor, Change, Entry, HoldCause, Progress, RollbackCause},
     units::{Generation, Salt, Timestamp, Weight},
 };
 
@@ -194,6 +194,25 @@ fn a_full_disk_fails_an_advance_and_keeps_a_rollback() {
     again.close();
     assert_eq!(recovered(&copied), [1, 2]);
     handle.close();
+}
+
+#[test]
+fn a_hold_in_the_marker_is_not_called_safe() {
+    let (_dir, path) = place();
+    let (mut store, _) = Store::open(&path).unwrap();
+    store.append(&advance(1)).unwrap();
+    fill_up(&mut store);
+    let (mut handle, mut reports) = store.start().unwrap();
+    let change = Change::Held {
+        cause: HoldCause::Operator,
+        step: Some(0),
+    };
+    handle.record_after(long(entry(2, 5, change)));
+    handle.record_after(long(rollback(3)));
+    let seen = wait_for(&mut reports, &Report::Marked { seq: 3 });
+    assert!(!seen.contains(&Report::Marked { seq: 2 }), "{seen:?}");
+    handle.close();
+    assert_eq!(recovered(&path), [1, 3], "the rollback has taken its place");
 }
 
 #[test]

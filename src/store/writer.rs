@@ -19,7 +19,7 @@ use std::{
 use tokio::sync::mpsc as tokio_mpsc;
 
 use crate::{
-    cutover::{Entry, Progress},
+    cutover::{Change, Entry, Progress},
     store::{RecordError, Store, journal::Journal, lock::Lock, marker::Marker},
 };
 
@@ -61,7 +61,8 @@ pub enum Report {
         /// Why.
         error: String,
     },
-    /// The entry in force is in the marker, on disk; its way into the journal goes on.
+    /// The rollback in force is in the marker, on disk; its way into the journal goes on. Nothing can follow a
+    /// rollback before the journal takes it, so that the marker keeps it.
     Marked {
         /// Its number.
         seq: u64,
@@ -226,7 +227,11 @@ impl Writer {
         });
         let Some(entry) = in_force else { return };
         match self.marker.write(entry) {
-            Ok(()) => self.report(Report::Marked { seq: entry.seq }),
+            // What follows another entry overwrites it, so that only a rollback is safe here.
+            Ok(()) if matches!(entry.change, Change::RolledBack { .. }) => {
+                self.report(Report::Marked { seq: entry.seq });
+            }
+            Ok(()) => (),
             Err(error) => tracing::error!(%error, seq = entry.seq, "the marker cannot be written"),
         }
     }

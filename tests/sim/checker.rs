@@ -101,7 +101,7 @@ pub(crate) struct Checker {
     outstanding: Option<Entry>,
     /// What is in force and, as far as the process was told, not recorded.
     unrecorded: Vec<Entry>,
-    /// A rollback that the process found in the marker only: the store's thread records it before anything else.
+    /// An entry that the process found in the marker only: the store's thread records it before anything else.
     from_marker: Option<u64>,
     /// The journal's position, and the one without its last entry.
     durable: Option<Position>,

@@ -1,6 +1,6 @@
 //! The simulated disk: what survives a kill. Entries lie on it as the JSON that the store writes.
 
-use changeover::cutover::{Change, Entry, Position, Progress, ReplayError};
+use changeover::cutover::{Entry, Position, Progress, ReplayError};
 
 /// What is durable.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +19,7 @@ pub(crate) struct Disk {
 pub(crate) struct Found {
     pub(crate) position: Position,
     pub(crate) progress: Progress,
-    /// A rollback that only the marker holds.
+    /// An entry in force that only the marker holds.
     pub(crate) unrecorded: Option<Entry>,
 }
 
@@ -33,12 +33,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Overwrites the marker, as the store does for rollbacks.
+    /// Overwrites the marker, as the store does for whatever is in force before it is recorded.
     pub(crate) fn mark(&mut self, entry: &Entry) {
-        assert!(
-            matches!(entry.change, Change::RolledBack { .. }),
-            "the marker is for rollbacks"
-        );
         self.marker = Some(to_json(entry));
     }
 
@@ -63,7 +59,7 @@ impl Disk {
         let mut entries = self.entries();
         let (seq, generation) = entries.last().map(|it| (it.seq, it.generation))?;
         let marked = self.marker.as_deref().map(from_json);
-        let unrecorded = marked.filter(|it| it.seq > seq && it.generation > generation);
+        let unrecorded = marked.filter(|it| it.seq > seq && it.generation >= generation);
         entries.extend(unrecorded.clone());
         let position = match Position::replay(&entries) {
             Ok(position) => position,

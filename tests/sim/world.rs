@@ -323,21 +323,23 @@ impl World {
         Ok(())
     }
 
-    /// The store's thread: marks a rollback before anything else, then works in order.
+    /// The store's thread: marks what is in force before anything else, then works in order.
     fn store_works(&mut self, process: &mut Process) -> Result<(), Stop> {
         if self.disk.is_stuck {
             return Ok(());
         }
         let store = &mut process.store;
         let orders = std::mem::take(&mut store.orders);
-        let rollback = orders.iter().rev().find_map(|it| match it {
-            Order::After(entry) if is_rollback(entry) => Some(entry),
-            Order::First(_) | Order::After(_) | Order::Snapshot(_) => None,
+        let in_force = orders.iter().rev().find_map(|it| match it {
+            Order::After(entry) => Some(entry),
+            Order::First(_) | Order::Snapshot(_) => None,
         });
-        if let Some(entry) = rollback {
+        if let Some(entry) = in_force {
             self.burn()?;
             self.disk.mark(entry);
-            self.checker.rollback_kept(entry.seq);
+            if is_rollback(entry) {
+                self.checker.rollback_kept(entry.seq);
+            }
         }
         for order in orders {
             self.burn()?;
