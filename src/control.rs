@@ -10,12 +10,14 @@ mod describe;
 mod event_loop;
 mod handle;
 mod observe;
+mod salt;
 mod start;
 mod status;
 mod warn;
 
 pub use handle::{CommandError, ControlHandle, Done, Request};
 use observe::Observer;
+pub use salt::fresh_salt;
 pub use start::{Parts, RunningControl, start};
 pub use status::{
     EndpointStatus, LatencyStatus, RampStatus, RollbackStatus, SideStatus, Status, TriggerStatus,

@@ -13,7 +13,7 @@ use crate::{
         Context, EventDocument, EventPage, JournalError, metrics,
         problem::{Kind, Problem},
     },
-    control::Status,
+    control::{CommandError, Status},
 };
 
 /// The query of `GET /api/v1/events`.
@@ -27,8 +27,13 @@ pub(crate) struct PageQuery {
     limit: Option<usize>,
 }
 
-pub(crate) async fn status(State(context): State<Context>) -> Json<Status> {
-    Json(Status::clone(&context.control.status()))
+pub(crate) async fn status(State(context): State<Context>) -> Result<Json<Status>, Problem> {
+    // The last status of a loop that has ended would look like a cutover in which nothing happens.
+    if !context.control.is_alive() {
+        let detail = CommandError::Unavailable.to_string();
+        return Err(Problem::new(Kind::Unavailable, detail));
+    }
+    Ok(Json(Status::clone(&context.control.status())))
 }
 
 pub(crate) async fn events(

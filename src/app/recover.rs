@@ -3,10 +3,10 @@
 use crate::{
     app::ServeError,
     clock::Clock,
+    control::fresh_salt,
     cutover::{Change, Decision, Entry, Position, restore},
     plan::Plan,
     store::Store,
-    units::Salt,
 };
 
 /// What the journal says.
@@ -28,7 +28,8 @@ pub(super) fn recover(plan: &Plan) -> Result<Recovery, ServeError> {
     let latest = entries.last().map(|it| it.at);
     let clock = latest.map_or_else(Clock::start, Clock::start_after);
     if entries.is_empty() {
-        let began = Entry::began(plan, fresh_salt()?, clock.timestamp());
+        let salt = fresh_salt().map_err(ServeError::Random)?;
+        let began = Entry::began(plan, salt, clock.timestamp());
         store.append(&began).map_err(|source| ServeError::Begin {
             path: plan.store.clone(),
             source,
@@ -51,10 +52,4 @@ pub(super) fn recover(plan: &Plan) -> Result<Recovery, ServeError> {
         clock,
         entries: count,
     })
-}
-
-fn fresh_salt() -> Result<Salt, ServeError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(ServeError::Random)?;
-    Ok(Salt::new(bytes))
 }

@@ -79,6 +79,7 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    replace: Signal,
 }
 
 impl Signals {
@@ -87,6 +88,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            replace: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -100,6 +102,12 @@ impl Signals {
                 _ = self.interrupt.recv() => return,
                 _ = self.hang_up.recv() => {
                     tracing::warn!("SIGHUP: a reload is not available, restart the program for a new configuration");
+                }
+                _ = self.replace.recv() => {
+                    tracing::warn!(
+                        "SIGUSR2: replacing the binary is not available in this version, stop the program and start \
+                         the new one"
+                    );
                 }
                 _ = check.tick() => {
                     if was_watched && !running.is_watched() {

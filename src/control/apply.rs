@@ -54,6 +54,7 @@ impl Hands {
             }
             Effect::RecordFirst(entry) => self.record_first(entry),
             Effect::RecordAfter(entry) => {
+                self.overtake();
                 self.announce(&entry);
                 self.store.record_after(entry);
             }
@@ -71,10 +72,21 @@ impl Hands {
         }
     }
 
-    /// An entry that was recorded before its change is on disk.
-    pub(super) fn recorded(&mut self, seq: u64) {
+    /// An entry that was recorded before its change is in force.
+    pub(super) fn came_into_force(&mut self, seq: u64) {
         if let Some((_, entry)) = self.recording.remove(&seq) {
             self.announce(&entry);
+        }
+    }
+
+    /// What is being recorded will not come into force, whether or not the journal gets it, and is not announced.
+    fn overtake(&mut self) {
+        while let Some((seq, (_, entry))) = self.recording.pop_first() {
+            tracing::info!(
+                seq,
+                change = entry.change.kind(),
+                "overtaken, never in force"
+            );
         }
     }
 

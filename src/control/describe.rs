@@ -13,7 +13,7 @@ use crate::{
         warn,
     },
     cutover::{Ramp, State, StoreState, TriggerReading, Wait, waits},
-    measure::{Population, Standing, Tally},
+    measure::{Population, Standing, Windows},
     plan::{EndpointId, Plan},
     units::{PerSide, Percentile, Side, Timestamp},
 };
@@ -24,7 +24,7 @@ pub(super) struct Scene<'a> {
     pub(super) state: &'a State,
     pub(super) observer: &'a Observer,
     pub(super) hands: &'a Hands,
-    /// Whether the last decision failed by a fault of the program.
+    /// Whether something failed by a fault of the program, since the last turn that went well.
     pub(super) is_faulty: bool,
     pub(super) at: Timestamp,
     pub(super) now: Instant,
@@ -111,7 +111,7 @@ fn side(scene: &Scene<'_>, side: Side) -> SideStatus {
     let observer = scene.observer;
     let totals = &observer.totals;
     let since_start = &totals.sides[side];
-    let recent = observer.windows.tally(side, Population::All, STATUS_WINDOW);
+    let recent = observer.recent.tally(side, Population::All, STATUS_WINDOW);
     let span = scene
         .running
         .clamp(Duration::from_secs(1), STATUS_WINDOW)
@@ -126,15 +126,19 @@ fn side(scene: &Scene<'_>, side: Side) -> SideStatus {
         failovers: since_start.failovers,
         forced: since_start.forced,
         pinned: since_start.pinned,
-        latency_ms: latencies(&recent),
+        latency_ms: latencies(&observer.recent, side),
         endpoints: endpoints(&observer.board, side)
             .map(|id| endpoint(scene, id))
             .collect(),
     }
 }
 
-fn latencies(tally: &Tally) -> LatencyStatus {
-    let millis = |percentile| tally.latency(percentile).as_secs_f64() * 1000.0;
+/// With the requests that still wait, as triggers have it: a side that hangs is seen to.
+fn latencies(recent: &Windows, side: Side) -> LatencyStatus {
+    let millis = |percentile| {
+        let latency = recent.latency_with_waiting(side, Population::All, STATUS_WINDOW, percentile);
+        latency.unwrap_or_default().as_secs_f64() * 1000.0
+    };
     LatencyStatus {
         p50: millis(Percentile::P50),
         p90: millis(Percentile::P90),

@@ -26,6 +26,7 @@ use crate::{
         answers::Reply,
         apply::Hands,
         describe::{self, Scene},
+        fresh_salt, warn,
     },
     cutover::{Actor, Answer, Command, Context, Event, State, StoreState, decide},
     measure::Interval,
@@ -51,8 +52,10 @@ pub(super) struct ControlLoop {
     pub(super) started: Instant,
     pub(super) turned: Instant,
     pub(super) next_turn: Instant,
-    /// Whether the last decision failed by a fault of the program.
+    /// Whether something failed by a fault of the program, since the last turn that went well.
     pub(super) is_faulty: bool,
+    /// Whether it did since the last turn began.
+    pub(super) has_failed: bool,
 }
 
 /// Where events come from.
@@ -91,7 +94,7 @@ impl ControlLoop {
         loop {
             match self.next_event().await {
                 Happened::Stop => break,
-                happened => self.apply(happened),
+                happened => self.guarded(happened),
             }
         }
         self.hands.store.close();
@@ -116,6 +119,15 @@ impl ControlLoop {
             () = alarm.notified() => Happened::Alarm,
             Some(interval) = intervals.recv() => Happened::Interval(interval),
             () = sleep_until(answer_due.unwrap_or(self.next_turn)), if answer_due.is_some() => Happened::AnswerDue,
+        }
+    }
+
+    /// A fault of the program at one event must not end the watch over new, nor the operators' way to roll back.
+    fn guarded(&mut self, happened: Happened) {
+        let applied = catch_unwind(AssertUnwindSafe(|| self.apply(happened)));
+        if applied.is_err() {
+            self.fault();
+            self.show_fault();
         }
     }
 
@@ -162,9 +174,11 @@ impl ControlLoop {
         self.next_turn = now + TURN;
         self.observer.turn(self.hands.clock.timestamp(), now);
         self.hands.store.turn();
+        self.has_failed = false;
         self.decide(&Event::Turn);
         self.follow_up();
         self.show(now);
+        self.is_faulty = self.has_failed;
     }
 
     fn command(&mut self, command: Command, actor: Actor, reply: Reply) {
@@ -186,7 +200,6 @@ impl ControlLoop {
         let (generation, now) = (self.state.position.generation, Instant::now());
         match report {
             Report::Recorded { seq } => {
-                self.hands.recorded(seq);
                 self.hands.answers.recorded(seq, generation, now);
                 self.hands.events.push_back(Event::Recorded { seq });
             }
@@ -217,6 +230,11 @@ impl ControlLoop {
     fn follow_up(&mut self) {
         while let Some(event) = self.hands.events.pop_front() {
             self.decide(&event);
+            if let Event::Recorded { seq } = event
+                && self.state.position.seq == seq
+            {
+                self.hands.came_into_force(seq);
+            }
         }
     }
 
@@ -233,12 +251,8 @@ impl ControlLoop {
         let decided = catch_unwind(AssertUnwindSafe(|| {
             decide(&self.plan, &self.state, event, &observation, context)
         }));
-        let was_faulty = self.is_faulty;
-        self.is_faulty = decided.is_err();
         let Ok(decision) = decided else {
-            if !was_faulty {
-                tracing::error!("a decision failed by a fault of this program");
-            }
+            self.fault();
             return None;
         };
         self.state = decision.state;
@@ -249,14 +263,28 @@ impl ControlLoop {
     }
 
     fn fresh_salt(&self) -> Salt {
-        let mut bytes = [0; 16];
-        match getrandom::fill(&mut bytes) {
-            Ok(()) => Salt::new(bytes),
-            Err(error) => {
-                // A rollback must not wait for randomness: assignment then goes on as it was.
-                tracing::error!(%error, "no random bits for a new salt");
-                self.state.position.salt
-            }
+        fresh_salt().unwrap_or_else(|error| {
+            // A rollback must not wait for randomness: assignment then goes on as it was.
+            tracing::error!(%error, "no random bits for a new salt");
+            self.state.position.salt
+        })
+    }
+
+    fn fault(&mut self) {
+        self.has_failed = true;
+        if !std::mem::replace(&mut self.is_faulty, true) {
+            tracing::error!("the control loop failed at an event by a fault of this program");
+        }
+    }
+
+    /// Says in the last status that it may be out of date, where no new one could be made.
+    fn show_fault(&self) {
+        let last = self.status.load();
+        if !last.not_ready.iter().any(|it| it == warn::FAULT) {
+            let mut last = Status::clone(&last);
+            last.not_ready.push(warn::FAULT.to_owned());
+            last.warnings.insert(0, warn::FAULT_WARNING.to_owned());
+            self.status.store(Arc::new(last));
         }
     }
 

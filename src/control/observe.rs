@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
-    cutover::{ConnectRun, Coverage, HealthCount, Observation, StoreState, window_lengths},
+    cutover::{
+        ConnectRun, Coverage, HealthCount, Observation, Position, StoreState, window_lengths,
+    },
     measure::{Board, Class, Connects, Interval, Measurement, Standing, Totals, Windows},
     plan::{EndpointId, Plan},
     split::Cause,
@@ -21,7 +23,10 @@ pub(super) const STATUS_WINDOW: Duration = Duration::from_secs(10);
 /// Everything that is known about the workers, the endpoints and the store.
 #[derive(Debug)]
 pub(super) struct Observer {
-    pub(super) windows: Windows,
+    /// What triggers read; begins anew with the evidence.
+    windows: Windows,
+    /// What the status shows, whatever is evidence.
+    pub(super) recent: Windows,
     pub(super) totals: Arc<Totals>,
     pub(super) board: Arc<Board>,
     pub(super) store: StoreState,
@@ -48,17 +53,18 @@ impl Observer {
         plan: &Plan,
         board: Arc<Board>,
         connects: Arc<Connects>,
-        generation: Generation,
+        position: &Position,
         now: Instant,
     ) -> Self {
-        let mut lengths = window_lengths(plan);
-        lengths.push(STATUS_WINDOW);
+        let mut windows = Windows::new(&window_lengths(plan));
+        windows.restart(position.evidence_since);
         let heard = Heard {
             at: now,
             ever: false,
         };
         Self {
-            windows: Windows::new(&lengths),
+            windows,
+            recent: Windows::of_one(STATUS_WINDOW),
             totals: Arc::default(),
             board,
             store: StoreState::Writable,
@@ -66,7 +72,7 @@ impl Observer {
             arrived: Vec::new(),
             heard: vec![heard; plan.workers],
             coverage: Coverage::Partial,
-            generation,
+            generation: position.generation,
             requests_on_new: 0,
         }
     }
@@ -84,17 +90,19 @@ impl Observer {
 
     /// Rolls everything to `now`.
     pub(super) fn turn(&mut self, now: Timestamp, instant: Instant) {
-        self.windows.turn(&self.arrived, now);
+        // Taken away first: what a fault of the program is about is not met again at the next turn.
+        let arrived = std::mem::take(&mut self.arrived);
+        self.windows.turn(&arrived, now);
+        self.recent.turn(&arrived, now);
         let totals = Arc::make_mut(&mut self.totals);
         let mut lost = 0;
-        for interval in &self.arrived {
+        for interval in &arrived {
             totals.add(interval);
             lost += interval.lost;
             let finished = interval.measurements.iter();
             let counted = finished.filter(|it| counts_on_new(it, self.generation));
             self.requests_on_new += counted.map(|_| 1_u64).sum::<u64>();
         }
-        self.arrived.clear();
         let is_whole = lost == 0 && self.heard.iter().all(|it| it.reports(instant));
         self.coverage = if is_whole {
             Coverage::Full

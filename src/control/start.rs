@@ -109,9 +109,13 @@ pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoo
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (entries, _nobody_yet) = broadcast::channel(ENTRIES_MAX);
     let Decision { state, effects, .. } = parts.restored;
-    let generation = state.position.generation;
-    let mut observer = Observer::new(&parts.plan, parts.board, parts.connects, generation, now);
-    observer.windows.restart(state.position.evidence_since);
+    let mut observer = Observer::new(
+        &parts.plan,
+        parts.board,
+        parts.connects,
+        &state.position,
+        now,
+    );
     let mut hands = Hands {
         clock: parts.clock,
         publication: parts.publication,
@@ -155,6 +159,7 @@ pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoo
         turned: now,
         next_turn: now,
         is_faulty: false,
+        has_failed: false,
     };
     (control, handle)
 }

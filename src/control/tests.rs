@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use self::world::{World, plan};
 use crate::{
-    control::{CommandError, Done},
+    control::{CommandError, Done, Status},
     cutover::{Command, Refusal},
     measure::Class,
     plan::{EndpointId, StartMode},
@@ -214,6 +214,7 @@ async fn a_rollback_that_nobody_acknowledges_is_answered_as_not_recorded() {
 #[tokio::test(start_paused = true)]
 async fn a_rollback_overtakes_what_waits_for_the_store() {
     let world = at_the_first_step(World::silent(plan())).await;
+    let mut followed = world.control.follow();
     let (raise, back) = tokio::join!(world.command(set_weight(5000)), world.command(rollback()));
     assert_eq!(raise, Err(CommandError::Refused(Refusal::Overtaken)));
     let generation = world.publication.load().generation;
@@ -229,6 +230,22 @@ async fn a_rollback_overtakes_what_waits_for_the_store() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(world.weight(), Weight::NONE);
     assert_eq!(world.publication.load().generation, generation);
+    assert_eq!(followed.recv().await.unwrap().change.kind(), "rolled_back");
+    assert!(
+        followed.is_empty(),
+        "what was never in force is not announced"
+    );
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn fresh_evidence_leaves_the_status_its_last_ten_seconds() {
+    let world = World::silent(plan());
+    world.finish(Class::Success, 20);
+    let busy = |status: &Status| status.sides.new.request_rate > 0.0;
+    world.until("busy", busy).await;
+    let world = at_the_first_step(world).await;
+    assert!(busy(&world.control.status()));
     world.stop().await;
 }
 

@@ -6,15 +6,19 @@ use crate::{
     units::Side,
 };
 
+/// Why a loop that fails is not ready.
+pub(super) const FAULT: &str = "the control loop fails by a fault of this program";
+
+/// What to do about it.
+pub(super) const FAULT_WARNING: &str = "the control loop failed by a fault of this program: traffic goes on at the \
+    weight in force, triggers may not be watched, and this status may be out of date. Roll back, and report what \
+    the log says.";
+
 /// Every warning, the worst first.
 pub(super) fn warnings(scene: &Scene<'_>) -> Vec<String> {
     let mut found = Vec::new();
     if scene.is_faulty {
-        found.push(
-            "the last decision failed by a fault of this program: traffic goes on at the weight in force, and \
-             triggers may not be watched. Roll back, and report what the log says."
-                .to_owned(),
-        );
+        found.push(FAULT_WARNING.to_owned());
     }
     found.extend(both_bad(scene));
     found.extend(old_unwell(scene));
@@ -43,7 +47,7 @@ pub(super) fn not_ready(scene: &Scene<'_>) -> Vec<String> {
         found.push(format!("the journal cannot be written: {error}"));
     }
     if scene.is_faulty {
-        found.push("decisions fail by a fault of this program".to_owned());
+        found.push(FAULT.to_owned());
     }
     found.extend(silent(scene));
     found

@@ -130,6 +130,12 @@ async fn a_control_loop_that_has_ended_is_unavailable() {
     assert_eq!(answer.status, 503);
     assert_eq!(answer.problem().0, "unavailable");
     assert!(answer.head.contains("retry-after: 1\r\n"));
+    let answer = world.ask("GET /api/v1/status", &[], None).await;
+    assert_eq!(
+        answer.status, 503,
+        "a status that stands still says nothing"
+    );
+    assert_eq!(answer.problem().0, "unavailable");
     let answer = world.ask("GET /readyz", &[], None).await;
     assert_eq!(answer.status, 503);
     let (kind, detail) = answer.problem();
