@@ -35,6 +35,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicU64, Ordering},
     thread,
+    time::Instant,
 };
 
 use changeover::{cutover::decide, plan::Plan};
@@ -85,6 +86,23 @@ fn every_rule_holds_whatever_befalls_the_world() {
     if seeds.end - seeds.start >= SEEDS {
         are_eventful(runs.iter().flatten());
     }
+}
+
+/// A run of millions of decisions is only made where they take next to no time.
+#[test]
+fn a_second_has_thousands_of_steps() {
+    const WORLDS: u64 = 8;
+    let base = plans::parse(BASE);
+    // What else the machine does only ever slows a world down, so the fastest of them says what it takes.
+    let rates = (0..WORLDS).map(|seed| {
+        let begun = Instant::now();
+        let run = chaos::run(seed, &base, decide, STEPS);
+        run.unwrap_or_else(|violation| panic!("SIM_SEED={seed}: {violation}"));
+        f64::from(STEPS) / begun.elapsed().as_secs_f64()
+    });
+    let fastest = rates.fold(0.0, f64::max);
+    println!("{fastest:.0} steps per second");
+    assert!(fastest >= 2_000.0, "{fastest:.0} steps per second");
 }
 
 /// The kinds of changes that a world saw, or the rule that it broke.
