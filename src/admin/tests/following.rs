@@ -189,7 +189,7 @@ async fn there_is_room_for_commands_beside_all_followers() {
     let world = World::local();
     world.show(0);
     let mut followers = Vec::new();
-    for _ in 0..64 {
+    for _ in 0..32 {
         followers.push(Follower::open(&world, "", &[]).await);
     }
     let answer = world.ask("GET /api/v1/events/stream", &[], None).await;
