@@ -127,6 +127,13 @@ impl Hands {
     fn announce(&mut self, entry: &Entry) {
         let is_rollback = matches!(entry.change, Change::RolledBack { .. });
         self.rollbacks += u64::from(is_rollback);
+        if matches!(
+            entry.change,
+            Change::Started { .. } | Change::Resumed { .. }
+        ) {
+            // Somebody has looked.
+            self.pages.clear();
+        }
         let (seq, generation) = (entry.seq, entry.generation.number());
         let (weight, change) = (entry.weight, entry.change.kind());
         let (actor, reason) = (&entry.actor, entry.reason.as_str());

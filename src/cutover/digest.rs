@@ -2,14 +2,19 @@
 
 use std::fmt::Write;
 
+use http::Method;
 use sha2::{Digest, Sha256};
 
-use crate::plan::{BothBad, Gate, GateCondition, Limit, Plan, Trigger, Window};
+use crate::{
+    plan::{BothBad, Gate, GateCondition, Limit, Plan, Sticky, Trigger, Window, Writes},
+    units::Side,
+};
 
 /// Hex digits of the digest that are kept: 64 bits, for telling plans apart and not for security.
 const DIGITS: usize = 16;
 
-/// Digest of the plan's steps, window, triggers, gates and rollback; equal exactly when these are equal.
+/// Digest of the plan's steps, window, triggers, gates and rollback, and of what goes where beside the weight: endpoints,
+/// stickiness, writes and routes. Equal exactly when these are equal: what baked under others has not baked.
 ///
 /// It covers a rendering that is written out here, and so does not change with a new version of the program.
 /// How the ramp is started is no part of it, since a running ramp does not depend on that.
@@ -42,9 +47,45 @@ pub fn plan_digest(plan: &Plan) -> String {
         &mut text,
         format_args!("rollback {both_bad} {tunnels} {window}"),
     );
+    render_split(&mut text, plan);
     let mut digest = hex::encode(Sha256::digest(text.as_bytes()));
     digest.truncate(DIGITS);
     digest
+}
+
+fn render_split(text: &mut String, plan: &Plan) {
+    for side in Side::ALL {
+        for endpoint in &plan.upstreams[side].endpoints {
+            line(text, format_args!("endpoint {side} {endpoint}"));
+        }
+    }
+    let sticky = match &plan.split.sticky {
+        Sticky::None => "none".to_owned(),
+        Sticky::Cookie(cookie) => format!("cookie {}", cookie.name),
+        Sticky::ClientIp => "client-ip".to_owned(),
+        Sticky::Header(name) => format!("header {name}"),
+    };
+    let writes = rendered(plan.split.writes);
+    line(text, format_args!("split {writes} {sticky}"));
+    for route in &plan.routes {
+        let methods: Vec<&str> = route.methods.iter().map(Method::as_str).collect();
+        let host = route.host.as_deref().unwrap_or("*");
+        let pin = route.pin.map_or("none", Side::as_str);
+        let writes = route.writes.map_or("none", rendered);
+        let methods = methods.join(",");
+        line(
+            text,
+            format_args!("route {host} {methods} {pin} {writes} {:?}", route.path),
+        );
+    }
+}
+
+const fn rendered(writes: Writes) -> &'static str {
+    match writes {
+        Writes::Old => "old",
+        Writes::Split => "split",
+        Writes::New => "new",
+    }
 }
 
 fn render_window(text: &mut String, window: &Window) {

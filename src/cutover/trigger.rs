@@ -298,7 +298,7 @@ fn look_latency(
     let sample = latencies(seen, view, Side::New, population, limit);
     let verdict = sample.judge(percentile.tail(), trigger.requests);
     let windows = view.observation.windows;
-    let reading = windows.latency_with_waiting(Side::New, population, trigger.window, percentile);
+    let reading = windows.latency_beyond(Side::New, population, trigger.window, percentile, limit);
     Look {
         reading: reading.map(|it| it.as_secs_f64()),
         limit: Some(limit.as_secs_f64()),

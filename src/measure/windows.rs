@@ -231,13 +231,28 @@ impl Windows {
         length: Duration,
         percentile: Percentile,
     ) -> Option<Duration> {
+        let plain = self.tally(side, population, length).latency(percentile);
+        self.latency_beyond(side, population, length, percentile, plain)
+    }
+
+    /// As [`Windows::latency_with_waiting`], but of exactly the samples that a trigger with this limit judges: requests
+    /// that have waited for longer than `limit` count, so that the percentile is above the limit where the trigger
+    /// says so, to the resolution of the histogram.
+    #[must_use]
+    pub fn latency_beyond(
+        &self,
+        side: Side,
+        population: Population,
+        length: Duration,
+        percentile: Percentile,
+        limit: Duration,
+    ) -> Option<Duration> {
         let tally = self.tally(side, population, length);
-        let plain = tally.latency(percentile);
         let waits = self.waiting.of(side, population, self.since);
-        let longer = waits.filter(|it| it.age > plain && it.requests > 0);
+        let longer = waits.filter(|it| it.age > limit && it.requests > 0);
         let longer: Vec<_> = longer.collect();
         if longer.is_empty() {
-            return (tally.heads() > 0).then_some(plain);
+            return (tally.heads() > 0).then(|| tally.latency(percentile));
         }
         let mut tally = tally.into_owned();
         for it in longer {

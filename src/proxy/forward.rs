@@ -236,7 +236,14 @@ pub(crate) async fn forward(hold: &Hold, journey: &mut Journey) -> Result<Answer
             None => Want::Any,
         };
         let upstreams = &hold.worker().upstreams;
-        let lease = match upstreams.lease(journey.side, want, journey.avoid).await {
+        let (side, avoid) = (journey.side, journey.avoid);
+        let leased = match journey.assignment.cause {
+            Cause::Forced => upstreams.lease_uncounted(side, want, avoid).await,
+            Cause::Pinned | Cause::Writes | Cause::Weighted => {
+                upstreams.lease(side, want, avoid).await
+            }
+        };
+        let lease = match leased {
             Ok(lease) => lease,
             Err(error) => {
                 journey.not_reached(hold, &error)?;

@@ -410,6 +410,21 @@ fn a_side_that_hangs_shows_in_latencies_before_anything_ends() {
     assert_eq!(latency(Percentile::P95), Some(2_000));
     let old = windows.latency_with_waiting(Side::Old, Population::All, window, Percentile::P50);
     assert_eq!(old, None);
+
+    // Of what a trigger judges at 100 ms, 90 finished and 10 that wait for longer, the tenth part is above.
+    let judged = |percentile, limit| {
+        let found = windows.latency_beyond(
+            Side::New,
+            Population::All,
+            window,
+            percentile,
+            millis(limit),
+        );
+        found.map(|it| it.as_millis())
+    };
+    assert_eq!(judged(Percentile::P90, 100), Some(10));
+    assert_eq!(judged(Percentile::P95, 100), Some(2_000));
+    assert_eq!(judged(Percentile::P99, 5_000), Some(10));
 }
 
 #[test]

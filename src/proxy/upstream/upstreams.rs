@@ -101,6 +101,25 @@ where
         avoid: Option<u16>,
     ) -> Result<Lease<B>, ConnectError> {
         let began = self.swept.get();
+        let leased = self.lease_uncounted(side, want, avoid).await;
+        if let Err(error) = &leased
+            && error.is_unreachable()
+        {
+            self.count_failure(side, began);
+        }
+        leased
+    }
+
+    /// As [`Upstreams::lease`], for a request whose failure is no evidence: a tester's must move nobody's weight.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn lease_uncounted(
+        &self,
+        side: Side,
+        want: Want,
+        avoid: Option<u16>,
+    ) -> Result<Lease<B>, ConnectError> {
         let mut tried = Tried::default();
         let mut failure = None;
         while let Some(endpoint) = self.choose(side, want, avoid, &tried) {
@@ -125,11 +144,7 @@ where
                 }
             }
         }
-        let error = failure.unwrap_or_else(|| self.nothing_to_try(side, want));
-        if error.is_unreachable() {
-            self.count_failure(side, began);
-        }
-        Err(error)
+        Err(failure.unwrap_or_else(|| self.nothing_to_try(side, want)))
     }
 
     fn choose(

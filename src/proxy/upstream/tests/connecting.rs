@@ -39,6 +39,20 @@ async fn a_refused_connect_says_so_and_raises_the_alarm_at_the_triggers_count() 
 }
 
 #[tokio::test]
+async fn a_testers_failures_are_no_evidence() {
+    local(async {
+        let world = World::with_new(Scheme::Http, refusing().await);
+        for _ in 0..8 {
+            let leased = world.upstreams.lease_uncounted(Side::New, Want::Any, None);
+            assert!(leased.await.is_err());
+        }
+        assert_eq!(world.connects.run(Side::New).0, 0);
+        assert_eq!(world.alarms(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn failures_of_old_raise_no_alarm() {
     local(async {
         let old = endpoint(Scheme::Http, refusing().await);
