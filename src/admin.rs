@@ -1,8 +1,8 @@
 //! The admin API: how people and scripts look at a cutover and steer it.
 //!
 //! It decides nothing: commands go to the control loop and its answers come back. Every route stands in one
-//! table ([`route`]) with the role that it needs; [`origin`] keeps web pages out, [`access`] strangers.
-//! Errors are RFC 9457 problem documents ([`problem`]).
+//! table (`route`) with the role that it needs; `origin` keeps web pages out, `access` strangers.
+//! Errors are RFC 9457 problem documents (`problem`).
 
 mod access;
 mod body;

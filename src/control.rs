@@ -1,8 +1,8 @@
 //! The shell around `cutover`: builds the observation, asks for the decision, carries out the effects.
 //!
 //! It chooses nothing. It runs on a thread of its own, so that neither traffic nor the admin API can delay a
-//! rollback; others reach it through [`ControlHandle`]. [`observe`] is its eyes, [`apply`] its hands,
-//! [`event_loop`] goes from one event to the next, and [`describe`] shows where it stands.
+//! rollback; others reach it through [`ControlHandle`]. `observe` is its eyes, `apply` its hands,
+//! `event_loop` goes from one event to the next, and `describe` shows where it stands.
 
 mod answers;
 mod apply;

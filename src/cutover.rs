@@ -1,6 +1,6 @@
 //! The pure core: everything that decides about weight, and nothing that acts.
 //!
-//! [`decide`] takes the plan, the state, one event and the latest observation, and returns the next state with
+//! [`decide()`] takes the plan, the state, one event and the latest observation, and returns the next state with
 //! the effects that the shell carries out. Each change of position is one journal [`Entry`], and the next
 //! position is made by the same [`Position::apply`] that replays a journal, so that replay gives the state.
 

@@ -90,7 +90,7 @@ struct Sample {
     of: u64,
 }
 
-/// The windows that the plan's triggers read: what [`Windows::new`] is to be given.
+/// The windows that the plan's triggers read: what [`Windows::new`](crate::measure::Windows::new) is to be given.
 #[must_use]
 pub fn window_lengths(plan: &Plan) -> Vec<Duration> {
     let mut lengths: Vec<Duration> = plan.triggers.iter().map(|it| it.window).collect();

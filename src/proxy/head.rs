@@ -7,7 +7,7 @@
 //! 2. [`target_of`] and [`normalize_path`] say what routing looks at.
 //! 3. [`identify`] finds the client's address behind trusted peers, [`recognize`] the client's key, and
 //!    [`take_force`] a tester's override.
-//! 4. [`strip_request`] removes what belongs to one hop; [`forward`], [`stamp_request`] and [`translate`] write what
+//! 4. [`strip_request`] removes what belongs to one hop; [`forward`], [`stamp_request`] and [`translate()`] write what
 //!    the endpoint shall see.
 //! 5. [`finish_response`] does the same for the way back.
 //!
