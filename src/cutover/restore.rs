@@ -80,7 +80,9 @@ fn plan_changed(plan: &Plan, state: &State, now: Timestamp) -> Option<Entry> {
         plan: after.clone(),
         change: Change::Held { cause, step },
         actor: Actor::Plan,
-        reason: format!("steps, triggers, gates or rollback changed: digest {before}, now {after}"),
+        reason: format!(
+            "steps, triggers, gates, rollback, endpoints, split or routes changed: digest {before}, now {after}"
+        ),
         readings: Vec::new(),
         reaction_ms: None,
     })
