@@ -51,6 +51,9 @@ impl Hands {
             } => {
                 self.publish(generation, weight, salt, tunnels);
                 observer.published(generation);
+                if tunnels.is_some() {
+                    observer.withdrawn(self.clock.timestamp());
+                }
             }
             Effect::RecordFirst(entry) => self.record_first(entry),
             Effect::RecordAfter(entry) => {

@@ -117,6 +117,12 @@ impl Observer {
         self.connects.restart(Side::New, now);
     }
 
+    /// Nothing is sent to new any more. What still waits for a connection to it and fails later is no news, and nothing
+    /// would come that could end such a run: it would keep the ramp from being resumed for good.
+    pub(super) fn withdrawn(&self, now: Timestamp) {
+        self.connects.restart(Side::New, now);
+    }
+
     /// A table was published: requests on new are counted anew.
     pub(super) const fn published(&mut self, generation: Generation) {
         self.generation = generation;

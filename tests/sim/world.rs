@@ -291,13 +291,17 @@ impl World {
                 generation,
                 weight,
                 salt,
-                ..
+                tunnels,
             } => {
                 let before = process.publication.load();
                 if generation <= before.generation {
                     return Err(Violation::new("generations rise").into());
                 }
                 process.publish(generation, weight, salt);
+                if tunnels.is_some() {
+                    let now = process.time(self.time);
+                    process.connects.restart(Side::New, now);
+                }
                 let after = process.publication.load();
                 self.checker.published(&before, &after)?;
             }
