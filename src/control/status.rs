@@ -30,7 +30,7 @@ pub struct Status {
     pub rollbacks: u64,
     /// The last rollback.
     pub last_rollback: Option<RollbackStatus>,
-    /// What an operator should know, in sentences: a failing store, old without room, a worker that is silent.
+    /// What an operator should know, in sentences: a failing store, an unhealthy side, a worker that is silent.
     pub warnings: Vec<String>,
     /// Why this should not be taken as working, for `/readyz`: the store fails, a worker is silent. Empty when ready.
     pub not_ready: Vec<String>,
