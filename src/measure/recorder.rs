@@ -1,7 +1,6 @@
 //! One worker's recorder: a bounded log of measurements and the list of requests in flight.
 //!
-//! It belongs to one core: no lock, and no allocation per request once its buffers have grown to the traffic. A
-//! request costs 32 ns here, all its calls together.
+//! It belongs to one core: no lock, and no allocation per request once its buffers have grown to the traffic.
 //! A [`Ticket`] is given out per request and consumed by its outcome, so that each is recorded exactly once.
 
 mod ticket;
@@ -205,7 +204,6 @@ impl Inner {
 
     /// Walks the requests in flight once: the ages of those that wait, rounded down to three significant digits at
     /// most and equal ones merged, and how many each route has.
-    /// This takes 0.3 ms for 10,000 requests in flight, 0.3 % of a worker's time.
     fn survey(&self, now: Timestamp) -> Survey {
         let mut waiting: PerSide<Vec<Waiting>> = PerSide::default();
         let mut routes: BTreeMap<RouteId, PerSide<u32>> = BTreeMap::new();
