@@ -21,8 +21,8 @@ pub use route::{RouteId, RoutePlan, StaysOnOld};
 pub use split::{CookiePlan, ForcePlan, Secret, SplitPlan, Sticky, Writes};
 pub use trigger::{Limit, Reading, Trigger};
 pub use upstream::{
-    EjectionPlan, EndpointId, EndpointPlan, HealthPlan, HostHeader, Scheme, UpstreamPlan,
-    UpstreamTlsPlan, Verification,
+    EjectionPlan, EndpointId, EndpointPlan, HealthPlan, HostHeader, Http1Codec, Scheme,
+    UpstreamPlan, UpstreamTlsPlan, Verification,
 };
 pub use window::{Recurrence, Window};
 

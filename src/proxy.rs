@@ -15,6 +15,7 @@ mod failure;
 mod forward;
 pub mod head;
 mod health;
+mod http1;
 mod listener;
 mod relay;
 mod reply;

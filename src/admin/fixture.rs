@@ -115,6 +115,7 @@ fn upstream(side: Side) -> UpstreamPlan {
             verification: Verification::Full,
         },
         host: HostHeader::Keep,
+        http1: crate::plan::Http1Codec::Native,
     }
 }
 

@@ -11,8 +11,9 @@ use std::{
 use crate::{
     plan::{
         AdminPlan, BothBad, CookiePlan, EjectionPlan, EndpointPlan, ForwardingPlan, HostHeader,
-        Limit, Limits, ListenerPlan, Plan, RampPlan, Reading, RollbackPlan, SplitPlan, StartMode,
-        Step, Sticky, Timeouts, Trigger, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        Http1Codec, Limit, Limits, ListenerPlan, Plan, RampPlan, Reading, RollbackPlan, SplitPlan,
+        StartMode, Step, Sticky, Timeouts, Trigger, UpstreamPlan, UpstreamTlsPlan, Verification,
+        Writes,
     },
     units::{PerSide, Percentile, Share, Weight},
 };
@@ -103,6 +104,7 @@ pub(super) fn upstream(endpoints: Vec<EndpointPlan>) -> UpstreamPlan {
             verification: Verification::Full,
         },
         host: HostHeader::Keep,
+        http1: Http1Codec::Native,
     }
 }
 

@@ -8,10 +8,10 @@ use crate::{
     config::{
         defaults,
         fault::Complaint,
-        reader::{Section, Shape, list, parsed},
+        reader::{Section, Shape, choice, list, parsed},
         scalar::{self, HOST, URL},
     },
-    plan::{EndpointPlan, HostHeader, Scheme, UpstreamPlan},
+    plan::{EndpointPlan, HostHeader, Http1Codec, Scheme, UpstreamPlan},
     units::Side,
 };
 
@@ -25,8 +25,12 @@ pub(super) use tls::{CLIENT_CERTIFICATE, SHAPE as TLS};
 /// The keys of `[old]` and `[new]`.
 pub(super) const SHAPE: Shape = Shape {
     path: "SIDE",
-    keys: &["endpoints", "host", "health", "ejection", "tls"],
+    keys: &["endpoints", "host", "health", "ejection", "tls", "http1"],
 };
+
+/// Whose HTTP/1.1 is spoken, as the file names it.
+const CODECS: &[(&str, Http1Codec)] =
+    &[("native", Http1Codec::Native), ("hyper", Http1Codec::Hyper)];
 
 /// As many endpoints as one side has.
 const ENDPOINTS: usize = 256;
@@ -42,6 +46,7 @@ pub(super) fn read(root: &Section<'_>, side: Side) -> Option<UpstreamPlan> {
         false => None,
     };
     let host = section.get("host", parsed(HOST, scalar::host_and_port));
+    let http1 = section.get("http1", choice(CODECS)).unwrap_or_default();
     let is_tls = |it: &Vec<EndpointPlan>| it.iter().any(|it| it.scheme == Scheme::Https);
     let health = health::read(&section);
     let ejection = ejection::read(&section);
@@ -51,6 +56,7 @@ pub(super) fn read(root: &Section<'_>, side: Side) -> Option<UpstreamPlan> {
         ejection,
         tls,
         host: host.map_or(HostHeader::Keep, HostHeader::Set),
+        http1,
         ..defaults::upstream(endpoints?)
     })
 }

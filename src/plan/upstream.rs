@@ -28,6 +28,18 @@ pub struct UpstreamPlan {
     pub tls: UpstreamTlsPlan,
     /// The `Host` (and `:authority`) sent to the endpoints.
     pub host: HostHeader,
+    /// The codec of HTTP/1.1 connections to the endpoints.
+    pub http1: Http1Codec,
+}
+
+/// Whose code reads and writes HTTP/1.1 on connections to endpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Http1Codec {
+    /// Ours.
+    #[default]
+    Native,
+    /// hyper's: slower, and widely used.
+    Hyper,
 }
 
 /// One address that we connect to.

@@ -3,6 +3,7 @@
 mod grpc;
 
 use std::{
+    io,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -18,8 +19,9 @@ use thiserror::Error;
 use crate::{
     measure::Class,
     proxy::{
+        connection::Client,
         exchange::{Exchange, Hold},
-        head::Turn,
+        http1::BodyFault,
         upstream::UpstreamBody,
     },
 };
@@ -30,8 +32,35 @@ pub(crate) use grpc::{is_grpc, status_class};
 pub(crate) struct Upload(Option<Source>);
 
 struct Source {
-    incoming: Incoming,
+    incoming: ClientBody,
     exchange: Rc<Exchange>,
+}
+
+/// A request's body as it comes from the client.
+pub(crate) enum ClientBody {
+    /// There is none.
+    Empty,
+    /// Read from the connection that it is the only one on.
+    Http1(Rc<Client>),
+    /// Of one stream.
+    Http2(Incoming),
+}
+
+/// Why a client's body ended before its end.
+#[derive(Debug, Error)]
+pub(crate) enum ClientFault {
+    /// The connection broke.
+    #[error("read from the client")]
+    Io(#[source] io::Error),
+    /// The client closed its connection.
+    #[error("the client closed its connection")]
+    Truncated,
+    /// The framing is broken.
+    #[error(transparent)]
+    Framing(#[from] BodyFault),
+    /// The stream was reset, or its connection broke.
+    #[error("read from the client's stream")]
+    Http2(#[source] hyper::Error),
 }
 
 /// Why a body ended before its end.
@@ -39,7 +68,7 @@ struct Source {
 pub(crate) enum BodyError {
     /// The client broke the request's body.
     #[error("the client broke the request's body")]
-    Client(#[source] hyper::Error),
+    Client(#[source] ClientFault),
     /// The endpoint broke the response's body.
     #[error("the endpoint broke the response's body")]
     Endpoint,
@@ -55,8 +84,43 @@ impl Upload {
     }
 
     /// The client's body.
-    pub(crate) const fn new(incoming: Incoming, exchange: Rc<Exchange>) -> Self {
+    pub(crate) const fn new(incoming: ClientBody, exchange: Rc<Exchange>) -> Self {
         Self(Some(Source { incoming, exchange }))
+    }
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = ClientFault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ClientFault>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Http1(client) => client.poll_body(cx),
+            Self::Http2(incoming) => {
+                let frame = Pin::new(incoming).poll_frame(cx);
+                frame.map(|it| it.map(|it| it.map_err(ClientFault::Http2)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Http1(client) => client.is_body_ended(),
+            Self::Http2(incoming) => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Http1(client) => client.body_size_hint(),
+            Self::Http2(incoming) => incoming.size_hint(),
+        }
     }
 }
 
@@ -125,8 +189,6 @@ pub(crate) struct Relayed {
     pub(crate) class: Class,
     /// Whether a status in the trailers can make it an error still.
     pub(crate) is_grpc: bool,
-    /// The request's turn on an HTTP/1 connection, which lasts as long as this body.
-    pub(crate) _turn: Option<Turn>,
 }
 
 impl ReplyBody {
@@ -150,6 +212,13 @@ impl ReplyBody {
             relayed.end();
         }
         Self(Kind::Relayed(Box::new(relayed)))
+    }
+
+    /// Lets the request's body go on while nobody takes more of this one.
+    pub(crate) fn upload(&mut self, cx: &mut Context<'_>) {
+        if let Kind::Relayed(relayed) = &mut self.0 {
+            relayed.body.upload(cx);
+        }
     }
 }
 

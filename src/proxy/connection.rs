@@ -3,6 +3,8 @@
 mod http1;
 mod http2;
 
+pub(crate) use http1::Client;
+
 use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
@@ -14,7 +16,6 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Response, header::CONNECTION};
 use tokio::{
     io::{AsyncRead, ReadBuf},
     net::TcpStream,
@@ -24,7 +25,6 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     measure::Rejection,
     proxy::{
-        body::ReplyBody,
         head::{ClientScheme, Peer},
         tunnel::Opening,
         wheel::{Deadline, Wait},
@@ -57,7 +57,6 @@ pub(crate) struct Connection {
     pub(crate) tunnel: RefCell<Option<Opening>>,
     /// Whether the client may be sending what nobody will read.
     pub(crate) leaves_unread: Cell<bool>,
-    is_http1: bool,
     _seat: Seat,
 }
 
@@ -108,13 +107,18 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
         deadline: Rc::clone(&deadline),
         tunnel: RefCell::new(None),
         leaves_unread: Cell::new(false),
-        is_http1: protocol == Protocol::Http1,
         _seat: seat,
     });
-    let wire = Wire::new(socket, ahead, deadline);
     match protocol {
-        Protocol::Http1 => http1::serve(connection, wire).await,
-        Protocol::Http2 => http2::serve(connection, wire).await,
+        Protocol::Http1 => {
+            let wire = Wire::new(socket, Bytes::new(), deadline);
+            http1::serve(connection, wire, ahead).await;
+        }
+        // Boxed, since its state is far larger than that of the other.
+        Protocol::Http2 => {
+            let wire = Wire::new(socket, ahead.freeze(), deadline);
+            Box::pin(http2::serve(connection, wire)).await;
+        }
     }
 }
 
@@ -123,20 +127,12 @@ impl Connection {
     pub(crate) fn is_draining(&self) -> bool {
         self.worker.stage.get() != Stage::Serving
     }
-
-    /// While draining, the answer to a request on HTTP/1 is the connection's last. (HTTP/2 says it once, by GOAWAY.)
-    pub(crate) fn say_farewell(&self, response: &mut Response<ReplyBody>) {
-        if self.is_http1 && self.is_draining() {
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(CONNECTION, close);
-        }
-    }
 }
 
 /// A connection whose protocol is known.
 struct Opened {
     socket: Socket,
-    ahead: Bytes,
+    ahead: BytesMut,
     protocol: Protocol,
     scheme: ClientScheme,
 }
@@ -155,7 +151,7 @@ async fn sniff(mut socket: TcpStream, deadline: &Deadline) -> Option<Opened> {
     })
 }
 
-async fn read_ahead(socket: &mut TcpStream) -> io::Result<(Bytes, Protocol)> {
+async fn read_ahead(socket: &mut TcpStream) -> io::Result<(BytesMut, Protocol)> {
     let mut ahead = BytesMut::new();
     loop {
         let count = poll_fn(|cx| {
@@ -175,10 +171,10 @@ async fn read_ahead(socket: &mut TcpStream) -> io::Result<(Bytes, Protocol)> {
             .take_while(|(a, b)| a == b)
             .count();
         if common == PREFACE.len() {
-            return Ok((ahead.freeze(), Protocol::Http2));
+            return Ok((ahead, Protocol::Http2));
         }
         if common < ahead.len() {
-            return Ok((ahead.freeze(), Protocol::Http1));
+            return Ok((ahead, Protocol::Http1));
         }
     }
 }
@@ -209,7 +205,7 @@ async fn shake_hands(
     };
     Some(Opened {
         socket: Socket::Tls(Box::new(stream)),
-        ahead: Bytes::new(),
+        ahead: BytesMut::new(),
         protocol,
         scheme: ClientScheme::Https,
     })

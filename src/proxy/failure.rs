@@ -116,7 +116,7 @@ impl From<&ConnectError> for Failure {
 impl From<BreakKind> for Failure {
     fn from(kind: BreakKind) -> Self {
         match kind {
-            BreakKind::Reset => Self::Reset,
+            BreakKind::Reset | BreakKind::Truncated => Self::Reset,
             BreakKind::Protocol => Self::Protocol,
             BreakKind::Upload => Self::Body,
         }

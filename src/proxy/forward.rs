@@ -313,8 +313,10 @@ fn broken(hold: &Hold, kind: BreakKind) -> Missed {
     if hold.upload() == UploadState::Broken {
         return Missed::Over(Failure::Body);
     }
-    match Failure::from(kind) {
-        Failure::Body => Missed::Over(Failure::Body),
-        failure => Missed::Broken(failure),
+    let failure = Failure::from(kind);
+    match kind {
+        BreakKind::Reset => Missed::Broken(failure),
+        // Something of an answer came, so the endpoint did something with the request: it is not asked again.
+        BreakKind::Truncated | BreakKind::Protocol | BreakKind::Upload => Missed::Over(failure),
     }
 }

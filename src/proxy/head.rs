@@ -1,9 +1,8 @@
-//! Everything that is decided from a request's or a response's head alone: pure functions, and the guard that
-//! reads raw HTTP/1 heads before hyper does.
+//! Everything that is decided from a request's or a response's head alone: pure functions.
 //!
 //! The order for one request, and the file of each step:
 //!
-//! 1. [`Guard`] (HTTP/1) or [`admit_h2`] (HTTP/2) refuse what two parsers could read differently.
+//! 1. [`admit_h2`] refuses what two parsers could read differently; of HTTP/1 its reader has refused that already.
 //! 2. [`target_of`] and [`normalize_path`] say what routing looks at.
 //! 3. [`identify`] finds the client's address behind trusted peers, [`recognize`] the client's key, and
 //!    [`take_force`] a tester's override.
@@ -11,14 +10,14 @@
 //!    the endpoint shall see.
 //! 5. [`finish_response`] does the same for the way back.
 //!
-//! No function here reads a clock, draws a random number or does I/O, but the guard, which wraps a connection.
+//! No function here reads a clock, draws a random number or does I/O.
 
 mod admission;
 mod authority;
 mod force;
 mod forwarded;
-mod guard;
 mod hop_by_hop;
+mod limits;
 mod path;
 mod response;
 mod sticky;
@@ -30,8 +29,11 @@ pub use admission::admit_h2;
 pub use authority::Authority;
 pub use force::{force_token, take_force};
 pub use forwarded::{Client, ClientScheme, Peer, Trust, forward, identify};
-pub use guard::{Guard, GuardLimits, GuardState, Turn, Underscores};
-pub use hop_by_hop::{RequestHop, UpgradeProtocol, set_upgrade, strip_request, strip_response};
+pub use hop_by_hop::{
+    RequestHop, UpgradeProtocol, set_upgrade, strip_request, strip_response, takes_trailers,
+};
+pub use limits::{HeadLimits, Underscores};
+pub(crate) use path::is_path_and_query;
 pub use path::normalize_path;
 pub use response::{ResponseContext, X_CHANGEOVER_ERROR, finish_response};
 pub use sticky::{ClientId, Identity, recognize, set_cookie};

@@ -3,17 +3,15 @@
 use std::rc::Rc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 
 use crate::{
     measure::Rejection,
     proxy::{
-        body::{ReplyBody, Upload, is_complete, is_grpc},
+        body::{ClientBody, ReplyBody, Upload, is_complete, is_grpc},
         connection::Connection,
         exchange::{Exchange, Hold, Talk, UploadState},
         failure::{self, Failure},
         forward::{self, Journey, Luggage},
-        head::Turn,
         reply::{self, Context},
         request::Intake,
         wheel::{Deadline, Wait},
@@ -25,12 +23,10 @@ pub(crate) struct Visit {
     pub(crate) connection: Rc<Connection>,
     /// What the connection (HTTP/1) or the stream (HTTP/2) waits for.
     pub(crate) deadline: Rc<Deadline>,
-    /// Its turn, on an HTTP/1 connection.
-    pub(crate) turn: Option<Turn>,
 }
 
 /// Answers one request.
-pub(crate) async fn relay(visit: Visit, request: Request<Incoming>) -> Response<ReplyBody> {
+pub(crate) async fn relay(visit: Visit, request: Request<ClientBody>) -> Response<ReplyBody> {
     let worker = &visit.connection.worker;
     visit.deadline.wait(Wait::Nothing);
     let now = worker.now();
@@ -102,7 +98,5 @@ pub(crate) fn fail(visit: &Visit, hold: &Hold, failure: Failure) -> Response<Rep
         visit.connection.leaves_unread.set(true);
     }
     hold.leave_reader();
-    let mut response = failure.answer();
-    visit.connection.say_farewell(&mut response);
-    response
+    failure.answer()
 }

@@ -41,7 +41,7 @@ pub(crate) fn reply(context: Context, answer: Answer) -> Response<ReplyBody> {
 
 fn pass_on(context: Context, answer: Answer) -> Response<ReplyBody> {
     let Context {
-        mut visit,
+        visit,
         hold,
         journey,
     } = context;
@@ -60,7 +60,6 @@ fn pass_on(context: Context, answer: Answer) -> Response<ReplyBody> {
             hold,
             class,
             is_grpc,
-            _turn: visit.turn.take(),
         })
     } else {
         // Whatever the endpoint sent along is not for the client, who is answered now.
@@ -68,32 +67,27 @@ fn pass_on(context: Context, answer: Answer) -> Response<ReplyBody> {
         hold.leave_reader();
         ReplyBody::empty()
     };
-    let mut response = Response::from_parts(head, body);
-    visit.connection.say_farewell(&mut response);
-    response
+    Response::from_parts(head, body)
 }
 
 fn open_tunnel(context: Context, answer: Answer) -> Response<ReplyBody> {
     let Context {
-        mut visit,
+        visit,
         hold,
         journey,
     } = context;
-    let mut upstream = answer.response;
-    let on_upgrade = hyper::upgrade::on(&mut upstream);
-    let (mut head, body) = upstream.into_parts();
+    let (mut head, body) = answer.response.into_parts();
+    let Some(tunnel) = body.into_tunnel() else {
+        return fail(&visit, &hold, Failure::Protocol);
+    };
     hold.head(head.status);
     let granted = rewrite(&mut head, &hold, &journey, answer.endpoint.side);
     if let Some(protocol) = granted {
         set_upgrade(&mut head.headers, &protocol);
     }
     hold.finish(Class::Upgrade);
-    if let Some(turn) = visit.turn.take() {
-        turn.tunnel();
-    }
     let opening = Opening {
-        on_upgrade,
-        _in_flight: body,
+        endpoint: tunnel,
         side: answer.endpoint.side,
         assignment: journey.assignment(),
     };

@@ -8,7 +8,7 @@ use crate::{
     proxy::{
         connection::Connection,
         head::{
-            self, Client, GuardLimits, Identity, RequestHop, TraceSource, admit_h2, identify,
+            self, Client, HeadLimits, Identity, RequestHop, TraceSource, admit_h2, identify,
             normalize_path, recognize, stamp_request, strip_request, take_force, target_of,
         },
     },
@@ -51,7 +51,7 @@ impl Intake {
         let plan = &connection.worker.plan;
         let version = head.version;
         if version == Version::HTTP_2 {
-            admit_h2(head, &GuardLimits::from(&plan.limits))?;
+            admit_h2(head, &HeadLimits::from(&plan.limits))?;
         }
         if head.method == Method::CONNECT {
             return Err(Rejection::Unsupported);

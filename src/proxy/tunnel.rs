@@ -10,15 +10,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use slab::Slab;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional_with_sizes};
 
 use crate::{
     proxy::{
         body::Upload,
-        upstream::UpstreamBody,
+        upstream::UpstreamTunnel,
         wheel::{Deadline, Wait},
         worker::Worker,
     },
@@ -28,10 +26,8 @@ use crate::{
 
 /// A tunnel about to open.
 pub(crate) struct Opening {
-    /// The endpoint's end of it, soon.
-    pub(crate) on_upgrade: OnUpgrade,
-    /// Counts as a request in flight at the endpoint while it is kept.
-    pub(crate) _in_flight: UpstreamBody<Upload>,
+    /// The endpoint's end of it.
+    pub(crate) endpoint: UpstreamTunnel<Upload>,
     /// The side that the endpoint belongs to.
     pub(crate) side: Side,
     /// How the request got there.
@@ -102,8 +98,7 @@ pub(crate) async fn run<C>(
     C: AsyncRead + AsyncWrite + Unpin,
 {
     let Opening {
-        on_upgrade,
-        _in_flight,
+        endpoint,
         side,
         assignment,
     } = opening;
@@ -118,7 +113,7 @@ pub(crate) async fn run<C>(
         key,
     };
     let buffer = worker.plan.limits.buffer_bytes;
-    let carrying = carry(deadline, on_upgrade, client, ahead, buffer);
+    let carrying = carry(deadline, endpoint, client, ahead, buffer);
     match deadline.within(Wait::Tunnel, carrying).await {
         Ok(Ok((up, down))) => tracing::debug!(side = side.as_str(), up, down, "a tunnel ended"),
         Ok(Err(error)) => tracing::debug!(side = side.as_str(), %error, "a tunnel broke"),
@@ -128,7 +123,7 @@ pub(crate) async fn run<C>(
 
 async fn carry<C>(
     deadline: &Deadline,
-    on_upgrade: OnUpgrade,
+    endpoint: UpstreamTunnel<Upload>,
     client: C,
     ahead: Bytes,
     buffer: usize,
@@ -136,17 +131,20 @@ async fn carry<C>(
 where
     C: AsyncRead + AsyncWrite + Unpin,
 {
-    let upgraded = on_upgrade.await.map_err(io::Error::other)?;
+    // Counts as a request in flight at the endpoint while it is kept.
+    let (socket, said, _in_flight) = endpoint.open().await?;
     let mut client = End {
         io: client,
         deadline,
     };
     let mut endpoint = End {
-        io: TokioIo::new(upgraded),
+        io: socket,
         deadline,
     };
     endpoint.write_all(&ahead).await?;
     drop(ahead);
+    client.write_all(&said).await?;
+    drop(said);
     copy_bidirectional_with_sizes(&mut client, &mut endpoint, buffer, buffer).await
 }
 

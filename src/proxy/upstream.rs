@@ -13,6 +13,7 @@ mod dial;
 mod ejection;
 mod endpoint;
 mod error;
+mod http1;
 mod lease;
 mod pool;
 mod slots;
@@ -25,7 +26,7 @@ mod tls;
 mod upload;
 mod upstreams;
 
-pub(crate) use body::UpstreamBody;
+pub(crate) use body::{UpstreamBody, UpstreamTunnel};
 pub(crate) use dial::{Target, Want, dial};
 pub(crate) use error::{BreakKind, ConnectError, DialError, SendError};
 pub(crate) use lease::Lease;

@@ -1,4 +1,4 @@
-//! A client's socket, plain or TLS, as hyper and the guard see it.
+//! A client's socket, plain or TLS, as its protocol sees it.
 //!
 //! It returns the bytes that were read ahead to tell the protocol, joins small writes into one segment, and tells
 //! the connection's deadline what the bytes mean for the wait that is on.

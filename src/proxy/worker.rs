@@ -24,6 +24,8 @@ use crate::{
     proxy::{
         Shared, accept,
         body::Upload,
+        buffers::Buffers,
+        http1::DateLine,
         tunnel::Tunnels,
         upstream::{ClientTls, Upstreams},
         wheel::{TURN, Wheel},
@@ -70,6 +72,8 @@ pub(crate) struct Worker {
     pub(crate) upstreams: Upstreams<Upload>,
     pub(crate) wheel: Wheel,
     pub(crate) tunnels: Tunnels,
+    pub(crate) buffers: Rc<Buffers>,
+    pub(crate) date: RefCell<DateLine>,
     pub(crate) stage: Cell<Stage>,
     /// Rings when a connection has closed, so that another can be accepted.
     pub(crate) room: Notify,
@@ -162,13 +166,16 @@ impl Worker {
     fn new(id: WorkerId, shared: &Shared, tls: &PerSide<ClientTls>) -> Self {
         let plan = Arc::clone(&shared.plan);
         let endpoints = PerSide::from_fn(|side| plan.upstreams[side].endpoints.len());
+        let buffers = Rc::new(Buffers::default());
         Self {
             clock_source: shared.clock,
             table: RefCell::new(shared.publication.reader()),
             recorder: Recorder::new(id, endpoints),
-            upstreams: Upstreams::new(shared, tls),
+            upstreams: Upstreams::new(shared, tls, Rc::clone(&buffers)),
             wheel: Wheel::new(plan.timeouts, clock::now()),
             tunnels: Tunnels::default(),
+            buffers,
+            date: RefCell::new(DateLine::new(since_1970())),
             stage: Cell::new(Stage::Serving),
             room: Notify::new(),
             connections: Cell::new(0),
@@ -200,6 +207,7 @@ impl Worker {
     fn turn(&self, shared: &Shared) {
         let now = self.now();
         self.wheel.turn(clock::now());
+        self.date.borrow_mut().renew(since_1970());
         let withdrawal = self.table.borrow_mut().table().withdrawal;
         if let Some(withdrawal) = withdrawal {
             self.tunnels.withdraw(withdrawal, now);
@@ -228,4 +236,9 @@ impl Drop for Seat {
         worker.recorder.connection_closed();
         worker.room.notify_waiters();
     }
+}
+
+/// The wall's time, for what is read by people and other programs.
+fn since_1970() -> Duration {
+    clock::wall().since(Timestamp::from_micros(0))
 }

@@ -334,5 +334,6 @@ fn upstream(side: Side) -> UpstreamPlan {
             verification: Verification::Full,
         },
         host: HostHeader::Keep,
+        http1: crate::plan::Http1Codec::Native,
     }
 }

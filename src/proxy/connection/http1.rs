@@ -1,24 +1,42 @@
 //! A client's HTTP/1 connection: one request after another, and perhaps a tunnel at its end.
 //!
-//! Response trailers reach a client only if it said `TE: trailers` and the response's `Trailer` field names them, and 1xx
-//! answers other than 100 and 101 not at all: that is what hyper's server can send.
+//! ```text
+//! wait for a head ──▶ read it ──▶ relay, looking out for the client ──▶ write the answer ──▶ wait for a head
+//!                        │                                                    ├──▶ tunnel
+//!                        └──▶ refuse it ─────────────────────────────────────┴──▶ close
+//! ```
+//!
+//! A connection that waits for a head holds no buffer and no request's state, so that thousands of idle ones cost little.
 
-use std::{convert::Infallible, future::poll_fn, io, pin::Pin, rc::Rc, task::Poll};
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    io,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response};
-use hyper::{body::Incoming, server::conn::http1::Builder, service::service_fn};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH, EXPECT},
+    response,
+};
+use http_body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::{
     measure::Rejection,
     proxy::{
-        body::ReplyBody,
-        buffers::BUFFER_MIN,
+        body::{ClientBody, ClientFault, ReplyBody},
         connection::Connection,
         failure::HEAD_TIMEOUT,
-        head::{Guard, GuardLimits, GuardState},
+        head::HeadLimits,
+        http1::{
+            BodyReader, Framing, Part, Persistence, RequestHead, RequestReader, Scanned, Trailers,
+            WriteError, Writer, write_response_head,
+        },
         relay::{Visit, refuse, relay},
         tunnel,
         wheel::Wait,
@@ -29,132 +47,523 @@ use crate::{
 /// Bytes that are thrown away after the last answer, so that the client can read it before the connection is reset.
 const UNREAD_MAX: usize = 1 << 20;
 
-/// How serving ended.
-enum End {
-    /// The connection closed, or became a tunnel.
-    Closed,
-    /// It broke.
+/// What a client is told that waits to be asked for its body (RFC 9110 section 10.1.1).
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// How serving ended, or goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// Another request may come.
+    Request,
+    /// The connection closes, or becomes a tunnel.
+    Close,
+    /// It broke, or the client has gone.
     Broken,
     /// What it waited for is overdue.
     Overdue(Wait),
 }
 
-/// Serves the connection to its end.
-pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire) {
-    let limits = &connection.worker.plan.limits;
-    let (guard, state) = Guard::new(wire, GuardLimits::from(limits));
-    let buffer = limits.head_bytes.max(limits.buffer_bytes).max(BUFFER_MIN);
-    let heads = state.clone();
-    let service = service_fn(|request| answer(Rc::clone(&connection), state.clone(), request));
-    // What is read ahead counts as the first byte of a head; without any, that is what it waits for.
-    connection.deadline.wait(Wait::Request);
-    let mut serving = Builder::new()
-        .half_close(false)
-        .header_read_timeout(None)
-        .max_headers(limits.headers)
-        .max_buf_size(buffer)
-        .serve_connection(TokioIo::new(guard), service);
-    let end = poll_fn(|cx| match Pin::new(&mut serving).poll(cx) {
-        Poll::Ready(Ok(())) => Poll::Ready(End::Closed),
-        Poll::Ready(Err(error)) => {
-            tracing::debug!(%error, "a client's connection broke");
-            Poll::Ready(End::Broken)
-        }
-        Poll::Pending => {
-            let deadline = &connection.deadline;
-            if deadline.waits_for() == Wait::Request && heads.has_partial_head() {
-                // Its beginning came with the request before, so that no first byte will.
-                deadline.wait(Wait::Head);
-            }
-            // A request in work looks at the deadline itself, and just has, if that is its own to answer.
-            deadline.poll_passed(cx).map(End::Overdue)
-        }
+/// A client's connection as its requests' bodies and answers see it.
+pub(crate) struct Client {
+    pub(crate) connection: Rc<Connection>,
+    limits: HeadLimits,
+    stream: RefCell<Stream>,
+}
+
+/// The socket and how far it has been read.
+struct Stream {
+    wire: Wire,
+    /// Read, but not used yet.
+    ahead: BytesMut,
+    reader: RequestReader,
+    /// The body of the request in work.
+    body: BodyReader,
+    /// What is left to be said before the body is read.
+    greeting: &'static [u8],
+}
+
+/// What an answer's head depends on, of its request.
+struct Asked {
+    method: Method,
+    version: Version,
+    persistence: Persistence,
+    trailers: Trailers,
+}
+
+/// Serves the connection to its end; `ahead` was read to tell the protocol.
+pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire, ahead: BytesMut) {
+    let limits = HeadLimits::from(&connection.worker.plan.limits);
+    let client = Rc::new(Client {
+        connection,
+        limits,
+        stream: RefCell::new(Stream {
+            wire,
+            ahead,
+            reader: RequestReader::new(limits),
+            body: BodyReader::Ended,
+            greeting: b"",
+        }),
     });
-    let end = end.await;
-    let parts = serving.into_parts();
-    let guard = parts.io.into_inner();
-    match end {
-        End::Closed => close(&connection, guard, parts.read_buf).await,
-        End::Overdue(Wait::Head) => {
-            connection.worker.recorder.reject(Rejection::HeadTimeout);
-            say_head_timeout(&connection, guard).await;
-        }
-        End::Overdue(wait) => tracing::debug!(?wait, "a client's connection took too long"),
-        End::Broken => (),
+    let mut next = Next::Request;
+    while next == Next::Request {
+        client.connection.deadline.wait(Wait::Request);
+        next = match client.read_head().await {
+            // Boxed, so that a connection that only waits is small.
+            Ok(head) => Box::pin(client.answer(head)).await,
+            Err(next) => next,
+        };
+    }
+    match next {
+        Next::Request | Next::Broken => (),
+        Next::Close => Box::pin(client.close()).await,
+        Next::Overdue(Wait::Head) => Box::pin(client.say_head_timeout()).await,
+        Next::Overdue(wait) => tracing::debug!(?wait, "a client's connection took too long"),
     }
 }
 
-async fn answer(
-    connection: Rc<Connection>,
-    state: GuardState,
-    request: Request<Incoming>,
-) -> Result<Response<ReplyBody>, Infallible> {
-    let deadline = Rc::clone(&connection.deadline);
-    let mut visit = Visit {
-        connection,
-        deadline,
-        turn: None,
-    };
-    Ok(match state.next_request() {
-        Ok(turn) => {
-            visit.turn = Some(turn);
-            relay(visit, request).await
-        }
-        Err(reason) => refuse(&visit, reason),
-    })
-}
+impl Client {
+    /// Waits for the next head. An inner error is the reason to refuse it.
+    async fn read_head(&self) -> Result<Result<RequestHead, Rejection>, Next> {
+        poll_fn(|cx| {
+            let deadline = &self.connection.deadline;
+            match self.poll_head(cx) {
+                Poll::Ready(head) => Poll::Ready(head),
+                Poll::Pending => {
+                    if deadline.waits_for() == Wait::Request
+                        && !self.stream.borrow().ahead.is_empty()
+                    {
+                        deadline.wait(Wait::Head);
+                    }
+                    deadline
+                        .poll_passed(cx)
+                        .map(|wait| Err(Next::Overdue(wait)))
+                }
+            }
+        })
+        .await
+    }
 
-/// What is left to do when hyper is done: the tunnel, or a client's last bytes. The socket is shut down unless it became a
-/// tunnel.
-async fn close(connection: &Connection, mut guard: Guard<Wire>, ahead: Bytes) {
-    let tunnel = connection.tunnel.take();
-    if let Some(opening) = tunnel {
-        tunnel::run(
-            &connection.worker,
-            &connection.deadline,
-            opening,
-            guard,
-            ahead,
-        )
-        .await;
-    } else if connection.leaves_unread.get() {
-        let farewell = throw_away(&mut guard);
-        if connection
-            .deadline
-            .within(Wait::Farewell, farewell)
-            .await
-            .is_err()
-        {
+    fn poll_head(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Result<RequestHead, Rejection>, Next>> {
+        let stream = &mut *self.stream.borrow_mut();
+        loop {
+            if !stream.ahead.is_empty() {
+                match stream.reader.read(&stream.ahead) {
+                    Ok(Scanned::Partial) => (),
+                    Ok(Scanned::Complete(length, head)) => {
+                        stream.skip(length);
+                        return Poll::Ready(Ok(Ok(head)));
+                    }
+                    Err(reason) => return Poll::Ready(Ok(Err(reason))),
+                }
+            }
+            let Stream {
+                wire,
+                ahead,
+                reader,
+                ..
+            } = stream;
+            let read = self.connection.worker.buffers.poll_read(wire, cx, |read| {
+                if read.is_empty() {
+                    return Some(Err(Next::Broken));
+                }
+                if !ahead.is_empty() {
+                    ahead.extend_from_slice(read);
+                    return None;
+                }
+                // Nearly always a head comes whole, and need not be kept anywhere.
+                match reader.read(read) {
+                    Ok(Scanned::Partial) => {
+                        ahead.extend_from_slice(read);
+                        None
+                    }
+                    Ok(Scanned::Complete(length, head)) => {
+                        ahead.extend_from_slice(&read[length..]);
+                        Some(Ok(Ok(head)))
+                    }
+                    Err(reason) => Some(Ok(Err(reason))),
+                }
+            });
+            match ready!(read) {
+                Ok(Some(head)) => return Poll::Ready(head),
+                // The next look begins where this one has ended.
+                Ok(None) => (),
+                Err(error) => {
+                    tracing::debug!(%error, "a client's connection broke");
+                    return Poll::Ready(Err(Next::Broken));
+                }
+            }
+        }
+    }
+
+    /// Answers one request, or refuses it.
+    async fn answer(self: &Rc<Self>, head: Result<RequestHead, Rejection>) -> Next {
+        let visit = Visit {
+            connection: Rc::clone(&self.connection),
+            deadline: Rc::clone(&self.connection.deadline),
+        };
+        match head {
+            Err(reason) => {
+                let asked = Asked {
+                    method: Method::GET,
+                    version: Version::HTTP_11,
+                    persistence: Persistence::Close,
+                    trailers: Trailers::Drop,
+                };
+                let refusal = refuse(&visit, reason);
+                self.write(asked, refusal).await
+            }
+            Ok(head) => {
+                let asked = Asked::new(&head);
+                let request = self.begin(head);
+                match self.look_out(relay(visit, request)).await {
+                    Ok(response) => self.write(asked, response).await,
+                    Err(next) => next,
+                }
+            }
+        }
+    }
+
+    /// The request, whose body is read from here.
+    fn begin(self: &Rc<Self>, head: RequestHead) -> Request<ClientBody> {
+        let RequestHead { parts, body, .. } = head;
+        self.connection.leaves_unread.set(false);
+        if body.is_ended() {
+            return Request::from_parts(parts, ClientBody::Empty);
+        }
+        let stream = &mut *self.stream.borrow_mut();
+        stream.body = body;
+        let expected = parts.headers.get(EXPECT).map(HeaderValue::as_bytes);
+        let is_100_expected = parts.version == Version::HTTP_11
+            && expected.is_some_and(|it| it.eq_ignore_ascii_case(b"100-continue"));
+        // A client that has begun already need not be told.
+        stream.greeting = if is_100_expected && stream.ahead.is_empty() {
+            CONTINUE
+        } else {
+            b""
+        };
+        Request::from_parts(parts, ClientBody::Http1(Rc::clone(self)))
+    }
+
+    /// Runs `work` for as long as the client is there and its deadline has not passed.
+    async fn look_out<T>(&self, work: impl Future<Output = T>) -> Result<T, Next> {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                return Poll::Ready(Ok(done));
+            }
+            self.poll_gone(cx).map(Err)
+        })
+        .await
+    }
+
+    /// Ready once the client has gone, or took too long. What it says meanwhile is its next request, and is kept, within the
+    /// limit on one head.
+    fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<Next> {
+        let stream = &mut *self.stream.borrow_mut();
+        while stream.body.is_ended() && stream.ahead.len() < self.limits.head_bytes {
+            let Stream { wire, ahead, .. } = stream;
+            let buffers = &self.connection.worker.buffers;
+            let read = buffers.poll_read(wire, cx, |read| {
+                ahead.extend_from_slice(read);
+                read.len()
+            });
+            match read {
+                Poll::Pending => break,
+                Poll::Ready(Ok(count)) if count > 0 => (),
+                Poll::Ready(Ok(_) | Err(_)) => return Poll::Ready(Next::Broken),
+            }
+        }
+        self.connection.deadline.poll_passed(cx).map(Next::Overdue)
+    }
+
+    /// Writes an answer to its end.
+    async fn write(self: &Rc<Self>, asked: Asked, response: Response<ReplyBody>) -> Next {
+        let (mut head, body) = response.into_parts();
+        let framing = asked.framing(&mut head, &body);
+        let is_last = self.is_last(&asked, &head, framing);
+        let persistence = if is_last {
+            Persistence::Close
+        } else {
+            asked.persistence
+        };
+        let worker = &self.connection.worker;
+        let mut out = worker.buffers.take();
+        let date = worker.date.borrow();
+        write_response_head(&head, framing, persistence, date.as_bytes(), &mut out);
+        drop(date);
+        drop(head);
+        let mut writer = Writer::new(out, body, framing, asked.trailers);
+        let written = poll_fn(|cx| self.poll_write_answer(&mut writer, cx)).await;
+        let (body, out) = writer.into_parts();
+        // Its end is an outcome; a body cut short is one too.
+        drop(body);
+        worker.buffers.give_back(out);
+        if let Err(next) = written {
+            return next;
+        }
+        let is_unread = {
+            let stream = &mut *self.stream.borrow_mut();
+            if stream.ahead.is_empty() {
+                stream.ahead = BytesMut::new();
+            }
+            !stream.body.is_ended()
+        };
+        if is_last || is_unread {
+            Next::Close
+        } else {
+            Next::Request
+        }
+    }
+
+    /// Whether an answer with this head is the connection's last one.
+    fn is_last(&self, asked: &Asked, head: &response::Parts, framing: Framing) -> bool {
+        let says_close = head
+            .headers
+            .get(CONNECTION)
+            .is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"close"));
+        let becomes_tunnel = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        asked.persistence == Persistence::Close
+            || says_close
+            || becomes_tunnel
+            || framing == Framing::UntilClose
+            // While draining, the answer to a request is the connection's last.
+            || self.connection.is_draining()
+    }
+
+    fn poll_write_answer(
+        &self,
+        writer: &mut Writer<ReplyBody>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Next>> {
+        match writer.poll(&mut Outlet(self), cx) {
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+            Poll::Ready(Err(error)) => {
+                match error {
+                    WriteError::Io(error) => {
+                        tracing::debug!(%error, "a client's connection broke");
+                    }
+                    // Told where it happened.
+                    WriteError::Body(_) => (),
+                    WriteError::Length => tracing::debug!("a response of another length"),
+                }
+                return Poll::Ready(Err(Next::Broken));
+            }
+            Poll::Pending => (),
+        }
+        // An endpoint may want the rest of the request before the client takes more of the answer.
+        writer.body().upload(cx);
+        self.poll_gone(cx).map(Err)
+    }
+
+    /// What is left to do after the last answer: the tunnel, or a client's last bytes.
+    async fn close(&self) {
+        let tunnel = self.connection.tunnel.take();
+        if let Some(opening) = tunnel {
+            let ahead = self.stream.borrow_mut().ahead.split().freeze();
+            let Connection {
+                worker, deadline, ..
+            } = &*self.connection;
+            tunnel::run(worker, deadline, opening, Outlet(self), ahead).await;
+        } else if self.connection.leaves_unread.get() {
+            let farewell = async {
+                Outlet(self).shutdown().await?;
+                throw_away(&mut Outlet(self)).await;
+                Ok::<_, io::Error>(())
+            };
+            self.see_off(farewell).await;
+        }
+    }
+
+    async fn say_head_timeout(&self) {
+        self.connection
+            .worker
+            .recorder
+            .reject(Rejection::HeadTimeout);
+        let farewell = async {
+            Outlet(self).write_all(HEAD_TIMEOUT).await?;
+            Outlet(self).shutdown().await?;
+            throw_away(&mut Outlet(self)).await;
+            Ok::<_, io::Error>(())
+        };
+        self.see_off(farewell).await;
+    }
+
+    async fn see_off(&self, farewell: impl Future<Output = io::Result<()>>) {
+        let deadline = &self.connection.deadline;
+        if !matches!(deadline.within(Wait::Farewell, farewell).await, Ok(Ok(()))) {
             tracing::debug!("a client did not leave in time");
         }
     }
+
+    /// The next frame of the body of the request in work.
+    pub(crate) fn poll_body(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ClientFault>>> {
+        let stream = &mut *self.stream.borrow_mut();
+        ready!(stream.poll_greet(cx)).map_err(ClientFault::Io)?;
+        loop {
+            match stream.body.read(&mut stream.ahead, &self.limits)? {
+                Part::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Part::Trailers(trailers) => {
+                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                }
+                Part::End => return Poll::Ready(None),
+                Part::More => (),
+            }
+            let buffer = self.connection.worker.plan.limits.buffer_bytes;
+            if ready!(stream.poll_more(buffer, cx)).map_err(ClientFault::Io)? == 0 {
+                return Poll::Ready(Some(Err(ClientFault::Truncated)));
+            }
+        }
+    }
+
+    /// Whether the body of the request in work has been read to its end.
+    pub(crate) fn is_body_ended(&self) -> bool {
+        self.stream.borrow().body.is_ended()
+    }
+
+    /// How much of the body of the request in work is to come.
+    pub(crate) fn body_size_hint(&self) -> SizeHint {
+        self.stream.borrow().body.size_hint()
+    }
+}
+
+impl Stream {
+    /// Forgets the first `count` bytes of what was read ahead.
+    fn skip(&mut self, count: usize) {
+        drop(self.ahead.split_to(count));
+    }
+
+    fn poll_greet(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.greeting.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        while !self.greeting.is_empty() {
+            let count = ready!(Pin::new(&mut self.wire).poll_write(cx, self.greeting))?;
+            self.greeting = &self.greeting[count..];
+        }
+        Pin::new(&mut self.wire).poll_flush(cx)
+    }
+
+    /// Reads more of a body into memory of its own, which is handed on without a copy.
+    fn poll_more(&mut self, buffer: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let room = match &self.body {
+            BodyReader::Sized(left) => usize::try_from(*left).map_or(buffer, |it| it.min(buffer)),
+            BodyReader::Ended | BodyReader::Chunked(_) | BodyReader::UntilClose => buffer,
+        };
+        if self.ahead.capacity() == self.ahead.len() {
+            self.ahead.reserve(room);
+        }
+        pin!(self.wire.read_buf(&mut self.ahead)).poll(cx)
+    }
+}
+
+impl Asked {
+    fn new(head: &RequestHead) -> Self {
+        let trailers = if crate::proxy::head::takes_trailers(&head.parts.headers) {
+            Trailers::Pass
+        } else {
+            Trailers::Drop
+        };
+        Self {
+            method: head.parts.method.clone(),
+            version: head.parts.version,
+            persistence: head.persistence,
+            trailers,
+        }
+    }
+
+    /// How the end of the answer's body is told to this client (RFC 9112 section 6).
+    fn framing(&self, head: &mut response::Parts, body: &ReplyBody) -> Framing {
+        if head.status.is_informational() || head.status == StatusCode::NO_CONTENT {
+            head.headers.remove(CONTENT_LENGTH);
+            return Framing::None;
+        }
+        if self.method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED {
+            return Framing::None;
+        }
+        match (body.size_hint().exact(), self.version) {
+            (Some(length), _) => {
+                // A length that the endpoint did not keep to is none.
+                if says_other(head, length) {
+                    head.headers.remove(CONTENT_LENGTH);
+                }
+                Framing::Sized(length)
+            }
+            (None, Version::HTTP_10) => {
+                head.headers.remove(CONTENT_LENGTH);
+                Framing::UntilClose
+            }
+            (None, _) => {
+                head.headers.remove(CONTENT_LENGTH);
+                Framing::Chunked
+            }
+        }
+    }
+}
+
+fn says_other(head: &response::Parts, length: u64) -> bool {
+    let said = head.headers.get(CONTENT_LENGTH);
+    said.is_some_and(|it| it.to_str().ok().and_then(|it| it.parse().ok()) != Some(length))
 }
 
 /// Reads what the client still sends. A socket closed over unread bytes is reset, which can take the answer along that
 /// the client has not read yet.
-async fn throw_away(guard: &mut Guard<Wire>) {
-    let mut space = BytesMut::with_capacity(BUFFER_MIN);
+async fn throw_away(client: &mut Outlet<'_>) {
+    let mut space = BytesMut::with_capacity(8192);
     let mut total = 0;
     while total < UNREAD_MAX {
         space.clear();
-        match guard.read_buf(&mut space).await {
+        match client.read_buf(&mut space).await {
             Ok(count) if count > 0 => total += count,
             Ok(_) | Err(_) => return,
         }
     }
 }
 
-async fn say_head_timeout(connection: &Connection, mut guard: Guard<Wire>) {
-    let farewell = async {
-        guard.write_all(HEAD_TIMEOUT).await?;
-        guard.shutdown().await?;
-        throw_away(&mut guard).await;
-        Ok::<_, io::Error>(())
-    };
-    if !matches!(
-        connection.deadline.within(Wait::Farewell, farewell).await,
-        Ok(Ok(()))
-    ) {
-        tracing::debug!("a client did not take a 408");
+/// The client's socket, borrowed for one call at a time: a request's body may be read while its answer is written.
+struct Outlet<'a>(&'a Client);
+
+impl AsyncRead for Outlet<'_> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.stream.borrow_mut().wire).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Outlet<'_> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0.stream.borrow_mut().wire).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0.stream.borrow_mut().wire).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.stream.borrow_mut().wire).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.stream.borrow_mut().wire).poll_shutdown(cx)
     }
 }

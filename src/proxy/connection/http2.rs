@@ -17,7 +17,7 @@ use pin_project_lite::pin_project;
 use crate::{
     plan::Limits,
     proxy::{
-        body::ReplyBody,
+        body::{ClientBody, ReplyBody},
         buffers::window,
         connection::Connection,
         relay::{Visit, relay},
@@ -103,9 +103,8 @@ impl Streams {
         let visit = Visit {
             connection,
             deadline,
-            turn: None,
         };
-        async { Ok(relay(visit, request).await) }
+        async { Ok(relay(visit, request.map(ClientBody::Http2)).await) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What of an HTTP/2 request is refused: the checks that [`super::Guard`] makes on raw HTTP/1 heads, as far as the
+//! What of an HTTP/2 request is refused: what the reader of HTTP/1 heads refuses on the wire, as far as the
 //! `h2` crate leaves them to its users.
 //!
 //! It refuses connection-specific fields, control characters and upper-case names itself. A fragment in `:path` it
@@ -12,14 +12,14 @@ use http::{
 
 use crate::{
     measure::Rejection,
-    proxy::head::{GuardLimits, Underscores, path::is_path_and_query},
+    proxy::head::{HeadLimits, Underscores, path::is_path_and_query},
 };
 
 /// Checks the head of an HTTP/2 request; [`super::target_of`] checks its authority.
 ///
 /// # Errors
 /// The reason to refuse it.
-pub fn admit_h2(head: &request::Parts, limits: &GuardLimits) -> Result<(), Rejection> {
+pub fn admit_h2(head: &request::Parts, limits: &HeadLimits) -> Result<(), Rejection> {
     if head.method == Method::CONNECT {
         return Err(Rejection::Unsupported);
     }
@@ -88,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: GuardLimits = GuardLimits {
+    const LIMITS: HeadLimits = HeadLimits {
         head_bytes: 200,
         target_bytes: 50,
         headers: 3,

@@ -41,13 +41,19 @@ pub struct RequestHop {
 pub fn strip_request(headers: &mut HeaderMap) -> RequestHop {
     let hop = RequestHop {
         upgrade: upgrade_of(headers),
-        takes_trailers: tokens(headers, &TE).any(|it| {
-            let coding = it.split(|b| *b == b';').next().unwrap_or_default();
-            coding.trim_ascii().eq_ignore_ascii_case(b"trailers")
-        }),
+        takes_trailers: takes_trailers(headers),
     };
     strip(headers);
     hop
+}
+
+/// Whether the sender takes trailers (RFC 9110 section 10.1.4).
+#[must_use]
+pub fn takes_trailers(headers: &HeaderMap) -> bool {
+    tokens(headers, &TE).any(|it| {
+        let coding = it.split(|b| *b == b';').next().unwrap_or_default();
+        coding.trim_ascii().eq_ignore_ascii_case(b"trailers")
+    })
 }
 
 /// Strips a response and returns the protocol that its `Upgrade` names, which means something in a 101 only.

@@ -112,7 +112,7 @@ fn remove_dots(path: &str) -> Result<String, Rejection> {
 
 /// The bytes that a URI may hold and a few that clients send all the same; no white space, no control
 /// characters, no fragment. A backslash is a slash to some servers, so a path has none.
-pub(super) fn is_path_and_query(text: &[u8]) -> bool {
+pub(crate) fn is_path_and_query(text: &[u8]) -> bool {
     let end = text.iter().position(|b| *b == b'?').unwrap_or(text.len());
     let (path, query) = text.split_at(end);
     let is_path_byte = |b: &u8| matches!(b, 0x21 | 0x22 | 0x24..=0x3B | 0x3D | 0x40..=0x5B | 0x5D..=0x5F | 0x61..=0x7E | 0x80..);

@@ -248,6 +248,7 @@ fn upstream(endpoints: &[SocketAddr]) -> UpstreamPlan {
             verification: Verification::Full,
         },
         host: HostHeader::Keep,
+        http1: crate::plan::Http1Codec::Native,
     }
 }
 

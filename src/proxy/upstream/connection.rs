@@ -1,4 +1,4 @@
-//! One HTTP connection to an endpoint: hyper's sender, and the task that drives it.
+//! One HTTP connection to an endpoint in hyper's codec: its sender, and the task that drives it.
 //!
 //! Whoever holds the last handle of a connection owns its task: dropping the handle ends the task and closes the
 //! socket, whatever state the exchange is in.
@@ -29,6 +29,7 @@ use crate::{
         buffers::{BUFFER_MIN, window},
         upstream::{
             error::DialError,
+            http1::Http1,
             slots::Slots,
             socket::Socket,
             upload::{Progress, Upload},
@@ -58,14 +59,14 @@ impl Drop for Driver {
 
 /// An HTTP/1.1 connection: one exchange at a time.
 #[derive(Debug)]
-pub(crate) struct Http1<B> {
+pub(crate) struct HyperHttp1<B> {
     pub(crate) sender: http1::SendRequest<Upload<B>>,
     /// Of the exchange under way; one cell for all of the connection's exchanges.
     pub(crate) progress: Rc<Cell<Progress>>,
     driver: Option<Driver>,
 }
 
-impl<B> Http1<B>
+impl<B> HyperHttp1<B>
 where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -94,7 +95,7 @@ where
     }
 }
 
-impl<B> Http1<B> {
+impl<B> HyperHttp1<B> {
     /// Whether the next request can be sent: the last exchange is over and nothing came in since.
     pub(crate) fn is_ready(&self) -> bool {
         self.sender.is_ready()
@@ -114,6 +115,41 @@ impl<B> Http1<B> {
     /// Lets the task go on by itself: after a 101 it hands the socket over and ends.
     pub(crate) fn hand_over(mut self) {
         std::mem::forget(self.driver.take());
+    }
+}
+
+/// An HTTP/1.1 connection in either codec: one exchange at a time.
+#[derive(Debug)]
+pub(crate) enum Http1Connection<B> {
+    /// Ours.
+    Native(Http1),
+    /// hyper's.
+    Hyper(HyperHttp1<B>),
+}
+
+impl<B> Http1Connection<B> {
+    /// Whether the next request can be sent.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        match self {
+            Self::Native(it) => it.is_ready(),
+            Self::Hyper(it) => it.is_ready(),
+        }
+    }
+
+    /// Whether it can never take a request again.
+    pub(crate) fn is_closed(&self) -> bool {
+        match self {
+            Self::Native(it) => !it.is_idle(),
+            Self::Hyper(it) => it.is_closed(),
+        }
+    }
+
+    /// Whether the last exchange ended cleanly on both sides.
+    pub(crate) fn is_reusable(&self) -> bool {
+        match self {
+            Self::Native(it) => it.is_idle(),
+            Self::Hyper(it) => it.is_reusable(),
+        }
     }
 }
 

@@ -12,15 +12,19 @@ use bytes::Bytes;
 use http_body::Body;
 
 use crate::{
-    plan::{EndpointId, EndpointPlan, Limits},
-    proxy::upstream::{
-        connection::{Http1, Http2},
-        dial::{Target, Want, dial},
-        ejection::Ejection,
-        error::DialError,
-        pool::{Connection, Opening, Pool, Turn, WaitError},
-        socket::Protocol,
-        tls::ClientTls,
+    plan::{EndpointId, EndpointPlan, Http1Codec, Limits, Plan},
+    proxy::{
+        buffers::Buffers,
+        upstream::{
+            connection::{Http1Connection, Http2, HyperHttp1},
+            dial::{Target, Want, dial},
+            ejection::Ejection,
+            error::DialError,
+            http1::Http1,
+            pool::{Connection, Opening, Pool, Turn, WaitError},
+            socket::Protocol,
+            tls::ClientTls,
+        },
     },
 };
 
@@ -33,10 +37,21 @@ pub(crate) struct Endpoint<B> {
     pub(crate) ejection: Ejection,
     target: Target,
     limits: Limits,
+    codec: Http1Codec,
+    buffers: Rc<Buffers>,
     connect_timeout: Duration,
     in_flight: Cell<usize>,
     /// The worker's time of its last sweep: precise enough for idle times, and free.
     swept: Rc<Cell<Instant>>,
+}
+
+/// What the endpoints of one worker share.
+#[derive(Clone, Debug)]
+pub(crate) struct Common {
+    /// The worker's time of its last sweep.
+    pub(crate) swept: Rc<Cell<Instant>>,
+    /// The worker's memory.
+    pub(crate) buffers: Rc<Buffers>,
 }
 
 /// Why an endpoint gave no connection.
@@ -62,26 +77,23 @@ where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    /// The endpoint `id`, not connected yet.
-    pub(crate) fn new(
-        id: EndpointId,
-        plan: &EndpointPlan,
-        tls: &ClientTls,
-        limits: &Limits,
-        connect_timeout: Duration,
-        swept: Rc<Cell<Instant>>,
-    ) -> Rc<Self> {
-        let target = Target::new(plan, id.index, tls);
+    /// The endpoint `id` of `plan`, not connected yet.
+    pub(crate) fn new(id: EndpointId, plan: &Plan, tls: &ClientTls, shared: Common) -> Rc<Self> {
+        let upstream = &plan.upstreams[id.side];
+        let endpoint = &upstream.endpoints[usize::from(id.index)];
+        let target = Target::new(endpoint, id.index, tls);
         Rc::new(Self {
             id,
-            plan: plan.clone(),
-            pool: Pool::new(limits, target.protocol()),
+            plan: endpoint.clone(),
+            pool: Pool::new(&plan.limits, target.protocol()),
             ejection: Ejection::default(),
             target,
-            limits: *limits,
-            connect_timeout,
+            limits: plan.limits,
+            codec: upstream.http1,
+            buffers: shared.buffers,
+            connect_timeout: plan.timeouts.connect,
             in_flight: Cell::new(0),
-            swept,
+            swept: shared.swept,
         })
     }
 
@@ -114,7 +126,15 @@ where
                 if want == Want::Any {
                     self.pool.learn(protocol);
                 }
-                Connection::Http1(Http1::start(socket, &self.limits).await?)
+                Connection::Http1(match self.codec {
+                    Http1Codec::Native => {
+                        let buffers = Rc::clone(&self.buffers);
+                        Http1Connection::Native(Http1::new(socket, &self.limits, buffers))
+                    }
+                    Http1Codec::Hyper => {
+                        Http1Connection::Hyper(HyperHttp1::start(socket, &self.limits).await?)
+                    }
+                })
             }
             Protocol::Http2 => {
                 self.pool.learn(protocol);

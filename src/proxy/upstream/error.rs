@@ -1,11 +1,15 @@
 //! What can go wrong on the upstream leg, told apart as far as callers treat it differently.
 
-use std::{fmt, io, time::Duration};
+use std::{error::Error, fmt, io, time::Duration};
 
 use http::Request;
 use thiserror::Error;
 
-use crate::{plan::EndpointId, units::Side};
+use crate::{
+    plan::EndpointId,
+    proxy::http1::{BodyFault, HeadFault},
+    units::Side,
+};
 
 /// Why a request got no connection. Nothing of it was sent.
 #[derive(Debug, Error)]
@@ -80,7 +84,7 @@ pub(crate) enum SendError<B> {
         /// The request, untouched.
         request: Box<Request<B>>,
         /// What ended the connection.
-        source: hyper::Error,
+        source: ExchangeFault,
     },
     /// Some or all of it may have been sent.
     #[error("{kind}")]
@@ -88,8 +92,58 @@ pub(crate) enum SendError<B> {
         /// What broke.
         kind: BreakKind,
         /// The cause.
-        source: hyper::Error,
+        source: ExchangeFault,
     },
+}
+
+/// What ended an exchange before its end.
+#[derive(Debug, Error)]
+pub(crate) enum ExchangeFault {
+    /// What hyper says.
+    #[error(transparent)]
+    Hyper(#[from] hyper::Error),
+    /// The connection broke before a byte of the response came.
+    #[error("use the connection")]
+    Io(#[source] io::Error),
+    /// The endpoint closed it before a byte of the response came.
+    #[error("the endpoint closed the connection")]
+    Closed,
+    /// The response broke off.
+    #[error("the response broke off")]
+    Truncated,
+    /// What came is no response.
+    #[error(transparent)]
+    Head(#[from] HeadFault),
+    /// The response's body breaks its framing.
+    #[error(transparent)]
+    Body(#[from] BodyFault),
+    /// Only answers before the final one came, and too many of them.
+    #[error("too many interim responses")]
+    Interim,
+    /// The request's own body failed.
+    #[error("read the request's body")]
+    Upload(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl ExchangeFault {
+    /// Whom and what to blame.
+    pub(crate) fn kind(&self) -> BreakKind {
+        match self {
+            Self::Hyper(error) if error.is_parse() => BreakKind::Protocol,
+            Self::Hyper(_) | Self::Io(_) | Self::Closed => BreakKind::Reset,
+            Self::Truncated => BreakKind::Truncated,
+            Self::Head(_) | Self::Body(_) | Self::Interim => BreakKind::Protocol,
+            Self::Upload(_) => BreakKind::Upload,
+        }
+    }
+}
+
+impl<B> SendError<B> {
+    /// An exchange of which something may have been sent.
+    pub(crate) fn broken(source: ExchangeFault) -> Self {
+        let kind = source.kind();
+        Self::Broken { kind, source }
+    }
 }
 
 impl<B> fmt::Debug for SendError<B> {
@@ -106,8 +160,10 @@ impl<B> fmt::Debug for SendError<B> {
 /// What broke an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BreakKind {
-    /// The endpoint closed or reset the connection or the stream, or cut the message short.
+    /// The endpoint closed or reset the connection or the stream, as far as is known before anything of its answer came.
     Reset,
+    /// The endpoint broke off within its answer.
+    Truncated,
     /// The endpoint sent what is no HTTP, or a head over the limits.
     Protocol,
     /// The request's own body failed on its way here: not the endpoint's fault.
@@ -118,20 +174,10 @@ impl fmt::Display for BreakKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Reset => "the endpoint broke the connection",
+            Self::Truncated => "the endpoint broke off within its answer",
             Self::Protocol => "the endpoint broke the protocol",
             Self::Upload => "the request's body failed",
         })
-    }
-}
-
-impl BreakKind {
-    /// What the endpoint did, as far as the error tells.
-    pub(crate) fn of(error: &hyper::Error) -> Self {
-        if error.is_parse() {
-            Self::Protocol
-        } else {
-            Self::Reset
-        }
     }
 }
 
@@ -142,5 +188,12 @@ pub(crate) struct UpstreamBodyError {
     /// What broke.
     pub(crate) kind: BreakKind,
     /// The cause.
-    pub(crate) source: hyper::Error,
+    pub(crate) source: ExchangeFault,
+}
+
+impl From<ExchangeFault> for UpstreamBodyError {
+    fn from(source: ExchangeFault) -> Self {
+        let kind = source.kind();
+        Self { kind, source }
+    }
 }

@@ -3,17 +3,18 @@
 use std::{cell::Cell, error::Error, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
-use hyper::{body::Incoming, client::conn::TrySendError};
+use hyper::client::conn::TrySendError;
 
 use crate::{
     measure::Connects,
     plan::EndpointId,
     proxy::upstream::{
-        body::UpstreamBody,
+        body::{Source, UpstreamBody},
+        connection::Http1Connection,
         endpoint::{InFlight, Origin},
-        error::{BreakKind, SendError},
+        error::{ExchangeFault, SendError},
         pool::Connection,
         upload::{Progress, Upload},
     },
@@ -71,6 +72,18 @@ impl<B> Lease<B> {
         }
     }
 
+    /// Whether the connection could not take the request any more.
+    #[cfg(test)]
+    pub(crate) fn is_closed(&mut self) -> bool {
+        match &mut self.held {
+            Some(Held {
+                connection: Connection::Http1(it),
+                ..
+            }) => !it.is_ready(),
+            Some(_) | None => false,
+        }
+    }
+
     /// Whether the connection had requests before this one, so that the endpoint may be about to close it.
     pub(crate) const fn is_reused(&self) -> bool {
         matches!(self.origin, Origin::Reused)
@@ -93,12 +106,23 @@ where
     ) -> Result<Response<UpstreamBody<B>>, SendError<B>> {
         let held = self.held.take();
         let mut held = held.expect("only sending takes it, and sending consumes the lease");
-        let sent = match &mut held.connection {
-            Connection::Http1(it) => {
+        let (head, source) = match &mut held.connection {
+            Connection::Http1(Http1Connection::Native(it)) => {
+                let (head, transfer) = it.send(request).await?;
+                (head, Source::Native(transfer))
+            }
+            Connection::Http1(Http1Connection::Hyper(it)) => {
                 let progress = Rc::clone(&it.progress);
                 let request = watch(request, &progress);
                 let response = it.sender.try_send_request(request).await;
-                response.map_err(|error| failure(error, &progress))
+                let mut response = response.map_err(|error| failure(error, &progress))?;
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    let upgrade = hyper::upgrade::on(&mut response);
+                    (response.into_parts().0, Source::Upgrade(upgrade))
+                } else {
+                    let (head, body) = response.into_parts();
+                    (head, Source::Hyper(body))
+                }
             }
             Connection::Http2(it) => {
                 let progress = Rc::new(Cell::new(Progress::Ended));
@@ -109,13 +133,12 @@ where
                     // The endpoint takes no new stream here: it is going away.
                     it.connection.retire();
                 }
-                response
+                let (head, body) = response?.into_parts();
+                (head, Source::Hyper(body))
             }
         };
-        let response: Response<Incoming> = sent?;
         self.connects.succeeded(self.id.side);
-        let status = response.status();
-        Ok(response.map(|body| UpstreamBody::new(body, held, status)))
+        Ok(Response::from_parts(head, UpstreamBody::new(source, held)))
     }
 }
 
@@ -150,15 +173,14 @@ fn failure<B: Body>(
     match error.take_message() {
         Some(request) => SendError::Unsent {
             request: Box::new(request.map(Upload::into_inner)),
-            source: error.into_error(),
+            source: error.into_error().into(),
         },
         None => {
             let source = error.into_error();
-            let kind = match progress.get() {
-                Progress::Failed => BreakKind::Upload,
-                Progress::Going | Progress::Ended => BreakKind::of(&source),
-            };
-            SendError::Broken { kind, source }
+            SendError::broken(match progress.get() {
+                Progress::Failed => ExchangeFault::Upload(source.into()),
+                Progress::Going | Progress::Ended => ExchangeFault::Hyper(source),
+            })
         }
     }
 }

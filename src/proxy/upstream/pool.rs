@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::{
     plan::Limits,
     proxy::upstream::{
-        connection::{Http1, Http2, Stream},
+        connection::{Http1Connection, Http2, Stream},
         dial::Want,
         slots::{Slot, Slots},
         socket::Protocol,
@@ -37,7 +37,7 @@ pub(crate) struct Pool<B> {
 
 #[derive(Debug)]
 struct Idle<B> {
-    connection: Http1<B>,
+    connection: Http1Connection<B>,
     since: Instant,
 }
 
@@ -45,7 +45,7 @@ struct Idle<B> {
 #[derive(Debug)]
 pub(crate) enum Connection<B> {
     /// The only exchange on it.
-    Http1(Http1<B>),
+    Http1(Http1Connection<B>),
     /// One of many.
     Http2(Stream<B>),
 }
@@ -133,7 +133,7 @@ impl<B> Pool<B> {
     }
 
     /// Takes a connection back whose exchange ended cleanly.
-    pub(crate) fn put(&self, connection: Http1<B>, now: Instant) {
+    pub(crate) fn put(&self, connection: Http1Connection<B>, now: Instant) {
         if connection.is_closed() || self.idle_max == 0 {
             return;
         }
@@ -165,8 +165,8 @@ impl<B> Pool<B> {
 
     /// Closes what has been idle since before `oldest`, and drops what has ended.
     pub(crate) fn sweep(&self, oldest: Instant) {
-        let keep = |it: &Idle<B>| it.since >= oldest && it.connection.is_ready();
-        self.idle.borrow_mut().retain(keep);
+        let keep = |it: &mut Idle<B>| it.since >= oldest && it.connection.is_ready();
+        self.idle.borrow_mut().retain_mut(keep);
         let keep =
             |it: &Rc<Http2<B>>| it.is_open() && it.idle_since().is_none_or(|since| since >= oldest);
         self.shared.borrow_mut().retain(keep);
@@ -180,13 +180,14 @@ impl<B> Pool<B> {
     /// Connections without an exchange that could take one.
     #[cfg(test)]
     pub(crate) fn idle(&self) -> usize {
-        let idle = self.idle.borrow();
-        let ready = idle.iter().filter(|it| it.connection.is_ready());
+        let mut idle = self.idle.borrow_mut();
+        let ready = idle.iter_mut().map(|it| it.connection.is_ready());
+        let ready = ready.filter(|it| *it).count();
         let shared = self.shared.borrow();
         let unused = shared
             .iter()
             .filter(|it| it.is_open() && it.idle_since().is_some());
-        ready.count() + unused.count()
+        ready + unused.count()
     }
 
     /// What can be done now, or what is to be waited for.

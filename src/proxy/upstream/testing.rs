@@ -5,6 +5,7 @@ use std::{
     io,
     net::SocketAddr,
     path::PathBuf,
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -26,12 +27,12 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::{
-    clock::Clock,
+    clock::{self, Clock},
     measure::{Board, Connects},
     plan::{
         AdminPlan, BothBad, EjectionPlan, EndpointId, EndpointPlan, ForwardingPlan, HostHeader,
-        Limit, Limits, Plan, RampPlan, Reading, RollbackPlan, Scheme, SplitPlan, StartMode, Sticky,
-        Timeouts, Trigger, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        Http1Codec, Limit, Limits, Plan, RampPlan, Reading, RollbackPlan, Scheme, SplitPlan,
+        StartMode, Sticky, Timeouts, Trigger, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
     },
     proxy::{
         Shared,
@@ -89,7 +90,7 @@ impl World {
             plan: Arc::new(plan),
         };
         Self {
-            upstreams: Upstreams::new(&shared, &tls),
+            upstreams: Upstreams::new(&shared, &tls, Rc::default()),
             board: shared.board,
             connects: shared.connects,
             clock: shared.clock,
@@ -100,6 +101,18 @@ impl World {
     /// A world whose new side is the one plain endpoint at `address`.
     pub(crate) fn with_new(scheme: Scheme, address: SocketAddr) -> Self {
         Self::new(plan(vec![], vec![endpoint(scheme, address)]))
+    }
+
+    /// As [`World::with_new`] for HTTP/1.1, which is spoken in `codec`.
+    pub(crate) fn in_codec(codec: Http1Codec, address: SocketAddr) -> Self {
+        let mut plan = plan(vec![], vec![endpoint(Scheme::Http, address)]);
+        plan.upstreams.new.http1 = codec;
+        Self::new(plan)
+    }
+
+    /// What a worker does ten times a second.
+    pub(crate) fn sweep(&self) {
+        self.upstreams.sweep(clock::now());
     }
 
     /// A connection to the new side.
@@ -132,6 +145,13 @@ pub(crate) async fn local<T>(test: impl Future<Output = T>) -> T {
     let tasks = LocalSet::new();
     let limited = timeout(PATIENCE, tasks.run_until(test)).await;
     limited.expect("the test ends in time")
+}
+
+/// Runs a test with HTTP/1.1 in our own codec and in hyper's, which promise the same.
+pub(crate) async fn in_either_codec(test: impl AsyncFn(Http1Codec)) {
+    for codec in [Http1Codec::Native, Http1Codec::Hyper] {
+        local(test(codec)).await;
+    }
 }
 
 /// Waits until `holds`.
@@ -230,6 +250,7 @@ fn upstream(endpoints: Vec<EndpointPlan>) -> UpstreamPlan {
             verification: Verification::Full,
         },
         host: HostHeader::Keep,
+        http1: Http1Codec::Native,
     }
 }
 

@@ -17,10 +17,11 @@ use crate::{
     plan::{EndpointId, Limit, Plan, Reading, Scheme},
     proxy::{
         Alarm, Shared,
+        buffers::Buffers,
         upstream::{
             choose::choose,
             dial::Want,
-            endpoint::{AcquireError, Endpoint, Origin},
+            endpoint::{AcquireError, Common, Endpoint, Origin},
             error::{ConnectError, DialError},
             lease::Lease,
             tls::ClientTls,
@@ -52,22 +53,19 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     /// The endpoints of the plan that `tls` was loaded for, not connected yet.
-    pub(crate) fn new(shared: &Shared, tls: &PerSide<ClientTls>) -> Self {
+    pub(crate) fn new(shared: &Shared, tls: &PerSide<ClientTls>, buffers: Rc<Buffers>) -> Self {
         let plan = Arc::clone(&shared.plan);
         let swept = Rc::new(Cell::new(clock::now()));
+        let common = Common {
+            swept: Rc::clone(&swept),
+            buffers,
+        };
         let sides = PerSide::from_fn(|side| {
-            let endpoints = (0_u16..).zip(&plan.upstreams[side].endpoints);
-            let endpoints = endpoints.map(|(index, endpoint)| {
-                Endpoint::new(
-                    EndpointId { side, index },
-                    endpoint,
-                    &tls[side],
-                    &plan.limits,
-                    plan.timeouts.connect,
-                    Rc::clone(&swept),
-                )
-            });
-            endpoints.collect()
+            let indexes =
+                0..u16::try_from(plan.upstreams[side].endpoints.len()).unwrap_or(u16::MAX);
+            let ids = indexes.map(|index| EndpointId { side, index });
+            ids.map(|id| Endpoint::new(id, &plan, &tls[side], common.clone()))
+                .collect()
         });
         let alarm_at =
             plan.triggers

@@ -103,8 +103,8 @@ async fn the_place_of_a_broken_connection_goes_to_the_next() {
         };
         yield_now().await;
         drop(peer);
-        assert!(!next.await.unwrap(), "a new connection");
         drop(held);
+        assert!(!next.await.unwrap(), "a new connection");
         eventually("only the new one is left", || {
             world.upstreams.idle(NEW) == 1
         })

@@ -1,5 +1,7 @@
 //! When an HTTP/1.1 connection is used again, and when never.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use http_body::Frame;
@@ -12,11 +14,12 @@ use tokio::{
 
 use crate::{
     clock,
-    plan::Scheme,
+    plan::Http1Codec,
     proxy::upstream::{
         BreakKind, SendError,
         testing::{
-            NEW, Peer, World, eventually, get, listen, local, plan, post, request, text, upload,
+            NEW, Peer, World, eventually, get, in_either_codec, listen, plan, post, request, text,
+            upload,
         },
     },
 };
@@ -24,9 +27,9 @@ use crate::{
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// A world, the other end of its one connection, and a way to see that no second one was opened.
-async fn connected() -> (World, Peer, tokio::net::TcpListener) {
+async fn connected(codec: Http1Codec) -> (World, Peer, tokio::net::TcpListener) {
     let (listener, address) = listen().await;
-    let world = World::with_new(Scheme::Http, address);
+    let world = World::in_codec(codec, address);
     let lease = world.lease().await;
     assert!(!lease.is_reused());
     drop(lease);
@@ -49,16 +52,34 @@ async fn exchange(world: &World, peer: &mut Peer, method: Method, response: &str
 
 /// The connection is closed, and the next request opens another.
 async fn assert_poisoned(world: &World, peer: &mut Peer) {
-    peer.closed().await;
+    let sweeping = async {
+        loop {
+            world.sweep();
+            yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = peer.closed() => (),
+        never = sweeping => never,
+    }
     assert_eq!(world.upstreams.idle(NEW), 0);
-    eventually("its place is free", || world.upstreams.open(NEW) == 0).await;
+    gone(world, "its place is free").await;
     assert!(!world.lease().await.is_reused());
+}
+
+/// Waits until no connection is open.
+async fn gone(world: &World, what: &str) {
+    let is_gone = || {
+        world.sweep();
+        world.upstreams.open(NEW) == 0
+    };
+    eventually(what, is_gone).await;
 }
 
 #[tokio::test]
 async fn a_clean_exchange_leaves_a_connection_for_the_next() {
-    local(async {
-        let (world, mut peer, _listener) = connected().await;
+    in_either_codec(async |codec| {
+        let (world, mut peer, _listener) = connected(codec).await;
         for response in [
             OK,
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
@@ -86,8 +107,8 @@ async fn a_clean_exchange_leaves_a_connection_for_the_next() {
 
 #[tokio::test]
 async fn an_upload_that_ended_leaves_a_connection_for_the_next() {
-    local(async {
-        let (world, mut peer, _listener) = connected().await;
+    in_either_codec(async |codec| {
+        let (world, mut peer, _listener) = connected(codec).await;
         let sending = world.send(post("/", "hello"));
         let answering = async {
             peer.read_until("hello").await;
@@ -103,7 +124,7 @@ async fn an_upload_that_ended_leaves_a_connection_for_the_next() {
 
 #[tokio::test]
 async fn bytes_behind_a_response_close_its_connection() {
-    local(async {
+    in_either_codec(async |codec| {
         for (method, response, body) in [
             (
                 Method::GET,
@@ -136,7 +157,7 @@ async fn bytes_behind_a_response_close_its_connection() {
                 "",
             ),
         ] {
-            let (world, mut peer, _listener) = connected().await;
+            let (world, mut peer, _listener) = connected(codec).await;
             exchange(&world, &mut peer, method, response, body).await;
             assert_poisoned(&world, &mut peer).await;
         }
@@ -146,8 +167,8 @@ async fn bytes_behind_a_response_close_its_connection() {
 
 #[tokio::test]
 async fn bytes_that_come_after_the_response_close_its_connection() {
-    local(async {
-        let (world, mut peer, _listener) = connected().await;
+    in_either_codec(async |codec| {
+        let (world, mut peer, _listener) = connected(codec).await;
         exchange(&world, &mut peer, Method::GET, OK, "ok").await;
         eventually("it is idle", || world.upstreams.idle(NEW) == 1).await;
         peer.write("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged")
@@ -159,8 +180,8 @@ async fn bytes_that_come_after_the_response_close_its_connection() {
 
 #[tokio::test]
 async fn a_download_that_nobody_finishes_closes_its_connection() {
-    local(async {
-        let (world, mut peer, _listener) = connected().await;
+    in_either_codec(async |codec| {
+        let (world, mut peer, _listener) = connected(codec).await;
         let sending = world.send(get("/"));
         let answering = async {
             peer.read_head().await;
@@ -183,8 +204,8 @@ async fn a_download_that_nobody_finishes_closes_its_connection() {
 
 #[tokio::test]
 async fn a_response_that_nobody_waits_for_closes_its_connection() {
-    local(async {
-        let (world, mut peer, _listener) = connected().await;
+    in_either_codec(async |codec| {
+        let (world, mut peer, _listener) = connected(codec).await;
         tokio::select! {
             biased;
             _ = peer.read_head() => (),
@@ -197,8 +218,8 @@ async fn a_response_that_nobody_waits_for_closes_its_connection() {
 
 #[tokio::test]
 async fn an_upload_that_fails_closes_its_connection_and_is_no_fault_of_the_endpoint() {
-    local(async {
-        let (world, mut peer, _listener) = connected().await;
+    in_either_codec(async |codec| {
+        let (world, mut peer, _listener) = connected(codec).await;
         let (request, pieces) = upload("/");
         let uploading = async {
             send_piece(&pieces, "half").await;
@@ -218,8 +239,8 @@ async fn an_upload_that_fails_closes_its_connection_and_is_no_fault_of_the_endpo
 
 #[tokio::test]
 async fn a_response_that_overtakes_its_upload_closes_its_connection() {
-    local(async {
-        let (world, mut peer, _listener) = connected().await;
+    in_either_codec(async |codec| {
+        let (world, mut peer, _listener) = connected(codec).await;
         let (request, pieces) = upload("/");
         let answering = async {
             send_piece(&pieces, "half").await;
@@ -238,12 +259,12 @@ async fn a_response_that_overtakes_its_upload_closes_its_connection() {
 
 #[tokio::test]
 async fn a_response_that_is_cut_short_closes_its_connection() {
-    local(async {
+    in_either_codec(async |codec| {
         for response in [
             "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nok",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n",
         ] {
-            let (world, mut peer, _listener) = connected().await;
+            let (world, mut peer, _listener) = connected(codec).await;
             let sending = world.send(get("/"));
             let answering = async {
                 peer.read_head().await;
@@ -254,8 +275,12 @@ async fn a_response_that_is_cut_short_closes_its_connection() {
             yield_now().await;
             drop(peer);
             let error = body.await.unwrap().unwrap_err();
-            assert_eq!(error.kind, BreakKind::Reset);
-            eventually("its place is free", || world.upstreams.open(NEW) == 0).await;
+            let expected = match codec {
+                Http1Codec::Native => BreakKind::Truncated,
+                Http1Codec::Hyper => BreakKind::Reset,
+            };
+            assert_eq!(error.kind, expected);
+            gone(&world, "its place is free").await;
             assert!(!world.lease().await.is_reused());
         }
     })
@@ -264,13 +289,13 @@ async fn a_response_that_is_cut_short_closes_its_connection() {
 
 #[tokio::test]
 async fn what_is_no_http_is_the_endpoints_fault() {
-    local(async {
+    in_either_codec(async |codec| {
         for response in [
             "SSH-2.0-OpenSSH_9.2\r\n\r\n",
             "HTTP/1.1 200 OK\r\nbad header\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
         ] {
-            let (world, mut peer, _listener) = connected().await;
+            let (world, mut peer, _listener) = connected(codec).await;
             let answering = async {
                 peer.read_head().await;
                 peer.write(response).await;
@@ -288,11 +313,11 @@ async fn what_is_no_http_is_the_endpoints_fault() {
 
 #[tokio::test]
 async fn a_head_over_the_limits_is_refused() {
-    local(async {
+    in_either_codec(async |codec| {
         let many = "a: b\r\n".repeat(101);
         let large = format!("a: {}\r\n", "b".repeat(17 << 10));
         for fields in [many, large] {
-            let (world, mut peer, _listener) = connected().await;
+            let (world, mut peer, _listener) = connected(codec).await;
             let answering = async {
                 peer.read_head().await;
                 peer.write(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n"))
@@ -310,10 +335,10 @@ async fn a_head_over_the_limits_is_refused() {
 
 #[tokio::test]
 async fn a_connection_that_the_endpoint_closed_is_not_used() {
-    local(async {
-        let (world, peer, _listener) = connected().await;
+    in_either_codec(async |codec| {
+        let (world, peer, _listener) = connected(codec).await;
         drop(peer);
-        eventually("the close is seen", || world.upstreams.open(NEW) == 0).await;
+        gone(&world, "the close is seen").await;
         assert!(!world.lease().await.is_reused());
     })
     .await;
@@ -321,8 +346,8 @@ async fn a_connection_that_the_endpoint_closed_is_not_used() {
 
 #[tokio::test]
 async fn a_response_that_says_close_is_the_last_one() {
-    local(async {
-        let (world, mut peer, _listener) = connected().await;
+    in_either_codec(async |codec| {
+        let (world, mut peer, _listener) = connected(codec).await;
         let last = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
         exchange(&world, &mut peer, Method::GET, last, "ok").await;
         assert_poisoned(&world, &mut peer).await;
@@ -332,13 +357,14 @@ async fn a_response_that_says_close_is_the_last_one() {
 
 #[tokio::test]
 async fn a_request_that_met_a_closed_connection_comes_back_whole() {
-    local(async {
-        let (world, peer, _listener) = connected().await;
+    in_either_codec(async |codec| {
+        let (world, peer, _listener) = connected(codec).await;
         let lease = world.lease().await;
         assert!(lease.is_reused());
         drop(peer);
-        eventually("the close is seen", || world.upstreams.open(NEW) == 0).await;
-        let sent = lease.send(post("/again", "hello")).await;
+        let lease = RefCell::new(lease);
+        eventually("the close is seen", || lease.borrow_mut().is_closed()).await;
+        let sent = lease.into_inner().send(post("/again", "hello")).await;
         let Err(SendError::Unsent { request, .. }) = sent else {
             panic!("it cannot have been sent: {sent:?}");
         };
@@ -351,9 +377,9 @@ async fn a_request_that_met_a_closed_connection_comes_back_whole() {
 
 #[tokio::test]
 async fn the_most_recently_used_connection_is_taken_first_and_old_ones_are_swept() {
-    local(async {
+    in_either_codec(async |codec| {
         let (listener, address) = listen().await;
-        let world = World::with_new(Scheme::Http, address);
+        let world = World::in_codec(codec, address);
         let (first, second) = (world.lease().await, world.lease().await);
         let mut peers = [Peer::accept(&listener).await, Peer::accept(&listener).await];
         drop(first);

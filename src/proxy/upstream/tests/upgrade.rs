@@ -1,12 +1,10 @@
 //! Upgrades: after a 101 the connection is a tunnel's.
 
 use http::{Method, StatusCode};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
-    plan::Scheme,
-    proxy::upstream::testing::{NEW, Peer, World, eventually, get, listen, local},
+    proxy::upstream::testing::{NEW, Peer, World, eventually, get, in_either_codec, listen},
 };
 
 const SWITCH: &str =
@@ -14,9 +12,9 @@ const SWITCH: &str =
 
 #[tokio::test]
 async fn a_101_hands_the_socket_over_and_keeps_its_place() {
-    local(async {
+    in_either_codec(async |codec| {
         let (listener, address) = listen().await;
-        let world = World::with_new(Scheme::Http, address);
+        let world = World::in_codec(codec, address);
         let mut request = get("/");
         let headers = request.headers_mut();
         headers.insert("connection", "upgrade".parse().unwrap());
@@ -29,13 +27,15 @@ async fn a_101_hands_the_socket_over_and_keeps_its_place() {
             peer.write(&format!("{SWITCH}first")).await;
         };
         let (got, ()) = tokio::join!(lease.send(request), answering);
-        let mut response = got.unwrap();
+        let response = got.unwrap();
         assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
 
-        let upgrade = hyper::upgrade::on(&mut response);
-        let mut tunnel = TokioIo::new(upgrade.await.unwrap());
-        let mut read = [0; 5];
-        tunnel.read_exact(&mut read).await.unwrap();
+        let tunnel = response.into_body().into_tunnel().expect("it is a tunnel");
+        let (mut tunnel, said, in_flight) = tunnel.open().await.unwrap();
+        let mut read = said.to_vec();
+        while read.len() < 5 {
+            tunnel.read_buf(&mut read).await.unwrap();
+        }
         assert_eq!(
             &read, b"first",
             "bytes right behind the head are the tunnel's"
@@ -48,9 +48,9 @@ async fn a_101_hands_the_socket_over_and_keeps_its_place() {
         assert_eq!(
             world.upstreams.in_flight(NEW),
             1,
-            "while its response is kept"
+            "while what counts it is kept"
         );
-        drop(response);
+        drop(in_flight);
         assert_eq!(world.upstreams.in_flight(NEW), 0);
         tunnel.write_all(b"still!").await.unwrap();
         assert_eq!(peer.read_until("!").await, "still!");
@@ -63,9 +63,9 @@ async fn a_101_hands_the_socket_over_and_keeps_its_place() {
 
 #[tokio::test]
 async fn a_101_that_nobody_takes_up_closes_the_connection() {
-    local(async {
+    in_either_codec(async |codec| {
         let (listener, address) = listen().await;
-        let world = World::with_new(Scheme::Http, address);
+        let world = World::in_codec(codec, address);
         let lease = world.lease().await;
         let mut peer = Peer::accept(&listener).await;
         let answering = async {

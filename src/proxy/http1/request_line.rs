@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::field::is_token_byte;
+use super::field::is_token;
 use crate::{
     measure::Rejection,
-    proxy::head::{Authority, ClientScheme, GuardLimits, path::is_path_and_query},
+    proxy::head::{Authority, ClientScheme, HeadLimits, is_path_and_query},
 };
 
 /// The protocol versions that are served.
@@ -29,13 +29,15 @@ pub(super) enum Form {
 /// What of the request line the rest of the head is held against.
 #[derive(Clone, Debug)]
 pub(super) struct RequestLine {
+    pub(super) method: Range<usize>,
+    pub(super) target: Range<usize>,
     pub(super) version: LineVersion,
     pub(super) form: Form,
 }
 
 impl RequestLine {
     /// Reads the line that begins at `at` of the head and is given without its line end.
-    pub(super) fn parse(line: &[u8], at: usize, limits: &GuardLimits) -> Result<Self, Rejection> {
+    pub(super) fn parse(line: &[u8], at: usize, limits: &HeadLimits) -> Result<Self, Rejection> {
         let mut words = line.splitn(3, |b| *b == b' ');
         let (Some(method), Some(target), Some(version)) =
             (words.next(), words.next(), words.next())
@@ -45,7 +47,7 @@ impl RequestLine {
         if target.len() > limits.target_bytes {
             return Err(Rejection::TargetTooLong);
         }
-        if method.is_empty() || !method.iter().all(|b| is_token_byte(*b)) {
+        if method.is_empty() || !is_token(method) {
             return Err(Rejection::Malformed);
         }
         let version = match version {
@@ -56,9 +58,14 @@ impl RequestLine {
         if method == b"CONNECT" {
             return Err(Rejection::Unsupported);
         }
-        let at = at + method.len() + 1;
-        let form = form_of(method, target, at).ok_or(Rejection::Malformed)?;
-        Ok(Self { version, form })
+        let target_at = at + method.len() + 1;
+        let form = form_of(method, target, target_at).ok_or(Rejection::Malformed)?;
+        Ok(Self {
+            method: at..at + method.len(),
+            target: target_at..target_at + target.len(),
+            version,
+            form,
+        })
     }
 }
 

@@ -1,0 +1,192 @@
+//! One response head, read by `httparse` and judged by what its framing could be taken for.
+
+use std::mem::MaybeUninit;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
+    response,
+};
+use httparse::{Header, ParserConfig, Status};
+use thiserror::Error;
+
+use super::{
+    body::{BodyReader, Sender},
+    request_head::parse_length,
+};
+use crate::proxy::head::HeadLimits;
+
+/// Fields for which there is room without an allocation.
+const FIELDS: usize = 64;
+
+/// A complete response head.
+#[derive(Debug)]
+pub(crate) struct ResponseHead {
+    /// What it says.
+    pub(crate) parts: response::Parts,
+    /// How its body ends.
+    pub(crate) body: BodyReader,
+    /// Whether the endpoint takes another request after it.
+    pub(crate) persists: bool,
+}
+
+/// Why what an endpoint sent is no response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum HeadFault {
+    /// It is no HTTP/1.
+    #[error("no HTTP/1 response")]
+    Malformed,
+    /// More than the limits allow.
+    #[error("a response head over the limits")]
+    TooLarge,
+    /// Its length could be read in two ways, or in none.
+    #[error("a response of ambiguous length")]
+    Framing,
+}
+
+/// Reads the head at the beginning of `bytes`, which answers a request with `method`; `None` while it is incomplete, else
+/// its length comes with it.
+///
+/// # Errors
+/// When it is no response, over the limits, or when its end could be read in two ways (RFC 9112 section 6.3): a length
+/// beside a transfer coding, two lengths, a transfer coding other than `chunked`, or any in HTTP/1.0.
+pub(crate) fn read_response(
+    bytes: &[u8],
+    method: &Method,
+    limits: &HeadLimits,
+) -> Result<Option<(usize, ResponseHead)>, HeadFault> {
+    if limits.headers <= FIELDS {
+        let mut fields = [const { MaybeUninit::uninit() }; FIELDS];
+        return read(bytes, method, limits, &mut fields);
+    }
+    let mut fields = vec![MaybeUninit::uninit(); limits.headers];
+    read(bytes, method, limits, &mut fields)
+}
+
+fn read<'a>(
+    bytes: &'a [u8],
+    method: &Method,
+    limits: &HeadLimits,
+    fields: &mut [MaybeUninit<Header<'a>>],
+) -> Result<Option<(usize, ResponseHead)>, HeadFault> {
+    let mut response = httparse::Response::new(&mut []);
+    let parsed =
+        ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, fields);
+    let length = match parsed {
+        Ok(Status::Complete(length)) if length > limits.head_bytes => {
+            return Err(HeadFault::TooLarge);
+        }
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) if bytes.len() >= limits.head_bytes => return Err(HeadFault::TooLarge),
+        Ok(Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(HeadFault::TooLarge),
+        Err(_) => return Err(HeadFault::Malformed),
+    };
+    if response.headers.len() > limits.headers {
+        return Err(HeadFault::TooLarge);
+    }
+    let (mut parts, ()) = Response::new(()).into_parts();
+    let status = response.code.and_then(|it| StatusCode::from_u16(it).ok());
+    parts.status = status.ok_or(HeadFault::Malformed)?;
+    parts.version = match response.version {
+        Some(0) => Version::HTTP_10,
+        _ => Version::HTTP_11,
+    };
+    parts.headers = fields_of(bytes, length, response.headers).ok_or(HeadFault::Malformed)?;
+    let body = framing(&mut parts, method)?;
+    let persists = persists(&parts);
+    let head = ResponseHead {
+        parts,
+        body,
+        persists,
+    };
+    Ok(Some((length, head)))
+}
+
+/// The fields, whose values share one copy of the head.
+fn fields_of(bytes: &[u8], length: usize, fields: &[Header<'_>]) -> Option<HeaderMap> {
+    let base = bytes.as_ptr().addr();
+    let shared = Bytes::copy_from_slice(&bytes[..length]);
+    let mut headers = HeaderMap::with_capacity(fields.len() + ADDED_FIELDS);
+    for field in fields {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+        let value = if field.value.is_empty() {
+            HeaderValue::from_static("")
+        } else {
+            // The parser gives parts of `bytes` itself.
+            let start = field.value.as_ptr().addr().checked_sub(base)?;
+            let value = shared.slice(start..start + field.value.len());
+            HeaderValue::from_maybe_shared(value).ok()?
+        };
+        headers.try_append(name, value).ok()?;
+    }
+    Some(headers)
+}
+
+/// `Via`, a cookie and the side.
+const ADDED_FIELDS: usize = 3;
+
+fn framing(parts: &mut response::Parts, method: &Method) -> Result<BodyReader, HeadFault> {
+    let is_chunked = is_chunked(parts)?;
+    let length = length_of(&mut parts.headers)?;
+    if is_chunked && length.is_some() {
+        return Err(HeadFault::Framing);
+    }
+    let has_none = *method == Method::HEAD
+        || parts.status.is_informational()
+        || parts.status == StatusCode::NO_CONTENT
+        || parts.status == StatusCode::NOT_MODIFIED;
+    Ok(match (is_chunked, length) {
+        _ if has_none => BodyReader::Ended,
+        (true, _) => BodyReader::chunked(Sender::Endpoint),
+        (false, Some(length)) => BodyReader::sized(length),
+        (false, None) => BodyReader::UntilClose,
+    })
+}
+
+fn is_chunked(parts: &response::Parts) -> Result<bool, HeadFault> {
+    let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else {
+        return Ok(false);
+    };
+    let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if !is_chunked || codings.next().is_some() || parts.version == Version::HTTP_10 {
+        return Err(HeadFault::Framing);
+    }
+    Ok(true)
+}
+
+/// The length; one that is repeated, in one line or several, is told once (RFC 9112 section 6.3).
+fn length_of(headers: &mut HeaderMap) -> Result<Option<u64>, HeadFault> {
+    let mut length = None;
+    let mut count = 0;
+    for line in headers.get_all(CONTENT_LENGTH) {
+        for element in line.as_bytes().split(|b| *b == b',') {
+            let this = parse_length(element.trim_ascii()).ok_or(HeadFault::Framing)?;
+            if length.is_some_and(|it| it != this) {
+                return Err(HeadFault::Framing);
+            }
+            length = Some(this);
+            count += 1;
+        }
+    }
+    if let Some(length) = length
+        && count > 1
+    {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Ok(length)
+}
+
+fn persists(parts: &response::Parts) -> bool {
+    let says = |what: &[u8]| {
+        let lines = parts.headers.get_all(CONNECTION).into_iter();
+        let mut options = lines.flat_map(|it| it.as_bytes().split(|b| *b == b','));
+        options.any(|it| it.trim_ascii().eq_ignore_ascii_case(what))
+    };
+    match parts.version {
+        Version::HTTP_10 => says(b"keep-alive") && !says(b"close"),
+        _ => !says(b"close"),
+    }
+}
