@@ -21,12 +21,13 @@ use crate::{
     proxy::{
         connection::Client,
         exchange::{Exchange, Hold},
+        head::ResponseHead,
         http1::BodyFault,
         upstream::UpstreamBody,
     },
 };
 
-pub(crate) use grpc::{is_grpc, status_class};
+pub(crate) use grpc::{GRPC_STATUS, is_grpc, status_class};
 
 /// A request's body on its way to an endpoint.
 pub(crate) struct Upload(Option<Source>);
@@ -171,6 +172,12 @@ impl Body for Upload {
     }
 }
 
+/// An answer for a client.
+pub(crate) struct Reply {
+    pub(crate) head: ResponseHead,
+    pub(crate) body: ReplyBody,
+}
+
 /// A response's body on its way to the client.
 pub(crate) struct ReplyBody(Kind);
 
@@ -235,7 +242,7 @@ impl Relayed {
 
     fn trailers(&mut self, trailers: &HeaderMap) {
         if self.is_grpc {
-            self.class = status_class(trailers).unwrap_or(self.class);
+            self.class = status_class(trailers.get(GRPC_STATUS)).unwrap_or(self.class);
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Answers of our own: small, typed, and named in `x-changeover-error`. They never repeat what the client sent.
 
 use http::{
-    HeaderValue, Response, StatusCode,
+    HeaderValue, StatusCode,
     header::{CONNECTION, CONTENT_TYPE},
 };
 
 use crate::{
     measure::{Class, Rejection},
     proxy::{
-        body::ReplyBody,
-        head::X_CHANGEOVER_ERROR,
+        body::{Reply, ReplyBody},
+        head::{ResponseHead, X_CHANGEOVER_ERROR},
         upstream::{BreakKind, ConnectError},
     },
     units::Side,
@@ -97,7 +97,7 @@ impl Failure {
     }
 
     /// The answer that the client gets.
-    pub(crate) fn answer(self) -> Response<ReplyBody> {
+    pub(crate) fn answer(self) -> Reply {
         answer(self.status(), self.reason(), self.text())
     }
 }
@@ -125,12 +125,12 @@ impl From<BreakKind> for Failure {
 
 /// The answer to a request that is refused before it is assigned. The connection closes after it, since what follows on
 /// it may not be what it seems.
-pub(crate) fn reject(reason: Rejection) -> Response<ReplyBody> {
+pub(crate) fn reject(reason: Rejection) -> Reply {
     let (status, text) = refusal(reason);
-    let mut response = answer(status, reason.as_str(), text);
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    response
+    let mut reply = answer(status, reason.as_str(), text);
+    let close = HeaderValue::from_static("close");
+    reply.head.headers.append(CONNECTION, close);
+    reply
 }
 
 /// The whole answer to a head that did not end in time, for a connection on which no request is in work.
@@ -164,13 +164,16 @@ fn refusal(reason: Rejection) -> (StatusCode, &'static str) {
     }
 }
 
-fn answer(status: StatusCode, reason: &'static str, text: &'static str) -> Response<ReplyBody> {
-    let mut response = Response::new(ReplyBody::text(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    headers.insert(X_CHANGEOVER_ERROR, HeaderValue::from_static(reason));
-    response
+fn answer(status: StatusCode, reason: &'static str, text: &'static str) -> Reply {
+    let mut head = ResponseHead::new(status);
+    head.headers
+        .append(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    head.headers
+        .append(X_CHANGEOVER_ERROR, HeaderValue::from_static(reason));
+    Reply {
+        head,
+        body: ReplyBody::text(text),
+    }
 }
 
 #[cfg(test)]
@@ -191,10 +194,10 @@ mod tests {
     #[test]
     fn every_refusal_names_its_reason_and_closes() {
         for reason in Rejection::ALL {
-            let response = reject(reason);
-            assert!(!response.status().is_success());
-            assert_eq!(response.headers()[X_CHANGEOVER_ERROR], reason.as_str());
-            assert_eq!(response.headers()[CONNECTION], "close");
+            let head = reject(reason).head;
+            assert!(!head.status.is_success());
+            assert_eq!(head.headers[X_CHANGEOVER_ERROR], reason.as_str());
+            assert_eq!(head.headers[CONNECTION], "close");
         }
     }
 }

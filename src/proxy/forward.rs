@@ -10,7 +10,7 @@
 
 use std::{future::poll_fn, pin::pin, task::Poll};
 
-use http::{Request, Response, Version, request};
+use http::Version;
 use http_body::Body;
 
 use crate::{
@@ -20,7 +20,10 @@ use crate::{
         body::Upload,
         exchange::{Hold, UploadState},
         failure::Failure,
-        head::{BodyFraming, ClientScheme, Destination, Protocol, host_sent, translate},
+        head::{
+            BodyFraming, ClientScheme, Destination, Protocol, RequestHead, ResponseHead, host_sent,
+            translate,
+        },
         request::Intake,
         upstream::{BreakKind, ConnectError, Lease, SendError, UpstreamBody, Want},
         wheel::Wait,
@@ -40,8 +43,9 @@ const UNSENT_MAX: u8 = 4;
 pub(crate) struct Journey {
     pub(crate) intake: Intake,
     assignment: Assignment,
-    /// Head and body; gone while they are with a connection, and for good when they cannot be sent again.
-    luggage: Option<Luggage>,
+    head: RequestHead,
+    /// Gone while it is with a connection, and for good when it cannot be sent again.
+    body: Option<Upload>,
     /// The side that is tried now.
     side: Side,
     sends: u8,
@@ -54,15 +58,10 @@ pub(crate) struct Journey {
     failed_over: Option<Class>,
 }
 
-/// What is sent.
-pub(crate) struct Luggage {
-    pub(crate) head: request::Parts,
-    pub(crate) body: Upload,
-}
-
 /// An endpoint's answer.
 pub(crate) struct Answer {
-    pub(crate) response: Response<UpstreamBody<Upload>>,
+    pub(crate) head: ResponseHead,
+    pub(crate) body: UpstreamBody<Upload>,
     pub(crate) endpoint: EndpointId,
 }
 
@@ -78,11 +77,17 @@ enum Missed {
 }
 
 impl Journey {
-    pub(crate) const fn new(intake: Intake, assignment: Assignment, luggage: Luggage) -> Self {
+    pub(crate) const fn new(
+        intake: Intake,
+        assignment: Assignment,
+        head: RequestHead,
+        body: Upload,
+    ) -> Self {
         Self {
             intake,
             assignment,
-            luggage: Some(luggage),
+            head,
+            body: Some(body),
             side: assignment.side,
             sends: 0,
             unsent: 0,
@@ -158,7 +163,7 @@ impl Journey {
             Missed::Broken(failure) => {
                 self.sends += 1;
                 self.last = Some(failure);
-                match self.luggage {
+                match self.body {
                     Some(_) => Ok(()),
                     None => Err(failure),
                 }
@@ -175,7 +180,7 @@ impl Journey {
             Cause::Pinned | Cause::Writes => self.intake.intent == Intent::Read,
             Cause::Forced => false,
         };
-        let may = self.side == Side::New && may_leave_new && self.luggage.is_some();
+        let may = self.side == Side::New && may_leave_new && self.body.is_some();
         if may {
             self.let_old_answer(failure);
         }
@@ -189,20 +194,21 @@ impl Journey {
         self.unsent = 0;
     }
 
-    /// Packs the request for a connection, and keeps a copy if it may be sent once more after this.
-    fn pack(&mut self, hold: &Hold, lease: &Lease<Upload>) -> Option<Request<Upload>> {
-        let endpoint = lease.endpoint();
+    /// Takes the body for a connection, and leaves one if it may be sent once more after this.
+    fn take_body(&mut self) -> Option<Upload> {
         let may_repeat = self.sends + 1 < SENDS_MAX
             && self.intake.method.is_idempotent()
             && self.intake.hop.upgrade.is_none();
-        let luggage = self.luggage.take()?;
-        if may_repeat && luggage.body.is_end_stream() {
-            self.luggage = Some(Luggage {
-                head: luggage.head.clone(),
-                body: Upload::empty(),
-            });
+        let body = self.body.take()?;
+        if may_repeat && body.is_end_stream() {
+            self.body = Some(Upload::empty());
         }
-        let Luggage { mut head, body } = luggage;
+        Some(body)
+    }
+
+    /// Rewrites the head for a connection.
+    fn address(&mut self, hold: &Hold, lease: &Lease<Upload>, body: &Upload) {
+        let endpoint = lease.endpoint();
         let framing = if body.is_end_stream() {
             BodyFraming::Empty
         } else {
@@ -213,16 +219,16 @@ impl Journey {
             Version::HTTP_2 => Protocol::H2,
             _ => Protocol::H1,
         };
+        let authority = host_sent(&upstream.host, &self.intake.authority);
         let destination = Destination {
             protocol,
             scheme: match upstream.endpoints[usize::from(endpoint.index)].scheme {
                 Scheme::Http | Scheme::H2c => ClientScheme::Http,
                 Scheme::Https => ClientScheme::Https,
             },
-            authority: host_sent(&upstream.host, &self.intake.authority),
+            authority: &authority,
         };
-        translate(&mut head, &self.intake.hop, destination, framing);
-        Some(Request::from_parts(head, body))
+        translate(&mut self.head, &self.intake.hop, destination, framing);
     }
 }
 
@@ -255,7 +261,13 @@ pub(crate) async fn forward(hold: &Hold, journey: &mut Journey) -> Result<Answer
         }
         let endpoint = lease.endpoint();
         match send(hold, journey, lease).await {
-            Ok(response) => return Ok(Answer { response, endpoint }),
+            Ok((head, body)) => {
+                return Ok(Answer {
+                    head,
+                    body,
+                    endpoint,
+                });
+            }
             Err(missed) => journey.missed(missed, endpoint)?,
         }
     }
@@ -266,17 +278,18 @@ async fn send(
     hold: &Hold,
     journey: &mut Journey,
     lease: Lease<Upload>,
-) -> Result<Response<UpstreamBody<Upload>>, Missed> {
+) -> Result<(ResponseHead, UpstreamBody<Upload>), Missed> {
     let index = lease.endpoint().index;
     match journey.failed_over {
         Some(class) => hold.fail_over(index, class),
         None => hold.choose(index),
     }
-    let Some(request) = journey.pack(hold, &lease) else {
+    let Some(body) = journey.take_body() else {
         return Err(Missed::Over(journey.last.unwrap_or(Failure::Reset)));
     };
+    journey.address(hold, &lease, &body);
     hold.send_begins();
-    let mut sending = pin!(lease.send(request));
+    let mut sending = pin!(lease.send(&journey.head, body));
     let sent = poll_fn(|cx| match sending.as_mut().poll(cx) {
         Poll::Ready(sent) => Poll::Ready(Ok(sent)),
         Poll::Pending => hold.deadline().poll_passed(cx).map(Err),
@@ -286,11 +299,10 @@ async fn send(
             hold.send_ended();
             Ok(response)
         }
-        Ok(Err(SendError::Unsent { request, source })) => {
+        Ok(Err(SendError::Unsent { body, source })) => {
             tracing::debug!(error = %source, "a request was not sent");
             hold.send_was_none();
-            let (head, body) = request.into_parts();
-            journey.luggage = Some(Luggage { head, body });
+            journey.body = Some(body);
             Err(Missed::Unsent)
         }
         Ok(Err(SendError::Broken { kind, source })) => {

@@ -14,10 +14,12 @@
 
 mod admission;
 mod authority;
+mod fields;
 mod force;
 mod forwarded;
 mod hop_by_hop;
 mod limits;
+mod message;
 mod path;
 mod response;
 mod sticky;
@@ -27,12 +29,14 @@ mod translate;
 
 pub use admission::admit_h2;
 pub use authority::Authority;
+pub use fields::{FieldName, Fields, NewName};
 pub use force::{force_token, take_force};
-pub use forwarded::{Client, ClientScheme, Peer, Trust, forward, identify};
+pub use forwarded::{Client, ClientScheme, Peer, Told, Trust, forward, identify};
 pub use hop_by_hop::{
     RequestHop, UpgradeProtocol, set_upgrade, strip_request, strip_response, takes_trailers,
 };
 pub use limits::{HeadLimits, Underscores};
+pub use message::{RequestHead, ResponseHead};
 pub(crate) use path::is_path_and_query;
 pub use path::normalize_path;
 pub use response::{ResponseContext, X_CHANGEOVER_ERROR, finish_response};

@@ -2,16 +2,15 @@
 
 use std::rc::Rc;
 
-use http::{Request, Response};
-
 use crate::{
     measure::Rejection,
     proxy::{
-        body::{ClientBody, ReplyBody, Upload, is_complete, is_grpc},
+        body::{ClientBody, Reply, Upload, is_complete, is_grpc},
         connection::Connection,
         exchange::{Exchange, Hold, Talk, UploadState},
         failure::{self, Failure},
-        forward::{self, Journey, Luggage},
+        forward::{self, Journey},
+        head::RequestHead,
         reply::{self, Context},
         request::Intake,
         wheel::{Deadline, Wait},
@@ -26,11 +25,10 @@ pub(crate) struct Visit {
 }
 
 /// Answers one request.
-pub(crate) async fn relay(visit: Visit, request: Request<ClientBody>) -> Response<ReplyBody> {
+pub(crate) async fn relay(visit: Visit, mut head: RequestHead, incoming: ClientBody) -> Reply {
     let worker = &visit.connection.worker;
     visit.deadline.wait(Wait::Nothing);
     let now = worker.now();
-    let (mut head, incoming) = request.into_parts();
     // One borrow for both, so that the head is read and assigned by the same table.
     let taken = {
         let mut reader = worker.table.borrow_mut();
@@ -69,7 +67,7 @@ pub(crate) async fn relay(visit: Visit, request: Request<ClientBody>) -> Respons
             Upload::new(incoming, Rc::clone(&hold))
         }
     };
-    let mut journey = Journey::new(intake, assignment, Luggage { head, body });
+    let mut journey = Journey::new(intake, assignment, head, body);
     match forward::forward(&hold, &mut journey).await {
         Ok(answer) => reply::reply(
             Context {
@@ -84,7 +82,7 @@ pub(crate) async fn relay(visit: Visit, request: Request<ClientBody>) -> Respons
 }
 
 /// Refuses a request before it is assigned.
-pub(crate) fn refuse(visit: &Visit, reason: Rejection) -> Response<ReplyBody> {
+pub(crate) fn refuse(visit: &Visit, reason: Rejection) -> Reply {
     visit.connection.worker.recorder.reject(reason);
     visit.connection.leaves_unread.set(true);
     visit.deadline.wait(Wait::Flush);
@@ -92,7 +90,7 @@ pub(crate) fn refuse(visit: &Visit, reason: Rejection) -> Response<ReplyBody> {
 }
 
 /// Answers with a failure, once its outcome is recorded.
-pub(crate) fn fail(visit: &Visit, hold: &Hold, failure: Failure) -> Response<ReplyBody> {
+pub(crate) fn fail(visit: &Visit, hold: &Hold, failure: Failure) -> Reply {
     hold.finish_with(failure.class(), failure.status());
     if hold.upload() != UploadState::Ended {
         visit.connection.leaves_unread.set(true);

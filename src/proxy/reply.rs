@@ -1,17 +1,18 @@
 //! The way back: an endpoint's head rewritten for the client, its body streamed, its outcome recorded at the end.
 
-use http::{Method, Response, StatusCode, Version, response};
+use http::{Method, StatusCode, Version};
 
 use crate::{
     measure::Class,
     plan::Sticky,
     proxy::{
-        body::{Relayed, ReplyBody, is_grpc, status_class},
+        body::{GRPC_STATUS, Relayed, Reply, ReplyBody, is_grpc, status_class},
         exchange::{Hold, UploadState},
         failure::Failure,
         forward::{Answer, Journey},
         head::{
-            Identity, ResponseContext, UpgradeProtocol, finish_response, set_cookie, set_upgrade,
+            Identity, ResponseContext, ResponseHead, UpgradeProtocol, finish_response, set_cookie,
+            set_upgrade,
         },
         relay::{Visit, fail},
         tunnel::Opening,
@@ -27,8 +28,8 @@ pub(crate) struct Context {
 }
 
 /// Answers the client with what an endpoint said.
-pub(crate) fn reply(context: Context, answer: Answer) -> Response<ReplyBody> {
-    let status = answer.response.status();
+pub(crate) fn reply(context: Context, answer: Answer) -> Reply {
+    let status = answer.head.status;
     if status != StatusCode::SWITCHING_PROTOCOLS {
         return pass_on(context, answer);
     }
@@ -39,13 +40,17 @@ pub(crate) fn reply(context: Context, answer: Answer) -> Response<ReplyBody> {
     }
 }
 
-fn pass_on(context: Context, answer: Answer) -> Response<ReplyBody> {
+fn pass_on(context: Context, answer: Answer) -> Reply {
     let Context {
         visit,
         hold,
         journey,
     } = context;
-    let (mut head, body) = answer.response.into_parts();
+    let Answer {
+        mut head,
+        body,
+        endpoint,
+    } = answer;
     hold.head(head.status);
     if hold.upload() != UploadState::Ended {
         // Answered early. Should the connection close now, the client is let finish first, or it may lose the answer.
@@ -53,7 +58,7 @@ fn pass_on(context: Context, answer: Answer) -> Response<ReplyBody> {
     }
     let is_grpc = is_grpc(&head.headers);
     let class = classify(&head, is_grpc);
-    rewrite(&mut head, &hold, &journey, answer.endpoint.side);
+    rewrite(&mut head, &hold, &journey, endpoint.side);
     let body = if has_body(&journey.intake.method, head.status) {
         ReplyBody::relay(Relayed {
             body,
@@ -67,38 +72,45 @@ fn pass_on(context: Context, answer: Answer) -> Response<ReplyBody> {
         hold.leave_reader();
         ReplyBody::empty()
     };
-    Response::from_parts(head, body)
+    Reply { head, body }
 }
 
-fn open_tunnel(context: Context, answer: Answer) -> Response<ReplyBody> {
+fn open_tunnel(context: Context, answer: Answer) -> Reply {
     let Context {
         visit,
         hold,
         journey,
     } = context;
-    let (mut head, body) = answer.response.into_parts();
+    let Answer {
+        mut head,
+        body,
+        endpoint,
+    } = answer;
     let Some(tunnel) = body.into_tunnel() else {
         return fail(&visit, &hold, Failure::Protocol);
     };
     hold.head(head.status);
-    let granted = rewrite(&mut head, &hold, &journey, answer.endpoint.side);
+    let granted = rewrite(&mut head, &hold, &journey, endpoint.side);
     if let Some(protocol) = granted {
         set_upgrade(&mut head.headers, &protocol);
     }
     hold.finish(Class::Upgrade);
     let opening = Opening {
         endpoint: tunnel,
-        side: answer.endpoint.side,
+        side: endpoint.side,
         assignment: journey.assignment(),
     };
     visit.connection.tunnel.replace(Some(opening));
     hold.leave_reader();
-    Response::from_parts(head, ReplyBody::empty())
+    Reply {
+        head,
+        body: ReplyBody::empty(),
+    }
 }
 
 /// Rewrites a response's head in place, and returns the protocol of a 101.
 fn rewrite(
-    head: &mut response::Parts,
+    head: &mut ResponseHead,
     hold: &Hold,
     journey: &Journey,
     answers: Side,
@@ -113,7 +125,7 @@ fn rewrite(
     };
     let context = ResponseContext {
         client: &intake.client,
-        authority: &intake.authority,
+        authority: intake.authority.to_str().unwrap_or_default(),
         host: &plan.upstreams[answers].host,
         forwarding: &plan.forwarding,
         set_cookie: cookie.as_ref(),
@@ -126,10 +138,10 @@ fn rewrite(
     granted
 }
 
-fn classify(head: &response::Parts, is_grpc: bool) -> Class {
+fn classify(head: &ResponseHead, is_grpc: bool) -> Class {
     let by_status = Class::of_status(head.status);
     if is_grpc {
-        status_class(&head.headers).unwrap_or(by_status)
+        status_class(head.headers.get(GRPC_STATUS)).unwrap_or(by_status)
     } else {
         by_status
     }

@@ -1,6 +1,9 @@
 //! A request's head, taken in: refused, or known by everything that its assignment and its sending depend on.
 
-use http::{HeaderValue, Method, Version, header::EXPECT, request};
+use http::{
+    HeaderValue, Method, Version,
+    header::{EXPECT, HOST},
+};
 
 use crate::{
     measure::Rejection,
@@ -8,8 +11,9 @@ use crate::{
     proxy::{
         connection::Connection,
         head::{
-            self, Client, HeadLimits, Identity, RequestHop, TraceSource, admit_h2, identify,
-            normalize_path, recognize, stamp_request, strip_request, take_force, target_of,
+            self, Client, HeadLimits, Identity, RequestHead, RequestHop, TraceSource, admit_h2,
+            identify, normalize_path, recognize, stamp_request, strip_request, take_force,
+            target_of,
         },
     },
     split::{Assignment, Draw, Facts, Intent, SplitTable, Target, assign},
@@ -26,7 +30,7 @@ pub(crate) struct Intake {
     /// Who asks.
     pub(crate) client: Client,
     /// What it asks of: host and port as the client named them, or nothing in HTTP/1.0.
-    pub(crate) authority: String,
+    pub(crate) authority: HeaderValue,
     /// The route it matched.
     pub(crate) route: RouteId,
     /// What the client is recognised by.
@@ -44,7 +48,7 @@ impl Intake {
     /// The reason to refuse it.
     pub(crate) fn new(
         connection: &Connection,
-        head: &mut request::Parts,
+        head: &mut RequestHead,
         table: &SplitTable,
         now: Timestamp,
     ) -> Result<Self, Rejection> {
@@ -65,7 +69,8 @@ impl Intake {
         if is_100_expected(head) {
             head.headers.remove(EXPECT);
         }
-        head::forward(&mut head.headers, &client, &authority);
+        let told = &mut *connection.told.borrow_mut();
+        head::forward(&mut head.headers, &client, &authority, told);
         let source = TraceSource {
             now,
             random: fastrand::u128(..),
@@ -103,13 +108,13 @@ impl Intake {
 
 /// Whether the client waits for a 100 before it sends its body. It gets one from us once an endpoint takes the body, so the
 /// endpoint need not send another (RFC 9110 section 10.1.1).
-fn is_100_expected(head: &request::Parts) -> bool {
+fn is_100_expected(head: &RequestHead) -> bool {
     let expected = head.headers.get(EXPECT).map(HeaderValue::as_bytes);
     expected.is_some_and(|it| it.eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// The authority that the request names, and the route that it matches.
-fn locate(head: &request::Parts, table: &SplitTable) -> Result<(String, RouteId), Rejection> {
+/// The authority that the request names, empty where it names none, and the route that it matches.
+fn locate(head: &RequestHead, table: &SplitTable) -> Result<(HeaderValue, RouteId), Rejection> {
     let target = target_of(head)?;
     let path = normalize_path(target.path)?;
     let host = target.authority.as_ref().map(head::Authority::host);
@@ -119,6 +124,12 @@ fn locate(head: &request::Parts, table: &SplitTable) -> Result<(String, RouteId)
         path: &path,
         method: &head.method,
     });
-    let authority = target.authority.map_or("", |it| it.as_str());
-    Ok((authority.to_owned(), route))
+    let authority = match (head.uri.authority(), target.authority) {
+        // As it came, without a copy.
+        (None, Some(_)) => head.headers.get(HOST).cloned(),
+        (Some(_), Some(authority)) => HeaderValue::from_str(authority.as_str()).ok(),
+        (_, None) => None,
+    };
+    let authority = authority.unwrap_or_else(|| HeaderValue::from_static(""));
+    Ok((authority, route))
 }

@@ -27,7 +27,9 @@ pub(crate) enum Wait {
     Nothing,
     /// The client's handshake, or its first byte.
     Handshake,
-    /// The client's next request on a connection (HTTP/1).
+    /// The client's next request on a connection (HTTP/1), while it is likely to come soon.
+    Lull,
+    /// The client's next request on a connection (HTTP/1), after that.
     Request,
     /// The client's next stream on a connection (HTTP/2).
     Stream,
@@ -225,11 +227,13 @@ impl Place {
 }
 
 impl Wait {
-    const fn limit(self, timeouts: &Timeouts) -> Option<Duration> {
+    fn limit(self, timeouts: &Timeouts) -> Option<Duration> {
         match self {
             Self::Nothing => None,
             Self::Handshake => Some(timeouts.tls_handshake),
-            Self::Request | Self::Stream => Some(timeouts.client_idle),
+            Self::Lull => Some(LULL.min(timeouts.client_idle)),
+            Self::Request => Some(timeouts.client_idle.saturating_sub(LULL)),
+            Self::Stream => Some(timeouts.client_idle),
             Self::Head => Some(timeouts.request_head),
             Self::Body | Self::Upload | Self::Download | Self::Reader | Self::Flush => {
                 Some(timeouts.body_idle)
@@ -243,6 +247,10 @@ impl Wait {
 
 /// How long a client may take to leave after it was told to, and an end of a tunnel after the other one has closed.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long a client's connection keeps what a request needs after the last one: most clients that go on at all go on
+/// within that.
+const LULL: Duration = Duration::from_millis(500);
 
 /// Added to a span, so that a part of a turn counts as one.
 const PART_OF_A_TURN: Duration = Duration::from_millis(99);

@@ -33,8 +33,8 @@ pub(crate) enum Socket {
 }
 
 /// A client's connection. A wait for a request turns into one for the rest of its head with the first byte; a wait
-/// for the client to take the end of a response ends when the last byte is flushed; and every byte of a tunnel
-/// begins its wait anew.
+/// for the client to take a response begins anew with every byte that it takes; and so does one in a tunnel with every
+/// byte of it.
 #[derive(Debug)]
 pub(crate) struct Wire {
     socket: Socket,
@@ -54,7 +54,7 @@ impl Wire {
 
     fn has_read(&self) {
         match self.deadline.waits_for() {
-            Wait::Request => self.deadline.wait(Wait::Head),
+            Wait::Lull | Wait::Request => self.deadline.wait(Wait::Head),
             Wait::Tunnel | Wait::Leaving => self.deadline.touch(),
             _ => (),
         }
@@ -142,11 +142,7 @@ impl AsyncWrite for Wire {
             Socket::Plain(it) => Pin::new(it).poll_flush(cx),
             Socket::Tls(it) => Pin::new(it).poll_flush(cx),
         };
-        std::task::ready!(flushed)?;
-        if self.deadline.waits_for() == Wait::Flush {
-            self.deadline.wait(Wait::Request);
-        }
-        Poll::Ready(Ok(()))
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

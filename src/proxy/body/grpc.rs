@@ -1,22 +1,25 @@
 //! What a gRPC answer's own status says, which its HTTP status hides.
 
-use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
+use http::{HeaderValue, header::CONTENT_TYPE};
 
-use crate::measure::Class;
+use crate::{measure::Class, proxy::head::Fields};
+
+/// The field of a gRPC answer's own status.
+pub(crate) const GRPC_STATUS: &str = "grpc-status";
 
 /// The status codes that blame the server: unknown, deadline exceeded, internal, unavailable.
 const SERVER_FAULTS: [&str; 4] = ["2", "4", "13", "14"];
 
 /// Whether a head says that gRPC follows.
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+pub(crate) fn is_grpc(headers: &Fields) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     kind.is_some_and(|it| it.starts_with(b"application/grpc"))
 }
 
 /// The class of a gRPC status in trailers, or in the head where there are only trailers; `None` where it is no fault of
 /// the server's.
-pub(crate) fn status_class(headers: &HeaderMap) -> Option<Class> {
-    let status = headers.get("grpc-status")?.to_str().ok()?;
+pub(crate) fn status_class(status: Option<&HeaderValue>) -> Option<Class> {
+    let status = status?.to_str().ok()?;
     SERVER_FAULTS
         .contains(&status.trim())
         .then_some(Class::Grpc)
@@ -29,9 +32,8 @@ mod tests {
     #[test]
     fn only_the_servers_faults_count() {
         let check = |status: &str, expected| {
-            let mut trailers = HeaderMap::new();
-            trailers.insert("grpc-status", status.parse().unwrap());
-            assert_eq!(status_class(&trailers), expected, "grpc-status {status}");
+            let value: HeaderValue = status.parse().unwrap();
+            assert_eq!(status_class(Some(&value)), expected, "grpc-status {status}");
         };
         for fault in ["2", "4", "13", "14"] {
             check(fault, Some(Class::Grpc));
@@ -39,13 +41,13 @@ mod tests {
         for fine in ["0", "1", "3", "5", "12", "16", "", "22"] {
             check(fine, None);
         }
-        assert_eq!(status_class(&HeaderMap::new()), None);
+        assert_eq!(status_class(None), None);
     }
 
     #[test]
     fn grpc_is_known_by_its_content_type() {
         let check = |kind: &str, expected| {
-            let mut headers = HeaderMap::new();
+            let mut headers = Fields::new();
             headers.insert(CONTENT_TYPE, kind.parse().unwrap());
             assert_eq!(is_grpc(&headers), expected, "{kind}");
         };

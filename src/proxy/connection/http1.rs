@@ -6,7 +6,8 @@
 //!                        └──▶ refuse it ─────────────────────────────────────┴──▶ close
 //! ```
 //!
-//! A connection that waits for a head holds no buffer and no request's state, so that thousands of idle ones cost little.
+//! A connection that waits for a head holds no buffer, and after half a second no request's state, so that thousands of
+//! idle ones cost little.
 
 use std::{
     cell::RefCell,
@@ -19,9 +20,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode, Version,
+    HeaderValue, Method, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH, EXPECT},
-    response,
 };
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -29,12 +29,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::{
     measure::Rejection,
     proxy::{
-        body::{ClientBody, ClientFault, ReplyBody},
+        body::{ClientBody, ClientFault, Reply, ReplyBody},
         connection::Connection,
         failure::HEAD_TIMEOUT,
-        head::HeadLimits,
+        head::{HeadLimits, RequestHead, ResponseHead},
         http1::{
-            BodyReader, Framing, Part, Persistence, RequestHead, RequestReader, Scanned, Trailers,
+            BodyReader, Framing, Part, Persistence, ReadRequest, RequestReader, Scanned, Trailers,
             WriteError, Writer, write_response_head,
         },
         relay::{Visit, refuse, relay},
@@ -55,6 +55,8 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 enum Next {
     /// Another request may come.
     Request,
+    /// None has come for a while.
+    Lull,
     /// The connection closes, or becomes a tunnel.
     Close,
     /// It broke, or the client has gone.
@@ -104,17 +106,22 @@ pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire, ahead: BytesMu
             greeting: b"",
         }),
     });
-    let mut next = Next::Request;
-    while next == Next::Request {
+    let mut head = None;
+    let next = loop {
+        // Boxed, so that what is waited for below is small.
+        let next = Box::pin(client.converse(head.take())).await;
+        if next != Next::Lull {
+            break next;
+        }
+        client.stream.borrow_mut().rest(limits);
         client.connection.deadline.wait(Wait::Request);
-        next = match client.read_head().await {
-            // Boxed, so that a connection that only waits is small.
-            Ok(head) => Box::pin(client.answer(head)).await,
-            Err(next) => next,
-        };
-    }
+        match client.read_head().await {
+            Ok(read) => head = Some(read),
+            Err(next) => break next,
+        }
+    };
     match next {
-        Next::Request | Next::Broken => (),
+        Next::Request | Next::Lull | Next::Broken => (),
         Next::Close => Box::pin(client.close()).await,
         Next::Overdue(Wait::Head) => Box::pin(client.say_head_timeout()).await,
         Next::Overdue(wait) => tracing::debug!(?wait, "a client's connection took too long"),
@@ -122,21 +129,41 @@ pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire, ahead: BytesMu
 }
 
 impl Client {
+    /// Answers one request after another, the first of which may have been read, until none comes for a while.
+    async fn converse(self: &Rc<Self>, mut head: Option<Result<ReadRequest, Rejection>>) -> Next {
+        loop {
+            let head = match head.take() {
+                Some(head) => head,
+                None => {
+                    self.connection.deadline.wait(Wait::Lull);
+                    match self.read_head().await {
+                        Ok(head) => head,
+                        Err(next) => return next,
+                    }
+                }
+            };
+            let next = self.answer(head).await;
+            if next != Next::Request {
+                return next;
+            }
+        }
+    }
+
     /// Waits for the next head. An inner error is the reason to refuse it.
-    async fn read_head(&self) -> Result<Result<RequestHead, Rejection>, Next> {
+    async fn read_head(&self) -> Result<Result<ReadRequest, Rejection>, Next> {
         poll_fn(|cx| {
             let deadline = &self.connection.deadline;
             match self.poll_head(cx) {
                 Poll::Ready(head) => Poll::Ready(head),
                 Poll::Pending => {
-                    if deadline.waits_for() == Wait::Request
-                        && !self.stream.borrow().ahead.is_empty()
+                    if deadline.waits_for() != Wait::Head && !self.stream.borrow().ahead.is_empty()
                     {
                         deadline.wait(Wait::Head);
                     }
-                    deadline
-                        .poll_passed(cx)
-                        .map(|wait| Err(Next::Overdue(wait)))
+                    deadline.poll_passed(cx).map(|wait| match wait {
+                        Wait::Lull => Err(Next::Lull),
+                        wait => Err(Next::Overdue(wait)),
+                    })
                 }
             }
         })
@@ -146,7 +173,7 @@ impl Client {
     fn poll_head(
         &self,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Result<RequestHead, Rejection>, Next>> {
+    ) -> Poll<Result<Result<ReadRequest, Rejection>, Next>> {
         let stream = &mut *self.stream.borrow_mut();
         loop {
             if !stream.ahead.is_empty() {
@@ -199,7 +226,7 @@ impl Client {
     }
 
     /// Answers one request, or refuses it.
-    async fn answer(self: &Rc<Self>, head: Result<RequestHead, Rejection>) -> Next {
+    async fn answer(self: &Rc<Self>, head: Result<ReadRequest, Rejection>) -> Next {
         let visit = Visit {
             connection: Rc::clone(&self.connection),
             deadline: Rc::clone(&self.connection.deadline),
@@ -217,9 +244,9 @@ impl Client {
             }
             Ok(head) => {
                 let asked = Asked::new(&head);
-                let request = self.begin(head);
-                match self.look_out(relay(visit, request)).await {
-                    Ok(response) => self.write(asked, response).await,
+                let (head, body) = self.begin(head);
+                match self.look_out(relay(visit, head, body)).await {
+                    Ok(reply) => self.write(asked, reply).await,
                     Err(next) => next,
                 }
             }
@@ -227,16 +254,16 @@ impl Client {
     }
 
     /// The request, whose body is read from here.
-    fn begin(self: &Rc<Self>, head: RequestHead) -> Request<ClientBody> {
-        let RequestHead { parts, body, .. } = head;
+    fn begin(self: &Rc<Self>, read: ReadRequest) -> (RequestHead, ClientBody) {
+        let ReadRequest { head, body, .. } = read;
         self.connection.leaves_unread.set(false);
         if body.is_ended() {
-            return Request::from_parts(parts, ClientBody::Empty);
+            return (head, ClientBody::Empty);
         }
         let stream = &mut *self.stream.borrow_mut();
         stream.body = body;
-        let expected = parts.headers.get(EXPECT).map(HeaderValue::as_bytes);
-        let is_100_expected = parts.version == Version::HTTP_11
+        let expected = head.headers.get(EXPECT).map(HeaderValue::as_bytes);
+        let is_100_expected = head.version == Version::HTTP_11
             && expected.is_some_and(|it| it.eq_ignore_ascii_case(b"100-continue"));
         // A client that has begun already need not be told.
         stream.greeting = if is_100_expected && stream.ahead.is_empty() {
@@ -244,7 +271,7 @@ impl Client {
         } else {
             b""
         };
-        Request::from_parts(parts, ClientBody::Http1(Rc::clone(self)))
+        (head, ClientBody::Http1(Rc::clone(self)))
     }
 
     /// Runs `work` for as long as the client is there and its deadline has not passed.
@@ -280,8 +307,8 @@ impl Client {
     }
 
     /// Writes an answer to its end.
-    async fn write(self: &Rc<Self>, asked: Asked, response: Response<ReplyBody>) -> Next {
-        let (mut head, body) = response.into_parts();
+    async fn write(self: &Rc<Self>, asked: Asked, reply: Reply) -> Next {
+        let Reply { mut head, body } = reply;
         let framing = asked.framing(&mut head, &body);
         let is_last = self.is_last(&asked, &head, framing);
         let persistence = if is_last {
@@ -319,7 +346,7 @@ impl Client {
     }
 
     /// Whether an answer with this head is the connection's last one.
-    fn is_last(&self, asked: &Asked, head: &response::Parts, framing: Framing) -> bool {
+    fn is_last(&self, asked: &Asked, head: &ResponseHead, framing: Framing) -> bool {
         let says_close = head
             .headers
             .get(CONNECTION)
@@ -433,6 +460,13 @@ impl Client {
 }
 
 impl Stream {
+    /// Gives up the memory that a conversation used; nothing of a head has come.
+    fn rest(&mut self, limits: HeadLimits) {
+        debug_assert!(self.ahead.is_empty(), "a lull is between two requests");
+        self.ahead = BytesMut::new();
+        self.reader = RequestReader::new(limits);
+    }
+
     /// Forgets the first `count` bytes of what was read ahead.
     fn skip(&mut self, count: usize) {
         drop(self.ahead.split_to(count));
@@ -463,22 +497,22 @@ impl Stream {
 }
 
 impl Asked {
-    fn new(head: &RequestHead) -> Self {
-        let trailers = if crate::proxy::head::takes_trailers(&head.parts.headers) {
+    fn new(head: &ReadRequest) -> Self {
+        let trailers = if crate::proxy::head::takes_trailers(&head.head.headers) {
             Trailers::Pass
         } else {
             Trailers::Drop
         };
         Self {
-            method: head.parts.method.clone(),
-            version: head.parts.version,
+            method: head.head.method.clone(),
+            version: head.head.version,
             persistence: head.persistence,
             trailers,
         }
     }
 
     /// How the end of the answer's body is told to this client (RFC 9112 section 6).
-    fn framing(&self, head: &mut response::Parts, body: &ReplyBody) -> Framing {
+    fn framing(&self, head: &mut ResponseHead, body: &ReplyBody) -> Framing {
         if head.status.is_informational() || head.status == StatusCode::NO_CONTENT {
             head.headers.remove(CONTENT_LENGTH);
             return Framing::None;
@@ -506,7 +540,7 @@ impl Asked {
     }
 }
 
-fn says_other(head: &response::Parts, length: u64) -> bool {
+fn says_other(head: &ResponseHead, length: u64) -> bool {
     let said = head.headers.get(CONTENT_LENGTH);
     said.is_some_and(|it| it.to_str().ok().and_then(|it| it.parse().ok()) != Some(length))
 }

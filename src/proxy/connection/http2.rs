@@ -104,7 +104,11 @@ impl Streams {
             connection,
             deadline,
         };
-        async { Ok(relay(visit, request.map(ClientBody::Http2)).await) }
+        async {
+            let (head, body) = request.into_parts();
+            let reply = relay(visit, head.into(), ClientBody::Http2(body)).await;
+            Ok(Response::from_parts(reply.head.to_parts(), reply.body))
+        }
     }
 }
 

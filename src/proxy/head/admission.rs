@@ -7,19 +7,18 @@
 use http::{
     HeaderName, HeaderValue, Method,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
-    request,
 };
 
 use crate::{
     measure::Rejection,
-    proxy::head::{HeadLimits, Underscores, path::is_path_and_query},
+    proxy::head::{HeadLimits, RequestHead, Underscores, path::is_path_and_query},
 };
 
 /// Checks the head of an HTTP/2 request; [`super::target_of`] checks its authority.
 ///
 /// # Errors
 /// The reason to refuse it.
-pub fn admit_h2(head: &request::Parts, limits: &HeadLimits) -> Result<(), Rejection> {
+pub fn admit_h2(head: &RequestHead, limits: &HeadLimits) -> Result<(), Rejection> {
     if head.method == Method::CONNECT {
         return Err(Rejection::Unsupported);
     }
@@ -42,8 +41,8 @@ pub fn admit_h2(head: &request::Parts, limits: &HeadLimits) -> Result<(), Reject
     if head.headers.len() > limits.headers || bytes_of(head) > limits.head_bytes {
         return Err(Rejection::HeadTooLarge);
     }
-    let lengths = head.headers.get_all(CONTENT_LENGTH);
-    let is_framed_once = lengths.iter().count() <= 1 && lengths.iter().all(is_length);
+    let mut lengths = head.headers.get_all(CONTENT_LENGTH);
+    let is_framed_once = lengths.next().is_none_or(is_length) && lengths.next().is_none();
     let are_fields = head
         .headers
         .iter()
@@ -56,7 +55,7 @@ pub fn admit_h2(head: &request::Parts, limits: &HeadLimits) -> Result<(), Reject
 
 /// What the head would count in HTTP/1, so that one of the same size is treated alike in both protocols. HPACK adds 32
 /// a field, which the limit told to the peer has room for.
-fn bytes_of(head: &request::Parts) -> usize {
+fn bytes_of(head: &RequestHead) -> usize {
     let target = head.uri.path_and_query().map_or(0, |it| it.as_str().len());
     let fields = head.headers.iter();
     target
@@ -101,7 +100,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).expect("the parts are valid").into_parts();
-        admit_h2(&head, &LIMITS)
+        admit_h2(&head.into(), &LIMITS)
     }
 
     #[test]

@@ -4,11 +4,11 @@
 //! everything before `;sig=` under the plan's secret. The form is exact, so that one token has one spelling.
 
 use hmac::{Hmac, KeyInit, Mac};
-use http::HeaderMap;
 use sha2::Sha256;
 
 use crate::{
     plan::{ForcePlan, Secret},
+    proxy::head::Fields,
     units::{Side, Timestamp},
 };
 
@@ -26,8 +26,8 @@ pub fn force_token(secret: &Secret, side: Side, expires: Timestamp) -> String {
 }
 
 /// Removes the header, whatever it holds, and returns the side that a valid one names. Two of them are none.
-pub fn take_force(headers: &mut HeaderMap, plan: &ForcePlan, now: Timestamp) -> Option<Side> {
-    let is_single = headers.get_all(&plan.header).iter().nth(1).is_none();
+pub fn take_force(headers: &mut Fields, plan: &ForcePlan, now: Timestamp) -> Option<Side> {
+    let is_single = headers.get_all(&plan.header).nth(1).is_none();
     let value = headers.remove(&plan.header)?;
     let token = value.to_str().ok().filter(|_| is_single)?;
     verify(token, &plan.secret, now)
@@ -76,7 +76,7 @@ mod tests {
     }
 
     fn take(value: &str) -> Option<Side> {
-        let mut headers = HeaderMap::new();
+        let mut headers = Fields::new();
         headers.insert(HEADER, value.parse().expect("a valid value"));
         let side = take_force(&mut headers, &plan(), now());
         assert!(headers.is_empty());
@@ -144,7 +144,7 @@ mod tests {
             Side::New,
             now().after(Duration::from_secs(60)),
         );
-        let mut headers = HeaderMap::new();
+        let mut headers = Fields::new();
         headers.append(HEADER, good.parse().expect("a valid value"));
         headers.append(HEADER, good.parse().expect("a valid value"));
         assert_eq!(take_force(&mut headers, &plan(), now()), None);

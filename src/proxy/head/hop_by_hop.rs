@@ -4,11 +4,13 @@
 //! is, or who sent it: a client could make the proxy withhold them from the endpoint.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderName, HeaderValue,
     header::{
         CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     },
 };
+
+use crate::proxy::head::Fields;
 
 /// Removed whether `Connection` names them or not.
 const HOP_BY_HOP: [HeaderName; 7] = [
@@ -38,7 +40,7 @@ pub struct RequestHop {
 }
 
 /// Strips a request and returns what the fields said.
-pub fn strip_request(headers: &mut HeaderMap) -> RequestHop {
+pub fn strip_request(headers: &mut Fields) -> RequestHop {
     let hop = RequestHop {
         upgrade: upgrade_of(headers),
         takes_trailers: takes_trailers(headers),
@@ -49,7 +51,7 @@ pub fn strip_request(headers: &mut HeaderMap) -> RequestHop {
 
 /// Whether the sender takes trailers (RFC 9110 section 10.1.4).
 #[must_use]
-pub fn takes_trailers(headers: &HeaderMap) -> bool {
+pub fn takes_trailers(headers: &Fields) -> bool {
     tokens(headers, &TE).any(|it| {
         let coding = it.split(|b| *b == b';').next().unwrap_or_default();
         coding.trim_ascii().eq_ignore_ascii_case(b"trailers")
@@ -57,7 +59,7 @@ pub fn takes_trailers(headers: &HeaderMap) -> bool {
 }
 
 /// Strips a response and returns the protocol that its `Upgrade` names, which means something in a 101 only.
-pub fn strip_response(headers: &mut HeaderMap) -> Option<UpgradeProtocol> {
+pub fn strip_response(headers: &mut Fields) -> Option<UpgradeProtocol> {
     let upgrade = upgrade_of(headers);
     // RFC 9112 section 6.3: where both are there the body ended by its chunks, and the length is not to be passed on.
     if headers.contains_key(TRANSFER_ENCODING) {
@@ -68,13 +70,13 @@ pub fn strip_response(headers: &mut HeaderMap) -> Option<UpgradeProtocol> {
 }
 
 /// Writes `Connection: upgrade` and `Upgrade`, for a request that asks for a tunnel and for its 101.
-pub fn set_upgrade(headers: &mut HeaderMap, protocol: &UpgradeProtocol) {
+pub fn set_upgrade(headers: &mut Fields, protocol: &UpgradeProtocol) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, protocol.0.clone());
 }
 
-fn upgrade_of(headers: &HeaderMap) -> Option<UpgradeProtocol> {
-    let mut protocols = headers.get_all(UPGRADE).iter();
+fn upgrade_of(headers: &Fields) -> Option<UpgradeProtocol> {
+    let mut protocols = headers.get_all(UPGRADE);
     let (Some(protocol), None) = (protocols.next(), protocols.next()) else {
         return None;
     };
@@ -86,7 +88,7 @@ fn upgrade_of(headers: &HeaderMap) -> Option<UpgradeProtocol> {
     Some(UpgradeProtocol(protocol.clone()))
 }
 
-fn strip(headers: &mut HeaderMap) {
+fn strip(headers: &mut Fields) {
     let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
         .filter_map(|it| HeaderName::from_bytes(it).ok())
         .filter(|it| !KEPT.contains(it) && !it.as_str().starts_with("x-forwarded-"))
@@ -100,8 +102,8 @@ fn strip(headers: &mut HeaderMap) {
 }
 
 /// The elements of a field that is a list of tokens, over all its lines.
-fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    let lines = headers.get_all(name).into_iter();
+fn tokens<'a>(headers: &'a Fields, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let lines = headers.get_all(name);
     let elements = lines.flat_map(|line| line.as_bytes().split(|b| *b == b','));
     elements.map(<[u8]>::trim_ascii).filter(|it| !it.is_empty())
 }
@@ -110,7 +112,7 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 mod tests {
     use super::*;
 
-    fn headers(fields: &[(&str, &str)]) -> HeaderMap {
+    fn headers(fields: &[(&str, &str)]) -> Fields {
         let field = |(name, value): &(&str, &str)| {
             let name: HeaderName = name.parse().expect("a valid name");
             (name, value.parse().expect("a valid value"))
@@ -123,7 +125,7 @@ mod tests {
         let check = |fields: &[(&str, &str)], kept: &[&str]| {
             let mut headers = headers(fields);
             strip_request(&mut headers);
-            let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+            let mut names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
             names.sort_unstable();
             assert_eq!(names, kept, "{fields:?}");
         };

@@ -7,13 +7,12 @@ mod own_host;
 
 use http::{
     HeaderName, HeaderValue, StatusCode, Version,
-    header::{ALT_SVC, CONTENT_LOCATION, Entry, LOCATION, SET_COOKIE},
-    response,
+    header::{ALT_SVC, CONTENT_LOCATION, LOCATION, SET_COOKIE},
 };
 
 use crate::{
     plan::{ForwardingPlan, HostHeader},
-    proxy::head::{Client, UpgradeProtocol, strip_response, via},
+    proxy::head::{Client, ResponseHead, UpgradeProtocol, strip_response, via},
     units::Side,
 };
 
@@ -43,7 +42,7 @@ pub struct ResponseContext<'a> {
 /// Rewrites the head in place; returns the protocol of a 101. Its `Connection` and `Upgrade` are removed as well, and
 /// written again by [`super::set_upgrade`] where the tunnel is granted.
 pub fn finish_response(
-    head: &mut response::Parts,
+    head: &mut ResponseHead,
     context: &ResponseContext<'_>,
 ) -> Option<UpgradeProtocol> {
     let headers = &mut head.headers;
@@ -65,8 +64,8 @@ pub fn finish_response(
                 headers.insert(name, moved);
             }
         }
-        if let Entry::Occupied(mut cookies) = headers.entry(SET_COOKIE) {
-            for cookie in cookies.iter_mut() {
+        for (name, cookie) in headers.iter_mut() {
+            if name == SET_COOKIE {
                 if let Some(moved) = own_host::drop_domain(cookie, host, context.authority) {
                     *cookie = moved;
                 }
@@ -99,7 +98,8 @@ mod tests {
         for (name, value) in fields {
             response = response.header(*name, *value);
         }
-        let (mut head, ()) = response.body(()).expect("the parts are valid").into_parts();
+        let (head, ()) = response.body(()).expect("the parts are valid").into_parts();
+        let mut head = ResponseHead::from(head);
         let peer = Peer {
             address: "192.0.2.1".parse().expect("an address"),
             scheme: ClientScheme::Https,
@@ -182,9 +182,10 @@ mod tests {
             .header(SET_COOKIE, "a=b; Domain=new.internal")
             .header(LOCATION, "http://new.internal/")
             .header(ALT_SVC, "clear");
-        let (mut head, ()) = response.body(()).expect("the parts are valid").into_parts();
+        let (head, ()) = response.body(()).expect("the parts are valid").into_parts();
+        let mut head = ResponseHead::from(head);
         finish_response(&mut head, &context);
-        let cookies: Vec<_> = head.headers.get_all(SET_COOKIE).iter().collect();
+        let cookies: Vec<_> = head.headers.get_all(SET_COOKIE).collect();
         assert_eq!(cookies, ["a=b; Domain=new.internal", "changeover=x"]);
         assert_eq!(head.headers[LOCATION], "http://new.internal/");
         assert_eq!(head.headers[ALT_SVC], "clear");

@@ -4,17 +4,17 @@
 //! hash of the id under the salt in force. A first visit's id is derived from the client's address and user agent
 //! instead of drawn, so that requests sent in parallel agree, and a client that takes no cookies keeps one id.
 
-use std::{hash::Hasher, net::IpAddr};
+use std::{hash::Hasher, io::Write, net::IpAddr};
 
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderValue,
     header::{COOKIE, USER_AGENT},
 };
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use crate::{
     plan::{CookiePlan, Sticky},
-    proxy::head::{Client, ClientScheme},
+    proxy::head::{Client, ClientScheme, Fields},
     split::{ClientKey, Draw, slot_of},
     units::{Salt, Slot},
 };
@@ -83,12 +83,7 @@ impl Identity {
 }
 
 /// Recognises the client, and removes our cookie from what the endpoint will see.
-pub fn recognize(
-    headers: &mut HeaderMap,
-    sticky: &Sticky,
-    client: &Client,
-    salt: &Salt,
-) -> Identity {
+pub fn recognize(headers: &mut Fields, sticky: &Sticky, client: &Client, salt: &Salt) -> Identity {
     match sticky {
         Sticky::None => Identity::Nobody,
         Sticky::ClientIp => Identity::Address(client.address),
@@ -106,24 +101,29 @@ pub fn recognize(
 /// The `Set-Cookie` that gives a first visitor its id.
 #[must_use]
 pub fn set_cookie(id: &ClientId, plan: &CookiePlan, scheme: ClientScheme) -> HeaderValue {
-    let (name, id, age) = (&plan.name, id.as_str(), plan.lifetime.as_secs());
-    let secure = match scheme {
-        ClientScheme::Http => "",
-        ClientScheme::Https => "; Secure",
-    };
-    let text = format!("{name}={id}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
-    HeaderValue::try_from(text).expect("the plan's cookie name is a token, and the rest is ASCII")
+    let mut text = Vec::with_capacity(128);
+    text.extend_from_slice(plan.name.as_bytes());
+    text.push(b'=');
+    text.extend_from_slice(&id.0);
+    let age = plan.lifetime.as_secs();
+    write!(text, "; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax")
+        .expect("a vector takes everything");
+    if scheme == ClientScheme::Https {
+        text.extend_from_slice(b"; Secure");
+    }
+    HeaderValue::from_bytes(&text)
+        .expect("the plan's cookie name is a token, and the rest is ASCII")
 }
 
 /// Removes every cookie called `name` and returns the first id of ours among them. Other cookies stay as they are, byte
 /// for byte.
-fn take_cookie(headers: &mut HeaderMap, name: &[u8]) -> Option<ClientId> {
+fn take_cookie(headers: &mut Fields, name: &[u8]) -> Option<ClientId> {
     let is_ours =
         |line: &HeaderValue| pairs(line.as_bytes()).any(|pair| value_of(pair, name).is_some());
-    if !headers.get_all(COOKIE).iter().any(is_ours) {
+    if !headers.get_all(COOKIE).any(is_ours) {
         return None;
     }
-    let lines: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
+    let lines: Vec<HeaderValue> = headers.get_all(COOKIE).cloned().collect();
     headers.remove(COOKIE);
     let mut found = None;
     for line in lines {
@@ -158,7 +158,7 @@ fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// An id that requests of one client agree on before it has one: a keyed hash of address and user agent.
-fn derive(headers: &HeaderMap, address: IpAddr, salt: &Salt) -> ClientId {
+fn derive(headers: &Fields, address: IpAddr, salt: &Salt) -> ClientId {
     let mut hasher = SipHasher24::new_with_key(salt.bytes());
     match address {
         IpAddr::V4(address) => hasher.write(&address.to_ipv6_mapped().octets()),

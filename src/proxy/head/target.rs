@@ -1,10 +1,10 @@
 //! What a request is for: its authority and path, in either protocol.
 
-use http::{Version, header::HOST, request, uri::Scheme};
+use http::{Version, header::HOST, uri::Scheme};
 
 use crate::{
     measure::Rejection,
-    proxy::head::{Authority, ClientScheme},
+    proxy::head::{Authority, ClientScheme, RequestHead},
 };
 
 /// The authority and the raw path that a request names.
@@ -20,7 +20,7 @@ pub struct RequestTarget<'a> {
 ///
 /// # Errors
 /// [`Rejection::Malformed`] when there is no authority, a malformed one, or two that differ.
-pub fn target_of(head: &request::Parts) -> Result<RequestTarget<'_>, Rejection> {
+pub fn target_of(head: &RequestHead) -> Result<RequestTarget<'_>, Rejection> {
     let authority = authority_of(head)?;
     if authority.is_none() && head.version != Version::HTTP_10 {
         return Err(Rejection::Malformed);
@@ -32,8 +32,8 @@ pub fn target_of(head: &request::Parts) -> Result<RequestTarget<'_>, Rejection> 
 }
 
 /// `:authority` or that of an absolute target, and `Host`, must be the same if both are there.
-fn authority_of(head: &request::Parts) -> Result<Option<Authority<'_>>, Rejection> {
-    let mut hosts = head.headers.get_all(HOST).iter();
+fn authority_of(head: &RequestHead) -> Result<Option<Authority<'_>>, Rejection> {
+    let mut hosts = head.headers.get_all(HOST);
     let host = hosts.next().map(|it| parse(it.as_bytes())).transpose()?;
     if hosts.next().is_some() {
         return Err(Rejection::Malformed);
@@ -63,7 +63,7 @@ mod tests {
 
     use super::*;
 
-    fn head(version: Version, uri: &str, hosts: &[&str]) -> request::Parts {
+    fn head(version: Version, uri: &str, hosts: &[&str]) -> RequestHead {
         let mut request = Request::builder().version(version).uri(uri);
         for host in hosts {
             request = request.header(HOST, *host);
@@ -73,6 +73,7 @@ mod tests {
             .expect("the parts are valid")
             .into_parts()
             .0
+            .into()
     }
 
     #[test]

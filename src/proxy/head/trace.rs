@@ -1,8 +1,11 @@
 //! Marks that let a request be followed: `x-request-id`, `traceparent` and `Via`.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Version, header::VIA};
+use http::{HeaderName, HeaderValue, Version, header::VIA};
 
-use crate::{proxy::head::Trust, units::Timestamp};
+use crate::{
+    proxy::head::{Fields, Trust},
+    units::Timestamp,
+};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -22,40 +25,31 @@ pub struct TraceSource {
     pub span: u64,
 }
 
-/// Writes all three for the endpoint and returns the request id. `version` is the one that the client spoke.
+/// Writes all three for the endpoint. `version` is the one that the client spoke.
 ///
 /// A trusted peer's request id is kept if it is well-formed, anybody else's is replaced by a new UUIDv7: it goes into
 /// logs. A trace is continued whoever began it, with a new span; a new one begins as sampled, since endpoints that
 /// follow their parent's choice would otherwise stop tracing as soon as a proxy stands before them.
-pub fn stamp_request(
-    headers: &mut HeaderMap,
-    trust: Trust,
-    version: Version,
-    source: TraceSource,
-) -> HeaderValue {
+pub fn stamp_request(headers: &mut Fields, trust: Trust, version: Version, source: TraceSource) {
     via(headers, version);
     let traceparent = continue_trace(headers, source.span).unwrap_or_else(|| {
         // State belongs to the trace that it came with.
         headers.remove(TRACESTATE);
+        let mut trace = [0; 32];
         // An id of zeros is void.
-        traceparent(
-            &hex::encode(source.random.max(1).to_be_bytes()),
-            source.span,
-            "01",
-        )
+        write_hex(source.random.max(1), &mut trace);
+        traceparent(&trace, source.span, "01")
     });
     headers.insert(TRACEPARENT, traceparent);
-    let kept = match trust {
-        Trust::Trusted => single(headers, &X_REQUEST_ID).filter(|it| is_request_id(it)),
-        Trust::Untrusted => None,
-    };
-    let id = kept.cloned().unwrap_or_else(|| new_request_id(source));
-    headers.insert(X_REQUEST_ID, id.clone());
-    id
+    let is_kept =
+        trust == Trust::Trusted && single(headers, &X_REQUEST_ID).is_some_and(is_request_id);
+    if !is_kept {
+        headers.insert(X_REQUEST_ID, new_request_id(source));
+    }
 }
 
 /// Appends ourselves to `Via` (RFC 9110 section 7.6.3); `version` is the one that the message was received in.
-pub fn via(headers: &mut HeaderMap, version: Version) {
+pub fn via(headers: &mut Fields, version: Version) {
     let ours = match version {
         Version::HTTP_2 => "2.0 changeover",
         Version::HTTP_10 => "1.0 changeover",
@@ -65,8 +59,8 @@ pub fn via(headers: &mut HeaderMap, version: Version) {
 }
 
 /// The only value of a field; `None` if there are more.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
-    let mut values = headers.get_all(name).iter();
+fn single<'a>(headers: &'a Fields, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name);
     values.next().filter(|_| values.next().is_none())
 }
 
@@ -88,7 +82,7 @@ fn new_request_id(source: TraceSource) -> HeaderValue {
 
 /// The incoming `traceparent` with our span in it; `None` when there is none that is well-formed (W3C Trace Context
 /// section 3.2). One of a later version is continued in the form of version 00, as its section 3.2.4 says.
-fn continue_trace(headers: &HeaderMap, span: u64) -> Option<HeaderValue> {
+fn continue_trace(headers: &Fields, span: u64) -> Option<HeaderValue> {
     let text = single(headers, &TRACEPARENT)?.to_str().ok()?;
     let mut fields = text.splitn(5, '-');
     let mut field = |length| {
@@ -107,7 +101,7 @@ fn continue_trace(headers: &HeaderMap, span: u64) -> Option<HeaderValue> {
     } else {
         known_flags(flags)
     };
-    Some(traceparent(trace, span, flags))
+    Some(traceparent(trace.as_bytes(), span, flags))
 }
 
 /// Of a later version's flags only the sampled bit is known.
@@ -120,9 +114,21 @@ fn is_lower_hex(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn traceparent(trace: &str, span: u64, flags: &str) -> HeaderValue {
-    let text = format!("00-{trace}-{:016x}-{flags}", span.max(1));
-    HeaderValue::try_from(text).expect("hexadecimal digits and hyphens are ASCII")
+fn traceparent(trace: &[u8], span: u64, flags: &str) -> HeaderValue {
+    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    text[3..35].copy_from_slice(trace);
+    write_hex(u128::from(span.max(1)), &mut text[36..52]);
+    text[53..].copy_from_slice(flags.as_bytes());
+    HeaderValue::from_bytes(&text).expect("hexadecimal digits and hyphens are ASCII")
+}
+
+/// Writes the low digits of `number` over all of `digits`.
+fn write_hex(number: u128, digits: &mut [u8]) {
+    let mut rest = number;
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[usize::try_from(rest & 15).unwrap_or(0)];
+        rest >>= 4;
+    }
 }
 
 #[cfg(test)]
@@ -139,13 +145,12 @@ mod tests {
 
     const NEW_TRACE: &str = "00-00112233445566778899aabbccddeeff-000000000000feed-01";
 
-    fn stamp(trust: Trust, fields: &[(&'static str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+    fn stamp(trust: Trust, fields: &[(&'static str, &str)]) -> Fields {
+        let mut headers = Fields::new();
         for (name, value) in fields {
             headers.append(*name, value.parse().expect("a valid value"));
         }
-        let id = stamp_request(&mut headers, trust, Version::HTTP_2, SOURCE);
-        assert_eq!(headers[X_REQUEST_ID], id);
+        stamp_request(&mut headers, trust, Version::HTTP_2, SOURCE);
         headers
     }
 
@@ -153,7 +158,7 @@ mod tests {
     fn only_a_trusted_peers_well_formed_request_id_is_kept() {
         let check = |trust, fields: &[(&'static str, &str)], is_kept: bool| {
             let headers = stamp(trust, fields);
-            let ids: Vec<_> = headers.get_all(X_REQUEST_ID).iter().collect();
+            let ids: Vec<_> = headers.get_all(X_REQUEST_ID).collect();
             assert_eq!(ids.len(), 1);
             assert_eq!(
                 fields.first().is_some_and(|it| ids[0] == it.1),
@@ -222,17 +227,17 @@ mod tests {
             Trust::Trusted,
             &[("traceparent", value), ("traceparent", value)],
         );
-        assert_eq!(headers.get_all(TRACEPARENT).iter().count(), 1);
+        assert_eq!(headers.get_all(TRACEPARENT).count(), 1);
         assert_eq!(headers[TRACEPARENT], NEW_TRACE);
     }
 
     #[test]
     fn via_names_the_version_received() {
         let check = |version, expected: &str| {
-            let mut headers = HeaderMap::new();
+            let mut headers = Fields::new();
             headers.append(VIA, HeaderValue::from_static("1.1 front"));
             via(&mut headers, version);
-            let lines: Vec<_> = headers.get_all(VIA).iter().collect();
+            let lines: Vec<_> = headers.get_all(VIA).collect();
             assert_eq!(lines, ["1.1 front", expected]);
         };
         check(Version::HTTP_10, "1.0 changeover");
@@ -243,7 +248,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_sent_is_always_well_formed(value in "[0-9a-fA-F-]{0,70}", span: u64) {
-            let mut headers = HeaderMap::new();
+            let mut headers = Fields::new();
             headers.insert(TRACEPARENT, value.parse().expect("a valid value"));
             stamp_request(&mut headers, Trust::Trusted, Version::HTTP_11, TraceSource { span, ..SOURCE });
             prop_assert_eq!(headers[TRACEPARENT].len(), 55);

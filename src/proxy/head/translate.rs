@@ -2,15 +2,14 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Uri, Version,
+    HeaderValue, Uri, Version,
     header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE},
-    request,
     uri::{self, Authority, PathAndQuery, Scheme},
 };
 
 use crate::{
     plan::HostHeader,
-    proxy::head::{ClientScheme, RequestHop, set_upgrade},
+    proxy::head::{ClientScheme, Fields, RequestHead, RequestHop, set_upgrade},
 };
 
 /// The protocol of a connection to an endpoint.
@@ -39,15 +38,17 @@ pub struct Destination<'a> {
     /// Whether the connection is TLS.
     pub scheme: ClientScheme,
     /// The host that it names: [`host_sent`].
-    pub authority: &'a str,
+    pub authority: &'a HeaderValue,
 }
 
 /// The host that a request names to a side: the plan's, else what the client asked for.
 #[must_use]
-pub fn host_sent<'a>(plan: &'a HostHeader, client: &'a str) -> &'a str {
+pub fn host_sent(plan: &HostHeader, client: &HeaderValue) -> HeaderValue {
     match plan {
-        HostHeader::Keep => client,
-        HostHeader::Set(host) => host,
+        HostHeader::Keep => client.clone(),
+        HostHeader::Set(host) => {
+            HeaderValue::from_str(host).expect("the plan's host is a host and port")
+        }
     }
 }
 
@@ -57,7 +58,7 @@ pub fn host_sent<'a>(plan: &'a HostHeader, client: &'a str) -> &'a str {
 /// that hyper would drop the body of a GET. HTTP/2 gets scheme and authority in its target, and no `Host` beside them.
 /// A client that named no host (HTTP/1.0) leaves the authority empty: an empty `Host`, or no `:authority`.
 pub fn translate(
-    head: &mut request::Parts,
+    head: &mut RequestHead,
     hop: &RequestHop,
     destination: Destination<'_>,
     body: BodyFraming,
@@ -72,9 +73,7 @@ pub fn translate(
     match destination.protocol {
         Protocol::H1 => {
             head.version = Version::HTTP_11;
-            if let Ok(host) = HeaderValue::from_str(destination.authority) {
-                headers.insert(HOST, host);
-            }
+            headers.append(HOST, destination.authority.clone());
             join_cookies(headers);
             if body == BodyFraming::Streamed && !headers.contains_key(CONTENT_LENGTH) {
                 headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -93,7 +92,7 @@ pub fn translate(
                 headers.insert(CONNECTION, HeaderValue::from_static(connection));
             }
         }
-        Protocol::H2 => match Authority::try_from(destination.authority) {
+        Protocol::H2 => match Authority::try_from(destination.authority.as_bytes()) {
             Ok(authority) => {
                 head.version = Version::HTTP_2;
                 target.authority = Some(authority);
@@ -113,15 +112,11 @@ pub fn translate(
 }
 
 /// Joins cookie crumbs (RFC 9113 section 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
-    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+fn join_cookies(headers: &mut Fields) {
+    if headers.get_all(COOKIE).nth(1).is_none() {
         return;
     }
-    let crumbs: Vec<&[u8]> = headers
-        .get_all(COOKIE)
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .collect();
+    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).map(HeaderValue::as_bytes).collect();
     let joined = HeaderValue::from_maybe_shared(Bytes::from(crumbs.join(&b"; "[..])));
     headers.insert(
         COOKIE,

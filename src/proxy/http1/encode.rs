@@ -3,10 +3,11 @@
 use std::io::Write;
 
 use http::{
-    HeaderMap, StatusCode,
+    HeaderName, HeaderValue, StatusCode,
     header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING},
-    request, response,
 };
+
+use crate::proxy::head::{Fields, RequestHead, ResponseHead};
 
 /// How the end of a body that we send is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(crate) enum Persistence {
 
 /// Writes a request's head, whose target is taken without scheme and authority. `framing` says what of a body follows;
 /// fields that say it already are kept.
-pub(crate) fn write_request_head(head: &request::Parts, framing: Framing, out: &mut Vec<u8>) {
+pub(crate) fn write_request_head(head: &RequestHead, framing: Framing, out: &mut Vec<u8>) {
     out.extend_from_slice(head.method.as_str().as_bytes());
     out.push(b' ');
     let target = head.uri.path_and_query().map_or("/", |it| it.as_str());
@@ -56,7 +57,7 @@ pub(crate) fn write_request_head(head: &request::Parts, framing: Framing, out: &
 /// Writes the head of an answer, in HTTP/1.1 whatever the client speaks (RFC 9110 section 6.2). `date` is the line to add
 /// where the answer has no `Date`.
 pub(crate) fn write_response_head(
-    head: &response::Parts,
+    head: &ResponseHead,
     framing: Framing,
     persistence: Persistence,
     date: &[u8],
@@ -85,13 +86,18 @@ pub(crate) fn write_response_head(
 }
 
 /// Writes the fields, a line each.
-pub(super) fn write_fields(fields: &HeaderMap, out: &mut Vec<u8>) {
-    for (name, value) in fields {
-        out.extend_from_slice(name.as_str().as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value.as_bytes());
-        out.extend_from_slice(b"\r\n");
+fn write_fields(fields: &Fields, out: &mut Vec<u8>) {
+    for (name, value) in fields.iter() {
+        write_field(name, value, out);
     }
+}
+
+/// Writes one field.
+pub(super) fn write_field(name: &HeaderName, value: &HeaderValue, out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Writes the line before a chunk of so many bytes.
@@ -134,6 +140,7 @@ mod tests {
             response = response.header(*name, *value);
         }
         let (head, ()) = response.body(()).unwrap().into_parts();
+        let head = ResponseHead::from(head);
         let mut out = Vec::new();
         write_response_head(&head, framing, after, DAY, &mut out);
         String::from_utf8(out).unwrap()
@@ -187,7 +194,7 @@ mod tests {
         let check = |uri: &str, framing, expected: &str| {
             let request = Request::post(uri).header("host", "a").body(()).unwrap();
             let mut out = Vec::new();
-            write_request_head(&request.into_parts().0, framing, &mut out);
+            write_request_head(&request.into_parts().0.into(), framing, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         };
         check(

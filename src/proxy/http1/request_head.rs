@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request};
+use http::{HeaderName, HeaderValue, Method, Uri, Version};
 
 use super::{
     body::{BodyReader, Sender},
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     measure::Rejection,
-    proxy::head::{Authority, HeadLimits},
+    proxy::head::{Authority, Fields, HeadLimits, RequestHead},
 };
 
 /// Reads one connection's request heads.
@@ -27,9 +27,9 @@ pub(crate) struct RequestReader {
 
 /// A complete request head, with what it says about its connection.
 #[derive(Debug)]
-pub(crate) struct RequestHead {
+pub(crate) struct ReadRequest {
     /// What it asks for.
-    pub(crate) parts: request::Parts,
+    pub(crate) head: RequestHead,
     /// How its body ends.
     pub(crate) body: BodyReader,
     /// Whether the client means to go on after the answer.
@@ -51,7 +51,7 @@ impl RequestReader {
     ///
     /// # Errors
     /// The reason to refuse it, found at the same byte however the bytes are cut.
-    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<Scanned<RequestHead>, Rejection> {
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<Scanned<ReadRequest>, Rejection> {
         match self.scan.head(bytes, &mut self.lines, &self.limits)? {
             Scanned::Partial => Ok(Scanned::Partial),
             Scanned::Complete(length, ()) => {
@@ -132,7 +132,7 @@ impl Lines {
     }
 
     /// The whole head, judged by what no line alone can show; ready for the next one then.
-    fn take(&mut self, bytes: &[u8]) -> Result<RequestHead, Rejection> {
+    fn take(&mut self, bytes: &[u8]) -> Result<ReadRequest, Rejection> {
         let body = self.judge(bytes).ok_or(Rejection::Malformed)?;
         let line = self.line.take().ok_or(Rejection::Malformed)?;
         let persistence = match line.version {
@@ -141,15 +141,15 @@ impl Lines {
             LineVersion::Http10 if self.says_keep_alive => Persistence::KeepAliveHttp10,
             LineVersion::Http10 => Persistence::Close,
         };
-        let parts = self.parts(&line, bytes).ok_or(Rejection::Malformed)?;
+        let head = self.take_apart(&line, bytes).ok_or(Rejection::Malformed)?;
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();
         *self = Self {
             fields,
             ..Self::default()
         };
-        Ok(RequestHead {
-            parts,
+        Ok(ReadRequest {
+            head,
             body,
             persistence,
         })
@@ -177,24 +177,24 @@ impl Lines {
 
     /// The head as types. The bytes are copied once, into an allocation of their size that all values share: what they were
     /// read into can then take the next connection's head.
-    fn parts(&self, line: &RequestLine, bytes: &[u8]) -> Option<request::Parts> {
+    fn take_apart(&self, line: &RequestLine, bytes: &[u8]) -> Option<RequestHead> {
         let bytes = Bytes::copy_from_slice(bytes);
-        let (mut parts, ()) = Request::new(()).into_parts();
-        parts.method = Method::from_bytes(&bytes[line.method.clone()]).ok()?;
-        parts.uri = Uri::from_maybe_shared(bytes.slice(line.target.clone())).ok()?;
-        parts.version = match line.version {
-            LineVersion::Http10 => Version::HTTP_10,
-            LineVersion::Http11 => Version::HTTP_11,
-        };
-        // Room for what is added on the way as well, so that the map grows once.
-        let mut headers = HeaderMap::with_capacity(self.fields.len() + ADDED_FIELDS);
+        // Room for what is added on the way as well, so that the list never grows.
+        let mut headers = Fields::with_capacity(self.fields.len() + ADDED_FIELDS);
         for field in &self.fields {
             let name = HeaderName::from_bytes(&bytes[field.name.clone()]).ok()?;
             let value = HeaderValue::from_maybe_shared(bytes.slice(field.value.clone())).ok()?;
-            headers.try_append(name, value).ok()?;
+            headers.append(name, value);
         }
-        parts.headers = headers;
-        Some(parts)
+        Some(RequestHead {
+            method: Method::from_bytes(&bytes[line.method.clone()]).ok()?,
+            uri: Uri::from_maybe_shared(bytes.slice(line.target.clone())).ok()?,
+            version: match line.version {
+                LineVersion::Http10 => Version::HTTP_10,
+                LineVersion::Http11 => Version::HTTP_11,
+            },
+            headers,
+        })
     }
 }
 

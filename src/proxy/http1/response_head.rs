@@ -4,9 +4,8 @@ use std::mem::MaybeUninit;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version,
+    HeaderName, HeaderValue, Method, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
-    response,
 };
 use httparse::{Header, ParserConfig, Status};
 use thiserror::Error;
@@ -15,16 +14,16 @@ use super::{
     body::{BodyReader, Sender},
     request_head::parse_length,
 };
-use crate::proxy::head::HeadLimits;
+use crate::proxy::head::{Fields, HeadLimits, ResponseHead};
 
 /// Fields for which there is room without an allocation.
 const FIELDS: usize = 64;
 
 /// A complete response head.
 #[derive(Debug)]
-pub(crate) struct ResponseHead {
+pub(crate) struct ReadResponse {
     /// What it says.
-    pub(crate) parts: response::Parts,
+    pub(crate) head: ResponseHead,
     /// How its body ends.
     pub(crate) body: BodyReader,
     /// Whether the endpoint takes another request after it.
@@ -55,7 +54,7 @@ pub(crate) fn read_response(
     bytes: &[u8],
     method: &Method,
     limits: &HeadLimits,
-) -> Result<Option<(usize, ResponseHead)>, HeadFault> {
+) -> Result<Option<(usize, ReadResponse)>, HeadFault> {
     if limits.headers <= FIELDS {
         let mut fields = [const { MaybeUninit::uninit() }; FIELDS];
         return read(bytes, method, limits, &mut fields);
@@ -69,7 +68,7 @@ fn read<'a>(
     method: &Method,
     limits: &HeadLimits,
     fields: &mut [MaybeUninit<Header<'a>>],
-) -> Result<Option<(usize, ResponseHead)>, HeadFault> {
+) -> Result<Option<(usize, ReadResponse)>, HeadFault> {
     let mut response = httparse::Response::new(&mut []);
     let parsed =
         ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, fields);
@@ -86,40 +85,41 @@ fn read<'a>(
     if response.headers.len() > limits.headers {
         return Err(HeadFault::TooLarge);
     }
-    let (mut parts, ()) = Response::new(()).into_parts();
     let status = response.code.and_then(|it| StatusCode::from_u16(it).ok());
-    parts.status = status.ok_or(HeadFault::Malformed)?;
-    parts.version = match response.version {
-        Some(0) => Version::HTTP_10,
-        _ => Version::HTTP_11,
+    let mut head = ResponseHead {
+        status: status.ok_or(HeadFault::Malformed)?,
+        version: match response.version {
+            Some(0) => Version::HTTP_10,
+            _ => Version::HTTP_11,
+        },
+        headers: fields_of(bytes, length, response.headers).ok_or(HeadFault::Malformed)?,
     };
-    parts.headers = fields_of(bytes, length, response.headers).ok_or(HeadFault::Malformed)?;
-    let body = framing(&mut parts, method)?;
-    let persists = persists(&parts);
-    let head = ResponseHead {
-        parts,
+    let body = framing(&mut head, method)?;
+    let persists = persists(&head);
+    let read = ReadResponse {
+        head,
         body,
         persists,
     };
-    Ok(Some((length, head)))
+    Ok(Some((length, read)))
 }
 
 /// The fields, whose values share one copy of the head.
-fn fields_of(bytes: &[u8], length: usize, fields: &[Header<'_>]) -> Option<HeaderMap> {
+fn fields_of(bytes: &[u8], length: usize, fields: &[Header<'_>]) -> Option<Fields> {
     let base = bytes.as_ptr().addr();
     let shared = Bytes::copy_from_slice(&bytes[..length]);
-    let mut headers = HeaderMap::with_capacity(fields.len() + ADDED_FIELDS);
+    let mut headers = Fields::with_capacity(fields.len() + ADDED_FIELDS);
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
         let value = if field.value.is_empty() {
             HeaderValue::from_static("")
         } else {
-            // The parser gives parts of `bytes` itself.
+            // The parser gives head of `bytes` itself.
             let start = field.value.as_ptr().addr().checked_sub(base)?;
             let value = shared.slice(start..start + field.value.len());
             HeaderValue::from_maybe_shared(value).ok()?
         };
-        headers.try_append(name, value).ok()?;
+        headers.append(name, value);
     }
     Some(headers)
 }
@@ -127,16 +127,16 @@ fn fields_of(bytes: &[u8], length: usize, fields: &[Header<'_>]) -> Option<Heade
 /// `Via`, a cookie and the side.
 const ADDED_FIELDS: usize = 3;
 
-fn framing(parts: &mut response::Parts, method: &Method) -> Result<BodyReader, HeadFault> {
-    let is_chunked = is_chunked(parts)?;
-    let length = length_of(&mut parts.headers)?;
+fn framing(head: &mut ResponseHead, method: &Method) -> Result<BodyReader, HeadFault> {
+    let is_chunked = is_chunked(head)?;
+    let length = length_of(&mut head.headers)?;
     if is_chunked && length.is_some() {
         return Err(HeadFault::Framing);
     }
     let has_none = *method == Method::HEAD
-        || parts.status.is_informational()
-        || parts.status == StatusCode::NO_CONTENT
-        || parts.status == StatusCode::NOT_MODIFIED;
+        || head.status.is_informational()
+        || head.status == StatusCode::NO_CONTENT
+        || head.status == StatusCode::NOT_MODIFIED;
     Ok(match (is_chunked, length) {
         _ if has_none => BodyReader::Ended,
         (true, _) => BodyReader::chunked(Sender::Endpoint),
@@ -145,20 +145,20 @@ fn framing(parts: &mut response::Parts, method: &Method) -> Result<BodyReader, H
     })
 }
 
-fn is_chunked(parts: &response::Parts) -> Result<bool, HeadFault> {
-    let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
+fn is_chunked(head: &ResponseHead) -> Result<bool, HeadFault> {
+    let mut codings = head.headers.get_all(TRANSFER_ENCODING);
     let Some(coding) = codings.next() else {
         return Ok(false);
     };
     let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-    if !is_chunked || codings.next().is_some() || parts.version == Version::HTTP_10 {
+    if !is_chunked || codings.next().is_some() || head.version == Version::HTTP_10 {
         return Err(HeadFault::Framing);
     }
     Ok(true)
 }
 
 /// The length; one that is repeated, in one line or several, is told once (RFC 9112 section 6.3).
-fn length_of(headers: &mut HeaderMap) -> Result<Option<u64>, HeadFault> {
+fn length_of(headers: &mut Fields) -> Result<Option<u64>, HeadFault> {
     let mut length = None;
     let mut count = 0;
     for line in headers.get_all(CONTENT_LENGTH) {
@@ -179,13 +179,13 @@ fn length_of(headers: &mut HeaderMap) -> Result<Option<u64>, HeadFault> {
     Ok(length)
 }
 
-fn persists(parts: &response::Parts) -> bool {
+fn persists(head: &ResponseHead) -> bool {
     let says = |what: &[u8]| {
-        let lines = parts.headers.get_all(CONNECTION).into_iter();
+        let lines = head.headers.get_all(CONNECTION);
         let mut options = lines.flat_map(|it| it.as_bytes().split(|b| *b == b','));
         options.any(|it| it.trim_ascii().eq_ignore_ascii_case(what))
     };
-    match parts.version {
+    match head.version {
         Version::HTTP_10 => says(b"keep-alive") && !says(b"close"),
         _ => !says(b"close"),
     }

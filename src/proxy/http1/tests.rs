@@ -17,7 +17,7 @@ use tokio::io::AsyncWrite;
 use super::{body::Sender, encode::Persistence, *};
 use crate::{
     measure::Rejection,
-    proxy::head::{HeadLimits, Underscores},
+    proxy::head::{Fields, HeadLimits, Underscores},
 };
 
 const LIMITS: HeadLimits = HeadLimits {
@@ -44,7 +44,7 @@ enum End {
 #[derive(Debug, PartialEq, Eq)]
 struct Message {
     target: String,
-    headers: HeaderMap,
+    headers: Fields,
     persistence: Persistence,
     body: Vec<u8>,
     trailers: HeaderMap,
@@ -69,8 +69,8 @@ fn run(pieces: &[&[u8]], limits: HeadLimits) -> (Vec<Message>, End) {
                         drop(ahead.split_to(length));
                         body = head.body;
                         messages.push(Message {
-                            target: head.parts.uri.to_string(),
-                            headers: head.parts.headers,
+                            target: head.head.uri.to_string(),
+                            headers: head.head.headers,
                             persistence: head.persistence,
                             body: Vec::new(),
                             trailers: HeaderMap::new(),
@@ -418,7 +418,7 @@ fn underscores_pass_where_the_limits_say_so() {
 }
 
 /// A response head, and how its body ends.
-fn response(text: &str, method: &Method) -> Result<(usize, ResponseHead), HeadFault> {
+fn response(text: &str, method: &Method) -> Result<(usize, ReadResponse), HeadFault> {
     let read = read_response(text.as_bytes(), method, &LIMITS)?;
     Ok(read.expect("the head is complete"))
 }
@@ -470,7 +470,7 @@ fn some_responses_have_no_body_whatever_they_say() {
         let text = format!("HTTP/1.1 {status} X\r\nContent-Length: 7\r\n\r\n");
         let (_, head) = response(&text, method).expect(&text);
         assert!(head.body.is_ended(), "{text:?}");
-        assert_eq!(head.parts.headers["content-length"], "7");
+        assert_eq!(head.head.headers["content-length"], "7");
     };
     check(200, &Method::HEAD);
     check(204, &Method::GET);

@@ -12,7 +12,7 @@ use http_body::{Body, Frame};
 use thiserror::Error;
 use tokio::io::AsyncWrite;
 
-use super::encode::{Framing, write_chunk_size, write_fields};
+use super::encode::{Framing, write_chunk_size, write_field};
 
 /// A piece up to so long is copied behind what waits to be sent: a copy of four KiB costs less than the kernel's handling of
 /// a second buffer.
@@ -219,7 +219,9 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
             Framing::Chunked => {
                 self.out.extend_from_slice(b"0\r\n");
                 if let (Some(trailers), Trailers::Pass) = (trailers, self.trailers) {
-                    write_fields(&trailers, &mut self.out);
+                    for (name, value) in &trailers {
+                        write_field(name, value, &mut self.out);
+                    }
                 }
                 self.out.extend_from_slice(b"\r\n");
                 Ok(())

@@ -2,7 +2,6 @@
 
 use std::{error::Error, fmt, io, time::Duration};
 
-use http::Request;
 use thiserror::Error;
 
 use crate::{
@@ -78,11 +77,11 @@ pub(crate) enum DialError {
 /// Why there is no response to a request that had a connection.
 #[derive(Error)]
 pub(crate) enum SendError<B> {
-    /// Not a byte was sent, and here it is again: it may be sent elsewhere, whatever its method.
+    /// Not a byte was sent: the request may be sent elsewhere, whatever its method.
     #[error("the connection ended before the request was sent")]
     Unsent {
-        /// The request, untouched.
-        request: Box<Request<B>>,
+        /// The request's body, untouched.
+        body: B,
         /// What ended the connection.
         source: ExchangeFault,
     },

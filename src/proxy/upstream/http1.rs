@@ -17,9 +17,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    Method, Request, StatusCode,
+    Method, StatusCode,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
-    request, response,
 };
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
@@ -28,9 +27,9 @@ use crate::{
     plan::Limits,
     proxy::{
         buffers::Buffers,
-        head::{HeadLimits, Underscores},
+        head::{HeadLimits, RequestHead, ResponseHead, Underscores},
         http1::{
-            BodyReader, Framing, Part, ResponseHead, Trailers, WriteError, Writer, read_response,
+            BodyReader, Framing, Part, ReadResponse, Trailers, WriteError, Writer, read_response,
             write_request_head,
         },
         upstream::{
@@ -134,29 +133,29 @@ impl Http1 {
         (self.socket, self.ahead.freeze())
     }
 
-    /// Sends `request` and waits for the response head, however long that takes.
+    /// Sends a request and waits for the response head, however long that takes.
     ///
     /// # Errors
-    /// [`SendError::Unsent`] gives the request back where nothing of it was sent.
+    /// [`SendError::Unsent`] gives the body back where nothing of the request was sent.
     pub(crate) async fn send<B>(
         &mut self,
-        request: Request<B>,
-    ) -> Result<(response::Parts, Transfer<B>), SendError<B>>
+        head: &RequestHead,
+        body: B,
+    ) -> Result<(ResponseHead, Transfer<B>), SendError<B>>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         if !self.is_ready() {
             return Err(SendError::Unsent {
-                request: Box::new(request),
+                body,
                 source: ExchangeFault::Closed,
             });
         }
         self.state = State::Busy;
-        let (head, body) = request.into_parts();
-        let framing = framing(&head, &body);
+        let framing = framing(head, &body);
         let mut out = self.buffers.take();
-        write_request_head(&head, framing, &mut out);
+        write_request_head(head, framing, &mut out);
         let writer = Writer::new(out, body, framing, Trailers::Pass);
         let mut sending = Sending {
             writer,
@@ -177,17 +176,16 @@ impl Http1 {
                     writer,
                     body: answer.body,
                     persists: answer.persists && sending.broke.is_none(),
-                    is_tunnel: answer.parts.status == StatusCode::SWITCHING_PROTOCOLS,
+                    is_tunnel: answer.head.status == StatusCode::SWITCHING_PROTOCOLS,
                 };
-                Ok((answer.parts, transfer))
+                Ok((answer.head, transfer))
             }
             Err(source) => {
                 self.state = State::Spent;
                 let is_untouched = !sending.writer.is_begun() && !sending.writer.is_body_begun();
                 if matches!(source, ExchangeFault::Closed | ExchangeFault::Io(_)) && is_untouched {
                     let (body, _) = sending.writer.into_parts();
-                    let request = Box::new(Request::from_parts(head, body));
-                    return Err(SendError::Unsent { request, source });
+                    return Err(SendError::Unsent { body, source });
                 }
                 Err(SendError::broken(source))
             }
@@ -199,7 +197,7 @@ impl Http1 {
         &mut self,
         method: &Method,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<ResponseHead, ExchangeFault>> {
+    ) -> Poll<Result<ReadResponse, ExchangeFault>> {
         loop {
             let Self {
                 socket,
@@ -266,7 +264,7 @@ where
         connection: &mut Http1,
         method: &Method,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<ResponseHead, ExchangeFault>> {
+    ) -> Poll<Result<ReadResponse, ExchangeFault>> {
         if !self.is_over && self.broke.is_none() {
             match self.writer.poll(&mut connection.socket, cx) {
                 Poll::Pending => (),
@@ -290,7 +288,7 @@ where
                 }
                 Err(error) => return Poll::Ready(Err(error)),
             };
-            let status = head.parts.status;
+            let status = head.head.status;
             if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
                 return Poll::Ready(Ok(head));
             }
@@ -390,7 +388,7 @@ impl<B> Transfer<B> {
 }
 
 /// How the end of a request's body is told: as its head says, or else as is known of the body.
-fn framing(head: &request::Parts, body: &impl Body) -> Framing {
+fn framing(head: &RequestHead, body: &impl Body) -> Framing {
     if head.headers.contains_key(TRANSFER_ENCODING) {
         return Framing::Chunked;
     }

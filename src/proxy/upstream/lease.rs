@@ -3,20 +3,23 @@
 use std::{cell::Cell, error::Error, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Version};
+use http::{Request, StatusCode, Version};
 use http_body::Body;
 use hyper::client::conn::TrySendError;
 
 use crate::{
     measure::Connects,
     plan::EndpointId,
-    proxy::upstream::{
-        body::{Source, UpstreamBody},
-        connection::Http1Connection,
-        endpoint::{InFlight, Origin},
-        error::{ExchangeFault, SendError},
-        pool::Connection,
-        upload::{Progress, Upload},
+    proxy::{
+        head::{RequestHead, ResponseHead},
+        upstream::{
+            body::{Source, UpstreamBody},
+            connection::Http1Connection,
+            endpoint::{InFlight, Origin},
+            error::{ExchangeFault, SendError},
+            pool::Connection,
+            upload::{Progress, Upload},
+        },
     },
 };
 
@@ -95,38 +98,39 @@ where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    /// Sends `request` and waits for the response head, however long that takes. Dropping the future closes the
+    /// Sends a request and waits for the response head, however long that takes. Dropping the future closes the
     /// connection (HTTP/1.1) or resets the stream (HTTP/2).
     ///
     /// # Errors
-    /// [`SendError::Unsent`] gives the request back where nothing of it was sent.
+    /// [`SendError::Unsent`] gives the body back where nothing of the request was sent.
     pub(crate) async fn send(
         mut self,
-        request: Request<B>,
-    ) -> Result<Response<UpstreamBody<B>>, SendError<B>> {
+        head: &RequestHead,
+        body: B,
+    ) -> Result<(ResponseHead, UpstreamBody<B>), SendError<B>> {
         let held = self.held.take();
         let mut held = held.expect("only sending takes it, and sending consumes the lease");
         let (head, source) = match &mut held.connection {
             Connection::Http1(Http1Connection::Native(it)) => {
-                let (head, transfer) = it.send(request).await?;
+                let (head, transfer) = it.send(head, body).await?;
                 (head, Source::Native(transfer))
             }
             Connection::Http1(Http1Connection::Hyper(it)) => {
                 let progress = Rc::clone(&it.progress);
-                let request = watch(request, &progress);
+                let request = watch(head, body, &progress);
                 let response = it.sender.try_send_request(request).await;
                 let mut response = response.map_err(|error| failure(error, &progress))?;
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     let upgrade = hyper::upgrade::on(&mut response);
-                    (response.into_parts().0, Source::Upgrade(upgrade))
+                    (response.into_parts().0.into(), Source::Upgrade(upgrade))
                 } else {
                     let (head, body) = response.into_parts();
-                    (head, Source::Hyper(body))
+                    (head.into(), Source::Hyper(body))
                 }
             }
             Connection::Http2(it) => {
                 let progress = Rc::new(Cell::new(Progress::Ended));
-                let request = watch(request, &progress);
+                let request = watch(head, body, &progress);
                 let response = it.sender.try_send_request(request).await;
                 let response = response.map_err(|error| failure(error, &progress));
                 if matches!(response, Err(SendError::Unsent { .. })) {
@@ -134,11 +138,11 @@ where
                     it.connection.retire();
                 }
                 let (head, body) = response?.into_parts();
-                (head, Source::Hyper(body))
+                (head.into(), Source::Hyper(body))
             }
         };
         self.connects.succeeded(self.id.side);
-        Ok(Response::from_parts(head, UpstreamBody::new(source, held)))
+        Ok((head, UpstreamBody::new(source, held)))
     }
 }
 
@@ -162,8 +166,12 @@ impl<B> Held<B> {
     }
 }
 
-fn watch<B: Body>(request: Request<B>, progress: &Rc<Cell<Progress>>) -> Request<Upload<B>> {
-    request.map(|body| Upload::new(body, Rc::clone(progress)))
+fn watch<B: Body>(
+    head: &RequestHead,
+    body: B,
+    progress: &Rc<Cell<Progress>>,
+) -> Request<Upload<B>> {
+    Request::from_parts(head.to_parts(), Upload::new(body, Rc::clone(progress)))
 }
 
 fn failure<B: Body>(
@@ -172,7 +180,7 @@ fn failure<B: Body>(
 ) -> SendError<B> {
     match error.take_message() {
         Some(request) => SendError::Unsent {
-            request: Box::new(request.map(Upload::into_inner)),
+            body: request.into_body().into_inner(),
             source: error.into_error().into(),
         },
         None => {

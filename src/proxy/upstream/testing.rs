@@ -126,7 +126,7 @@ impl World {
         &self,
         request: Request<Sent>,
     ) -> Result<Response<UpstreamBody<Sent>>, SendError<Sent>> {
-        self.lease().await.send(request).await
+        send(self.lease().await, request).await
     }
 
     /// GETs `path` from the new side; the body's text.
@@ -138,6 +138,16 @@ impl World {
     pub(crate) fn alarms(&self) -> usize {
         self.alarms.load(Ordering::Relaxed)
     }
+}
+
+/// Sends `request` on `lease`.
+pub(crate) async fn send(
+    lease: Lease<Sent>,
+    request: Request<Sent>,
+) -> Result<Response<UpstreamBody<Sent>>, SendError<Sent>> {
+    let (head, body) = request.into_parts();
+    let (head, body) = lease.send(&head.into(), body).await?;
+    Ok(Response::from_parts(head.to_parts(), body))
 }
 
 /// Runs a test with tasks that belong to this thread.

@@ -1,16 +1,21 @@
 //! Reading and writing lists of hops: `X-Forwarded-For`, and `Forwarded` (RFC 7239).
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    io::Write,
+    net::{IpAddr, SocketAddr},
+};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header::FORWARDED};
+use http::{HeaderName, HeaderValue, header::FORWARDED};
+
+use crate::proxy::head::Fields;
 
 use super::{ClientScheme, X_FORWARDED_FOR, X_FORWARDED_PROTO};
 
 /// The addresses that the head reports, the client's first; `None` for what is no address. `X-Forwarded-For` counts where
 /// both are there.
-pub(super) fn reported(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-    let lines = |name| headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
+pub(super) fn reported(headers: &Fields) -> Vec<Option<IpAddr>> {
+    let lines = |name| headers.get_all(name).map(HeaderValue::as_bytes);
     if headers.contains_key(X_FORWARDED_FOR) {
         let elements = lines(X_FORWARDED_FOR).flat_map(|line| line.split(|b| *b == b','));
         elements.map(address).collect()
@@ -21,8 +26,8 @@ pub(super) fn reported(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
 }
 
 /// The scheme that the nearest hop reports which reports one.
-pub(super) fn reported_scheme(headers: &HeaderMap) -> Option<ClientScheme> {
-    let lines = |name| headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
+pub(super) fn reported_scheme(headers: &Fields) -> Option<ClientScheme> {
+    let lines = |name| headers.get_all(name).map(HeaderValue::as_bytes);
     let proto = match lines(X_FORWARDED_PROTO).next_back() {
         Some(line) => line.rsplit(|b| *b == b',').next()?,
         None => lines(FORWARDED)
@@ -39,13 +44,13 @@ pub(super) fn reported_scheme(headers: &HeaderMap) -> Option<ClientScheme> {
 /// A list with a further hop: the lines of `name` joined, or else `reported` as `write` puts them, and then what
 /// `last` writes.
 pub(super) fn extend(
-    headers: &HeaderMap,
+    headers: &Fields,
     name: &HeaderName,
     write: impl Fn(&mut Vec<u8>, Option<IpAddr>),
     last: impl FnOnce(&mut Vec<u8>),
 ) -> HeaderValue {
     let mut out = Vec::with_capacity(64);
-    for line in headers.get_all(name).iter().filter(|it| !it.is_empty()) {
+    for line in headers.get_all(name).filter(|it| !it.is_empty()) {
         out.extend_from_slice(line.as_bytes());
         out.extend_from_slice(b", ");
     }
@@ -64,7 +69,7 @@ pub(super) fn extend(
 pub(super) fn write_address(out: &mut Vec<u8>, node: Option<IpAddr>) {
     match node {
         None => out.extend_from_slice(b"unknown"),
-        Some(address) => out.extend_from_slice(address.to_string().as_bytes()),
+        Some(address) => write!(out, "{address}").expect("a vector takes everything"),
     }
 }
 

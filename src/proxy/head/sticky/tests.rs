@@ -28,11 +28,11 @@ fn cookie() -> CookiePlan {
     }
 }
 
-fn recognize_with(headers: &mut HeaderMap, address: &str) -> Identity {
+fn recognize_with(headers: &mut Fields, address: &str) -> Identity {
     recognize(headers, &Sticky::Cookie(cookie()), &client(address), &SALT)
 }
 
-fn with_cookies(lines: &[&str]) -> HeaderMap {
+fn with_cookies(lines: &[&str]) -> Fields {
     let line = |line: &&str| (COOKIE, line.parse().expect("a valid value"));
     lines.iter().map(line).collect()
 }
@@ -54,7 +54,7 @@ fn a_returning_client_is_known_by_its_id_and_the_endpoint_does_not_see_it() {
                 "{lines:?}"
             ),
         }
-        let left: Vec<_> = headers.get_all(COOKIE).iter().collect();
+        let left: Vec<_> = headers.get_all(COOKIE).collect();
         assert_eq!(left, kept, "{lines:?}");
     };
     let ours = format!("changeover={ID}");
@@ -110,7 +110,7 @@ fn only_what_we_could_have_given_is_an_id() {
 
 #[test]
 fn parallel_first_requests_agree() {
-    let agent = |text: &str| -> HeaderMap {
+    let agent = |text: &str| -> Fields {
         [(USER_AGENT, text.parse().expect("a valid value"))]
             .into_iter()
             .collect()
@@ -120,12 +120,12 @@ fn parallel_first_requests_agree() {
     assert_eq!(recognize_with(&mut agent("a"), "192.0.2.1"), first);
     assert_ne!(recognize_with(&mut agent("b"), "192.0.2.1"), first);
     assert_ne!(recognize_with(&mut agent("a"), "192.0.2.2"), first);
-    assert_ne!(recognize_with(&mut HeaderMap::new(), "192.0.2.1"), first);
+    assert_ne!(recognize_with(&mut Fields::new(), "192.0.2.1"), first);
 }
 
 #[test]
 fn the_id_that_is_set_is_the_one_that_comes_back() {
-    let Identity::FirstVisit(id) = recognize_with(&mut HeaderMap::new(), "192.0.2.1") else {
+    let Identity::FirstVisit(id) = recognize_with(&mut Fields::new(), "192.0.2.1") else {
         panic!("it has no cookie");
     };
     let set = set_cookie(&id, &cookie(), ClientScheme::Https);
@@ -152,20 +152,20 @@ fn the_id_that_is_set_is_the_one_that_comes_back() {
 #[test]
 fn the_other_rules() {
     let name = HeaderName::from_static("x-tenant");
-    let tenant = |value: &str| -> HeaderMap {
+    let tenant = |value: &str| -> Fields {
         [(name.clone(), value.parse().expect("a valid value"))]
             .into_iter()
             .collect()
     };
-    let check = |sticky, mut headers: HeaderMap, expected| {
+    let check = |sticky, mut headers: Fields, expected| {
         assert_eq!(
             recognize(&mut headers, &sticky, &client("192.0.2.1"), &SALT),
             expected
         );
     };
     let address = || Identity::Address("192.0.2.1".parse().expect("an address"));
-    check(Sticky::None, HeaderMap::new(), Identity::Nobody);
-    check(Sticky::ClientIp, HeaderMap::new(), address());
+    check(Sticky::None, Fields::new(), Identity::Nobody);
+    check(Sticky::ClientIp, Fields::new(), address());
     let header = || Sticky::Header(name.clone());
     check(
         header(),
@@ -173,7 +173,7 @@ fn the_other_rules() {
         Identity::Header(HeaderValue::from_static("acme")),
     );
     check(header(), tenant(""), address());
-    check(header(), HeaderMap::new(), address());
+    check(header(), Fields::new(), address());
     assert_eq!(Identity::Nobody.slot(&SALT, Draw(10_042)).number(), 42);
 }
 

@@ -5,7 +5,7 @@ use http::{HeaderName, Method, Request};
 use super::*;
 use crate::proxy::head::{UpgradeProtocol, strip_request};
 
-fn head(uri: &str, fields: &[(&'static str, &str)]) -> request::Parts {
+fn head(uri: &str, fields: &[(&'static str, &str)]) -> RequestHead {
     let mut request = Request::builder().uri(uri);
     for (name, value) in fields {
         request = request.header(*name, *value);
@@ -15,26 +15,26 @@ fn head(uri: &str, fields: &[(&'static str, &str)]) -> request::Parts {
         .expect("the parts are valid")
         .into_parts()
         .0
+        .into()
 }
 
-const H1: Destination<'_> = Destination {
+static SIDE: HeaderValue = HeaderValue::from_static("side.test");
+static NONE: HeaderValue = HeaderValue::from_static("");
+
+static H1: Destination<'_> = Destination {
     protocol: Protocol::H1,
     scheme: ClientScheme::Http,
-    authority: "side.test",
+    authority: &SIDE,
 };
 
-const H2: Destination<'_> = Destination {
+static H2: Destination<'_> = Destination {
     protocol: Protocol::H2,
     scheme: ClientScheme::Https,
     ..H1
 };
 
 /// Strips and translates; the fields as sorted `name: value` lines.
-fn lines(
-    head: &mut request::Parts,
-    destination: Destination<'_>,
-    body: BodyFraming,
-) -> Vec<String> {
+fn lines(head: &mut RequestHead, destination: Destination<'_>, body: BodyFraming) -> Vec<String> {
     let hop = strip_request(&mut head.headers);
     translate(head, &hop, destination, body);
     let line = |(name, value): (&HeaderName, &HeaderValue)| {
@@ -170,7 +170,7 @@ fn keeps_the_asterisk_and_a_missing_host() {
     check(
         "/x",
         Destination {
-            authority: "",
+            authority: &NONE,
             ..H1
         },
         "/x",
@@ -179,7 +179,7 @@ fn keeps_the_asterisk_and_a_missing_host() {
     check(
         "/x",
         Destination {
-            authority: "",
+            authority: &NONE,
             ..H2
         },
         "/x",
@@ -188,7 +188,7 @@ fn keeps_the_asterisk_and_a_missing_host() {
     check(
         "/x",
         Destination {
-            authority: "[::1]:8080",
+            authority: &HeaderValue::from_static("[::1]:8080"),
             ..H2
         },
         "https://[::1]:8080/x",
@@ -196,7 +196,7 @@ fn keeps_the_asterisk_and_a_missing_host() {
     );
     let mut head = head("/x", &[]);
     let empty = Destination {
-        authority: "",
+        authority: &NONE,
         ..H1
     };
     assert_eq!(lines(&mut head, empty, BodyFraming::Empty), ["host: "]);

@@ -9,7 +9,7 @@ use crate::{
     proxy::upstream::{
         ConnectError, DialError, Want,
         testing::{
-            NEW, Peer, World, endpoint, eventually, get, listen, local, plan, refusing, text,
+            NEW, Peer, World, endpoint, eventually, get, listen, local, plan, refusing, send, text,
         },
     },
     units::Side,
@@ -86,7 +86,7 @@ async fn a_response_ends_the_run_of_failures() {
             peer.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
                 .await;
         };
-        let (got, ()) = tokio::join!(lease.send(get("/")), answering);
+        let (got, ()) = tokio::join!(send(lease, get("/")), answering);
         assert_eq!(text(got.unwrap()).await, "ok");
         assert_eq!(world.connects.run(Side::New).0, 0);
     })

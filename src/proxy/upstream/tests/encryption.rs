@@ -25,7 +25,7 @@ use crate::{
     plan::{EndpointPlan, Plan, Scheme, Verification},
     proxy::upstream::{
         ClientTls, ConnectError, DialError, TlsError, Want,
-        testing::{World, endpoint, get, listen, local, plan, refusing},
+        testing::{World, endpoint, get, listen, local, plan, refusing, send},
     },
     units::Side,
 };
@@ -145,7 +145,7 @@ fn trusting(authority: &Authority, endpoint: EndpointPlan) -> Plan {
 async fn version(world: &World, want: Want) -> Version {
     let lease = world.upstreams.lease(Side::New, want, None).await.unwrap();
     let version = lease.version();
-    assert!(lease.send(get("/")).await.unwrap().status().is_success());
+    assert!(send(lease, get("/")).await.unwrap().status().is_success());
     version
 }
 
@@ -246,7 +246,7 @@ async fn an_endpoint_that_asks_for_a_certificate_gets_ours() {
         // TLS 1.3 tells a client only after the handshake that its certificate is missed.
         let world = World::new(plan.clone());
         let refused = match world.upstreams.lease(Side::New, Want::Any, None).await {
-            Ok(lease) => lease.send(get("/")).await.is_err(),
+            Ok(lease) => send(lease, get("/")).await.is_err(),
             Err(_) => true,
         };
         assert!(refused, "without a certificate");

@@ -3,8 +3,8 @@
 use http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{
-    proxy::upstream::testing::{NEW, Peer, World, eventually, get, in_either_codec, listen},
+use crate::proxy::upstream::testing::{
+    NEW, Peer, World, eventually, get, in_either_codec, listen, send,
 };
 
 const SWITCH: &str =
@@ -26,7 +26,7 @@ async fn a_101_hands_the_socket_over_and_keeps_its_place() {
             peer.read_head().await;
             peer.write(&format!("{SWITCH}first")).await;
         };
-        let (got, ()) = tokio::join!(lease.send(request), answering);
+        let (got, ()) = tokio::join!(send(lease, request), answering);
         let response = got.unwrap();
         assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
 
@@ -72,7 +72,7 @@ async fn a_101_that_nobody_takes_up_closes_the_connection() {
             peer.read_head().await;
             peer.write(SWITCH).await;
         };
-        let (got, ()) = tokio::join!(lease.send(get("/")), answering);
+        let (got, ()) = tokio::join!(send(lease, get("/")), answering);
         drop(got);
         peer.closed().await;
         eventually("its place is free", || world.upstreams.open(NEW) == 0).await;
