@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -21,13 +21,13 @@ use crate::{
     proxy::{
         connection::Client,
         exchange::{Exchange, Hold},
-        head::ResponseHead,
+        head::{ResponseHead, names::GRPC_STATUS},
         http1::BodyFault,
         upstream::UpstreamBody,
     },
 };
 
-pub(crate) use grpc::{GRPC_STATUS, is_grpc, status_class};
+pub(crate) use grpc::{is_grpc, status_class};
 
 /// A request's body on its way to an endpoint.
 pub(crate) struct Upload(Option<Source>);
@@ -242,7 +242,8 @@ impl Relayed {
 
     fn trailers(&mut self, trailers: &HeaderMap) {
         if self.is_grpc {
-            self.class = status_class(trailers.get(GRPC_STATUS)).unwrap_or(self.class);
+            let status = trailers.get(GRPC_STATUS.as_str());
+            self.class = status_class(status.map(HeaderValue::as_bytes)).unwrap_or(self.class);
         }
     }
 }

@@ -25,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     measure::Rejection,
     proxy::{
-        head::{ClientScheme, Peer, Told},
+        head::{ClientScheme, Peer},
         tunnel::Opening,
         wheel::{Deadline, Wait},
         wire::{Socket, Wire},
@@ -53,8 +53,6 @@ pub(crate) struct Connection {
     pub(crate) peer: Peer,
     /// What the connection waits for; on HTTP/1 that includes its one request.
     pub(crate) deadline: Rc<Deadline>,
-    /// What endpoints were told of its client last.
-    pub(crate) told: RefCell<Told>,
     /// The tunnel that it becomes after its 101.
     pub(crate) tunnel: RefCell<Option<Opening>>,
     /// Whether the client may be sending what nobody will read.
@@ -108,7 +106,6 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
             scheme,
         },
         deadline: Rc::clone(&deadline),
-        told: RefCell::new(Told::default()),
         tunnel: RefCell::new(None),
         leaves_unread: Cell::new(false),
         _seat: seat,

@@ -1,15 +1,15 @@
 //! Answers of our own: small, typed, and named in `x-changeover-error`. They never repeat what the client sent.
 
-use http::{
-    HeaderValue, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE},
-};
+use http::StatusCode;
 
 use crate::{
     measure::{Class, Rejection},
     proxy::{
         body::{Reply, ReplyBody},
-        head::{ResponseHead, X_CHANGEOVER_ERROR},
+        head::{
+            ResponseHead, X_CHANGEOVER_ERROR,
+            names::{CONNECTION, CONTENT_TYPE},
+        },
         upstream::{BreakKind, ConnectError},
     },
     units::Side,
@@ -128,8 +128,7 @@ impl From<BreakKind> for Failure {
 pub(crate) fn reject(reason: Rejection) -> Reply {
     let (status, text) = refusal(reason);
     let mut reply = answer(status, reason.as_str(), text);
-    let close = HeaderValue::from_static("close");
-    reply.head.headers.append(CONNECTION, close);
+    reply.head.headers.append(CONNECTION, b"close");
     reply
 }
 
@@ -166,10 +165,8 @@ fn refusal(reason: Rejection) -> (StatusCode, &'static str) {
 
 fn answer(status: StatusCode, reason: &'static str, text: &'static str) -> Reply {
     let mut head = ResponseHead::new(status);
-    head.headers
-        .append(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    head.headers
-        .append(X_CHANGEOVER_ERROR, HeaderValue::from_static(reason));
+    head.headers.append(CONTENT_TYPE, b"text/plain");
+    head.headers.append(X_CHANGEOVER_ERROR, reason.as_bytes());
     Reply {
         head,
         body: ReplyBody::text(text),
@@ -187,7 +184,7 @@ mod tests {
         let length = format!("content-length: {}", body.len());
         assert!(head.lines().any(|line| line == length), "{length}");
         let reason = Rejection::HeadTimeout.as_str();
-        let reason = format!("{X_CHANGEOVER_ERROR}: {reason}");
+        let reason = format!("{}: {reason}", X_CHANGEOVER_ERROR.as_str());
         assert!(head.lines().any(|line| line == reason), "{reason}");
     }
 
@@ -196,8 +193,11 @@ mod tests {
         for reason in Rejection::ALL {
             let head = reject(reason).head;
             assert!(!head.status.is_success());
-            assert_eq!(head.headers[X_CHANGEOVER_ERROR], reason.as_str());
-            assert_eq!(head.headers[CONNECTION], "close");
+            assert_eq!(
+                &head.headers[X_CHANGEOVER_ERROR],
+                reason.as_str().as_bytes()
+            );
+            assert_eq!(&head.headers[CONNECTION], b"close");
         }
     }
 }

@@ -219,14 +219,13 @@ impl Journey {
             Version::HTTP_2 => Protocol::H2,
             _ => Protocol::H1,
         };
-        let authority = host_sent(&upstream.host, &self.intake.authority);
         let destination = Destination {
             protocol,
             scheme: match upstream.endpoints[usize::from(endpoint.index)].scheme {
                 Scheme::Http | Scheme::H2c => ClientScheme::Http,
                 Scheme::Https => ClientScheme::Https,
             },
-            authority: &authority,
+            authority: host_sent(&upstream.host, &self.intake.authority),
         };
         translate(&mut self.head, &self.intake.hop, destination, framing);
     }

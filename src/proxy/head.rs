@@ -20,6 +20,7 @@ mod forwarded;
 mod hop_by_hop;
 mod limits;
 mod message;
+pub(crate) mod names;
 mod path;
 mod response;
 mod sticky;
@@ -29,9 +30,9 @@ mod translate;
 
 pub use admission::admit_h2;
 pub use authority::Authority;
-pub use fields::{FieldName, Fields, NewName};
+pub use fields::{FieldName, Fields, Name};
 pub use force::{force_token, take_force};
-pub use forwarded::{Client, ClientScheme, Peer, Told, Trust, forward, identify};
+pub use forwarded::{Client, ClientScheme, Peer, Trust, forward, identify};
 pub use hop_by_hop::{
     RequestHop, UpgradeProtocol, set_upgrade, strip_request, strip_response, takes_trailers,
 };
@@ -40,7 +41,7 @@ pub use message::{RequestHead, ResponseHead};
 pub(crate) use path::is_path_and_query;
 pub use path::normalize_path;
 pub use response::{ResponseContext, X_CHANGEOVER_ERROR, finish_response};
-pub use sticky::{ClientId, Identity, recognize, set_cookie};
+pub use sticky::{ClientId, Identity, recognize};
 pub use target::{RequestTarget, target_of};
 pub use trace::{TraceSource, stamp_request, via};
 pub use translate::{BodyFraming, Destination, Protocol, host_sent, translate};

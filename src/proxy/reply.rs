@@ -6,13 +6,13 @@ use crate::{
     measure::Class,
     plan::Sticky,
     proxy::{
-        body::{GRPC_STATUS, Relayed, Reply, ReplyBody, is_grpc, status_class},
+        body::{Relayed, Reply, ReplyBody, is_grpc, status_class},
         exchange::{Hold, UploadState},
         failure::Failure,
         forward::{Answer, Journey},
         head::{
-            Identity, ResponseContext, ResponseHead, UpgradeProtocol, finish_response, set_cookie,
-            set_upgrade,
+            Identity, ResponseContext, ResponseHead, UpgradeProtocol, finish_response,
+            names::GRPC_STATUS, set_upgrade,
         },
         relay::{Visit, fail},
         tunnel::Opening,
@@ -118,17 +118,15 @@ fn rewrite(
     let plan = &hold.worker().plan;
     let intake = &journey.intake;
     let cookie = match (&plan.split.sticky, &intake.identity) {
-        (Sticky::Cookie(cookie), Identity::FirstVisit(id)) => {
-            Some(set_cookie(id, cookie, intake.client.scheme))
-        }
+        (Sticky::Cookie(cookie), Identity::FirstVisit(id)) => Some((id, cookie)),
         _ => None,
     };
     let context = ResponseContext {
         client: &intake.client,
-        authority: intake.authority.to_str().unwrap_or_default(),
+        authority: &intake.authority,
         host: &plan.upstreams[answers].host,
         forwarding: &plan.forwarding,
-        set_cookie: cookie.as_ref(),
+        set_cookie: cookie,
         reveals: plan.split.reveals_side.then_some(answers),
         version: head.version,
     };

@@ -1,9 +1,6 @@
 //! A request's head, taken in: refused, or known by everything that its assignment and its sending depend on.
 
-use http::{
-    HeaderValue, Method, Version,
-    header::{EXPECT, HOST},
-};
+use http::{Method, Version};
 
 use crate::{
     measure::Rejection,
@@ -12,8 +9,8 @@ use crate::{
         connection::Connection,
         head::{
             self, Client, HeadLimits, Identity, RequestHead, RequestHop, TraceSource, admit_h2,
-            identify, normalize_path, recognize, stamp_request, strip_request, take_force,
-            target_of,
+            identify, names::EXPECT, normalize_path, recognize, stamp_request, strip_request,
+            take_force, target_of,
         },
     },
     split::{Assignment, Draw, Facts, Intent, SplitTable, Target, assign},
@@ -30,7 +27,7 @@ pub(crate) struct Intake {
     /// Who asks.
     pub(crate) client: Client,
     /// What it asks of: host and port as the client named them, or nothing in HTTP/1.0.
-    pub(crate) authority: HeaderValue,
+    pub(crate) authority: String,
     /// The route it matched.
     pub(crate) route: RouteId,
     /// What the client is recognised by.
@@ -69,8 +66,7 @@ impl Intake {
         if is_100_expected(head) {
             head.headers.remove(EXPECT);
         }
-        let told = &mut *connection.told.borrow_mut();
-        head::forward(&mut head.headers, &client, &authority, told);
+        head::forward(&mut head.headers, &client, &authority);
         let source = TraceSource {
             now,
             random: fastrand::u128(..),
@@ -109,12 +105,12 @@ impl Intake {
 /// Whether the client waits for a 100 before it sends its body. It gets one from us once an endpoint takes the body, so the
 /// endpoint need not send another (RFC 9110 section 10.1.1).
 fn is_100_expected(head: &RequestHead) -> bool {
-    let expected = head.headers.get(EXPECT).map(HeaderValue::as_bytes);
+    let expected = head.headers.get(EXPECT);
     expected.is_some_and(|it| it.eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// The authority that the request names, empty where it names none, and the route that it matches.
-fn locate(head: &RequestHead, table: &SplitTable) -> Result<(HeaderValue, RouteId), Rejection> {
+fn locate(head: &RequestHead, table: &SplitTable) -> Result<(String, RouteId), Rejection> {
     let target = target_of(head)?;
     let path = normalize_path(target.path)?;
     let host = target.authority.as_ref().map(head::Authority::host);
@@ -124,12 +120,6 @@ fn locate(head: &RequestHead, table: &SplitTable) -> Result<(HeaderValue, RouteI
         path: &path,
         method: &head.method,
     });
-    let authority = match (head.uri.authority(), target.authority) {
-        // As it came, without a copy.
-        (None, Some(_)) => head.headers.get(HOST).cloned(),
-        (Some(_), Some(authority)) => HeaderValue::from_str(authority.as_str()).ok(),
-        (_, None) => None,
-    };
-    let authority = authority.unwrap_or_else(|| HeaderValue::from_static(""));
-    Ok((authority, route))
+    let authority = target.authority.map_or("", |it| it.as_str());
+    Ok((authority.to_owned(), route))
 }

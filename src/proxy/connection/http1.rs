@@ -19,10 +19,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{
-    HeaderValue, Method, StatusCode, Version,
-    header::{CONNECTION, CONTENT_LENGTH, EXPECT},
-};
+use http::{Method, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -32,10 +29,14 @@ use crate::{
         body::{ClientBody, ClientFault, Reply, ReplyBody},
         connection::Connection,
         failure::HEAD_TIMEOUT,
-        head::{HeadLimits, RequestHead, ResponseHead},
+        head::{
+            HeadLimits, RequestHead, ResponseHead,
+            names::{CONNECTION, CONTENT_LENGTH, EXPECT},
+            takes_trailers,
+        },
         http1::{
             BodyReader, Framing, Part, Persistence, ReadRequest, RequestReader, Scanned, Trailers,
-            WriteError, Writer, write_response_head,
+            WriteError, Writer, parse_length, write_response_head,
         },
         relay::{Visit, refuse, relay},
         tunnel,
@@ -262,7 +263,7 @@ impl Client {
         }
         let stream = &mut *self.stream.borrow_mut();
         stream.body = body;
-        let expected = head.headers.get(EXPECT).map(HeaderValue::as_bytes);
+        let expected = head.headers.get(EXPECT);
         let is_100_expected = head.version == Version::HTTP_11
             && expected.is_some_and(|it| it.eq_ignore_ascii_case(b"100-continue"));
         // A client that has begun already need not be told.
@@ -350,7 +351,7 @@ impl Client {
         let says_close = head
             .headers
             .get(CONNECTION)
-            .is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"close"));
+            .is_some_and(|it| it.eq_ignore_ascii_case(b"close"));
         let becomes_tunnel = head.status == StatusCode::SWITCHING_PROTOCOLS;
         asked.persistence == Persistence::Close
             || says_close
@@ -498,7 +499,7 @@ impl Stream {
 
 impl Asked {
     fn new(head: &ReadRequest) -> Self {
-        let trailers = if crate::proxy::head::takes_trailers(&head.head.headers) {
+        let trailers = if takes_trailers(&head.head.headers) {
             Trailers::Pass
         } else {
             Trailers::Drop
@@ -542,7 +543,7 @@ impl Asked {
 
 fn says_other(head: &ResponseHead, length: u64) -> bool {
     let said = head.headers.get(CONTENT_LENGTH);
-    said.is_some_and(|it| it.to_str().ok().and_then(|it| it.parse().ok()) != Some(length))
+    said.is_some_and(|it| parse_length(it) != Some(length))
 }
 
 /// Reads what the client still sends. A socket closed over unread bytes is reset, which can take the answer along that

@@ -20,7 +20,8 @@ use crate::{
         body::{ClientBody, ReplyBody},
         buffers::window,
         connection::Connection,
-        relay::{Visit, relay},
+        head::RequestHead,
+        relay::{Visit, refuse, relay},
         wheel::{Deadline, Wait},
         wire::Wire,
     },
@@ -106,8 +107,11 @@ impl Streams {
         };
         async {
             let (head, body) = request.into_parts();
-            let reply = relay(visit, head.into(), ClientBody::Http2(body)).await;
-            Ok(Response::from_parts(reply.head.to_parts(), reply.body))
+            let reply = match RequestHead::try_from(head) {
+                Ok(head) => relay(visit, head, ClientBody::Http2(body)).await,
+                Err(reason) => refuse(&visit, reason),
+            };
+            Ok(Response::from_parts(reply.head.into_parts(), reply.body))
         }
     }
 }

@@ -4,14 +4,15 @@
 //! It refuses connection-specific fields, control characters and upper-case names itself. A fragment in `:path` it
 //! cuts off, so nobody sees it.
 
-use http::{
-    HeaderName, HeaderValue, Method,
-    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
-};
+use http::Method;
 
 use crate::{
     measure::Rejection,
-    proxy::head::{HeadLimits, RequestHead, Underscores, path::is_path_and_query},
+    proxy::head::{
+        HeadLimits, RequestHead, Underscores,
+        names::{CONTENT_LENGTH, TRANSFER_ENCODING},
+        path::is_path_and_query,
+    },
 };
 
 /// Checks the head of an HTTP/2 request; [`super::target_of`] checks its authority.
@@ -22,61 +23,43 @@ pub fn admit_h2(head: &RequestHead, limits: &HeadLimits) -> Result<(), Rejection
     if head.method == Method::CONNECT {
         return Err(Rejection::Unsupported);
     }
-    let target = head
-        .uri
-        .path_and_query()
-        .ok_or(Rejection::Malformed)?
-        .as_str();
-    if target.len() > limits.target_bytes {
+    if head.target.len() > limits.target_bytes {
         return Err(Rejection::TargetTooLong);
     }
-    let is_form = match target.as_bytes() {
+    let is_form = match head.target.as_bytes() {
         b"*" => head.method == Method::OPTIONS,
         target => target.starts_with(b"/") && is_path_and_query(target),
     };
-    let is_scheme = matches!(head.uri.scheme_str(), None | Some("http" | "https"));
-    if !is_form || !is_scheme {
+    if !is_form {
         return Err(Rejection::Malformed);
     }
-    if head.headers.len() > limits.headers || bytes_of(head) > limits.head_bytes {
+    // What the head would count in HTTP/1, so that one of the same size is treated alike in both protocols. HPACK adds 32
+    // a field, which the limit told to the peer has room for.
+    let bytes = head.target.len() + head.headers.bytes();
+    if head.headers.len() > limits.headers || bytes > limits.head_bytes {
         return Err(Rejection::HeadTooLarge);
     }
     let mut lengths = head.headers.get_all(CONTENT_LENGTH);
     let is_framed_once = lengths.next().is_none_or(is_length) && lengths.next().is_none();
-    let are_fields = head
-        .headers
-        .iter()
-        .all(|it| is_field(it, limits.underscores));
-    if !is_framed_once || !are_fields || head.headers.contains_key(TRANSFER_ENCODING) {
+    let mut fields = head.headers.iter();
+    let are_fields = fields.all(|(name, value)| is_field(name, value, limits.underscores));
+    if !is_framed_once || !are_fields || head.headers.contains(TRANSFER_ENCODING) {
         return Err(Rejection::Malformed);
     }
     Ok(())
 }
 
-/// What the head would count in HTTP/1, so that one of the same size is treated alike in both protocols. HPACK adds 32
-/// a field, which the limit told to the peer has room for.
-fn bytes_of(head: &RequestHead) -> usize {
-    let target = head.uri.path_and_query().map_or(0, |it| it.as_str().len());
-    let fields = head.headers.iter();
-    target
-        + fields
-            .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
-            .sum::<usize>()
-}
-
-fn is_length(value: &HeaderValue) -> bool {
-    let digits = value.as_bytes();
+fn is_length(digits: &[u8]) -> bool {
     !digits.is_empty() && digits.len() < 19 && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// RFC 9113 section 8.2.1 forbids white space around values; what trims it and what does not would differ.
-fn is_field((name, value): (&HeaderName, &HeaderValue), underscores: Underscores) -> bool {
+fn is_field(name: &str, value: &[u8], underscores: Underscores) -> bool {
     let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    let value = value.as_bytes();
     let has_space = is_space(value.first()) || is_space(value.last());
     let is_name = match underscores {
         Underscores::Accept => true,
-        Underscores::Refuse => !name.as_str().contains('_'),
+        Underscores::Refuse => !name.contains('_'),
     };
     is_name && !has_space
 }
@@ -100,7 +83,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).expect("the parts are valid").into_parts();
-        admit_h2(&head.into(), &LIMITS)
+        admit_h2(&head.try_into()?, &LIMITS)
     }
 
     #[test]

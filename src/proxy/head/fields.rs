@@ -1,69 +1,127 @@
 //! The fields of a head, in the order in which they came.
 //!
-//! A head has a dozen fields and is asked for thirty, most of which it does not have. So they are a list, and beside it a
-//! filter that tells most absences by one bit: no field is hashed, nothing is allocated but the list, and a head is written
-//! as it was read.
+//! A head has a dozen fields and is asked for thirty, most of which it does not have. So their text lies in one buffer, as it
+//! is sent, and beside it are the places of the lines and a filter that tells most absences by one bit: no field is hashed or
+//! allocated, and a head is written in a few copies.
 
 use std::{fmt, ops::Index};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The fields of one head.
 #[derive(Clone, Default)]
 pub struct Fields {
-    lines: Vec<(HeaderName, HeaderValue)>,
+    /// `name: value` and a line end for each line, and for some that were removed.
+    text: Vec<u8>,
+    lines: Vec<Line>,
     /// The bits of all names that are or were there: a name whose bit is missing is not.
     filter: u64,
 }
 
-/// What a field may be asked for by.
+/// Where a line lies in the text. A head is far shorter than four GiB.
+#[derive(Clone, Copy)]
+struct Line {
+    start: u32,
+    name_end: u32,
+    /// Without the line end.
+    end: u32,
+    key: u8,
+}
+
+/// What a field is asked for by.
 pub trait FieldName {
     /// The name in lower case.
-    fn as_lower(&self) -> &str;
+    fn text(&self) -> &str;
+
+    /// The number of the name's bit.
+    fn key(&self) -> u8 {
+        key_of(self.text())
+    }
+}
+
+/// A name that is known beforehand, with its bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Name {
+    text: &'static str,
+    key: u8,
+}
+
+const COLON: &[u8] = b": ";
+const LINE_END: &[u8] = b"\r\n";
+
+impl Name {
+    /// The name `text`, which is in lower case.
+    #[must_use]
+    pub const fn new(text: &'static str) -> Self {
+        Self {
+            text,
+            key: key_of(text),
+        }
+    }
+
+    /// Its text.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        self.text
+    }
+}
+
+impl FieldName for Name {
+    fn text(&self) -> &str {
+        self.text
+    }
+
+    fn key(&self) -> u8 {
+        self.key
+    }
 }
 
 impl FieldName for HeaderName {
-    fn as_lower(&self) -> &str {
+    fn text(&self) -> &str {
         self.as_str()
     }
 }
 
 impl FieldName for str {
-    fn as_lower(&self) -> &str {
+    fn text(&self) -> &str {
         self
     }
 }
 
 impl<T: FieldName + ?Sized> FieldName for &T {
-    fn as_lower(&self) -> &str {
-        (**self).as_lower()
+    fn text(&self) -> &str {
+        (**self).text()
+    }
+
+    fn key(&self) -> u8 {
+        (**self).key()
     }
 }
 
-/// What a field may be called by where one is added.
-pub trait NewName {
-    /// The name.
-    fn into_name(self) -> HeaderName;
-}
-
-impl NewName for HeaderName {
-    fn into_name(self) -> HeaderName {
-        self
-    }
-}
-
-impl NewName for &'static str {
-    fn into_name(self) -> HeaderName {
-        HeaderName::from_static(self)
+/// One of 64 bits for a name, from its length and two of its bytes: as good as a hash for the names in use.
+const fn key_of(name: &str) -> u8 {
+    match name.as_bytes() {
+        [] => 0,
+        name @ [first, ..] => {
+            let length = (name.len() & 0xff) as u8;
+            let last = name[name.len() - 1];
+            let mixed = length
+                .wrapping_mul(11)
+                .wrapping_add(first.wrapping_mul(7))
+                .wrapping_add(last.wrapping_mul(29));
+            mixed % 64
+        }
     }
 }
 
 impl Fields {
-    /// None, with room for so many.
+    /// None, with room for so many lines and bytes.
     #[must_use]
-    pub fn with_capacity(count: usize) -> Self {
+    pub fn with_capacity(lines: usize, bytes: usize) -> Self {
         Self {
-            lines: Vec::with_capacity(count),
+            text: Vec::with_capacity(bytes),
+            lines: Vec::with_capacity(lines),
             filter: 0,
         }
     }
@@ -76,150 +134,213 @@ impl Fields {
 
     /// How many lines there are.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.lines.len()
     }
 
     /// Whether there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
     /// Whether there is such a field.
     #[must_use]
-    pub fn contains_key(&self, name: impl FieldName) -> bool {
+    pub fn contains(&self, name: impl FieldName) -> bool {
         self.get(name).is_some()
     }
 
     /// The value of the first line of that name.
     #[must_use]
-    pub fn get(&self, name: impl FieldName) -> Option<&HeaderValue> {
+    pub fn get(&self, name: impl FieldName) -> Option<&[u8]> {
         self.get_all(name).next()
     }
 
+    /// The value of the only line of that name; `None` if there are more.
+    #[must_use]
+    pub fn single(&self, name: impl FieldName) -> Option<&[u8]> {
+        let mut values = self.get_all(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
     /// The values of all lines of that name.
-    pub fn get_all<N: FieldName>(&self, name: N) -> impl DoubleEndedIterator<Item = &HeaderValue> {
-        let may_be = self.filter & bit(name.as_lower()) != 0;
+    pub fn get_all<N: FieldName>(&self, name: N) -> impl DoubleEndedIterator<Item = &[u8]> {
+        let may_be = self.filter & (1 << name.key()) != 0;
         let lines = if may_be { self.lines.as_slice() } else { &[] };
-        lines
+        let found = lines.iter().filter(move |it| self.is_called(it, &name));
+        found.map(|it| self.value(*it))
+    }
+
+    /// All lines, as name and value.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.lines
             .iter()
-            .filter(move |(it, _)| it.as_str() == name.as_lower())
-            .map(|(_, value)| value)
-    }
-
-    /// All lines.
-    pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        self.lines.iter().map(|(name, value)| (name, value))
-    }
-
-    /// All values, to be changed.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&HeaderName, &mut HeaderValue)> {
-        self.lines.iter_mut().map(|(name, value)| (&*name, value))
+            .map(|it| (self.name(*it), self.value(*it)))
     }
 
     /// Adds a line.
-    pub fn append(&mut self, name: impl NewName, value: HeaderValue) {
-        let name = name.into_name();
-        self.filter |= bit(name.as_str());
-        self.lines.push((name, value));
+    pub fn append(&mut self, name: impl FieldName, value: &[u8]) {
+        self.append_with(name, |out| out.extend_from_slice(value));
+    }
+
+    /// Adds a line whose value is what `write` adds to the text; that must hold no line end.
+    pub fn append_with(&mut self, name: impl FieldName, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.text.len();
+        self.text.extend_from_slice(name.text().as_bytes());
+        self.finish_line(start, name.key(), write);
+    }
+
+    /// Adds a line as it was read: the name is a token in any case, the value without line end.
+    pub fn append_read(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.text.len();
+        self.text.extend_from_slice(name);
+        self.text[start..].make_ascii_lowercase();
+        let key = key_of(str::from_utf8(&self.text[start..]).unwrap_or_default());
+        self.finish_line(start, key, |out| out.extend_from_slice(value));
+    }
+
+    fn finish_line(&mut self, start: usize, key: u8, write: impl FnOnce(&mut Vec<u8>)) {
+        let name_end = self.text.len();
+        self.text.extend_from_slice(COLON);
+        write(&mut self.text);
+        let end = self.text.len();
+        debug_assert!(
+            !self.text[name_end..]
+                .iter()
+                .any(|b| matches!(b, b'\r' | b'\n')),
+            "a value is one line"
+        );
+        self.text.extend_from_slice(LINE_END);
+        let place = |it: usize| u32::try_from(it).expect("a head is far shorter than four GiB");
+        self.filter |= 1 << key;
+        self.lines.push(Line {
+            start: place(start),
+            name_end: place(name_end),
+            end: place(end),
+            key,
+        });
     }
 
     /// Makes this the only line of its name.
-    pub fn insert(&mut self, name: impl NewName, value: HeaderValue) {
-        let name = name.into_name();
+    pub fn insert(&mut self, name: impl FieldName, value: &[u8]) {
         self.remove(&name);
         self.append(name, value);
     }
 
-    /// Removes all lines of that name; returns the first value.
-    pub fn remove(&mut self, name: impl FieldName) -> Option<HeaderValue> {
-        if self.filter & bit(name.as_lower()) == 0 {
-            return None;
+    /// Removes all lines of that name; tells whether there were any.
+    pub fn remove(&mut self, name: impl FieldName) -> bool {
+        if self.filter & (1 << name.key()) == 0 {
+            return false;
         }
-        let mut first = None;
-        self.lines.retain_mut(|(it, value)| {
-            let goes = it.as_str() == name.as_lower();
-            if goes && first.is_none() {
-                first = Some(std::mem::replace(value, HeaderValue::from_static("")));
+        let before = self.lines.len();
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.retain(|it| !self.is_called(it, &name));
+        self.lines = lines;
+        self.lines.len() < before
+    }
+
+    /// Keeps the lines of whose names `keep` says so.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.retain(|it| keep(self.name(*it)));
+        self.lines = lines;
+    }
+
+    /// Writes all lines with their line ends.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        // Lines that follow each other are one copy.
+        let mut run = 0..0;
+        for line in &self.lines {
+            let start = at(line.start);
+            let end = at(line.end) + LINE_END.len();
+            if start != run.end {
+                out.extend_from_slice(&self.text[run]);
+                run = start..start;
             }
-            !goes
-        });
-        first
+            run.end = end;
+        }
+        out.extend_from_slice(&self.text[run]);
     }
 
-    /// Keeps the lines of which `keep` says so.
-    pub fn retain(&mut self, mut keep: impl FnMut(&HeaderName) -> bool) {
-        self.lines.retain(|(name, _)| keep(name));
-    }
-
-    /// The same for hyper.
+    /// Bytes of all lines with their line ends.
     #[must_use]
-    pub fn to_map(&self) -> HeaderMap {
+    pub fn bytes(&self) -> usize {
+        self.lines
+            .iter()
+            .map(|it| at(it.end) - at(it.start) + LINE_END.len())
+            .sum()
+    }
+
+    /// The same for hyper, whose values share this one's text.
+    #[must_use]
+    pub fn into_map(self) -> HeaderMap {
+        let text = Bytes::from(self.text);
         let mut map = HeaderMap::with_capacity(self.lines.len());
-        for (name, value) in self.iter() {
-            map.append(name.clone(), value.clone());
+        for line in &self.lines {
+            let name = HeaderName::from_bytes(&text[at(line.start)..at(line.name_end)]);
+            let value = text.slice(at(line.name_end) + COLON.len()..at(line.end));
+            // What was read as a field is one.
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(value)) {
+                map.append(name, value);
+            }
         }
         map
     }
+
+    fn is_called(&self, line: &Line, name: &impl FieldName) -> bool {
+        line.key == name.key() && self.name(*line) == name.text()
+    }
+
+    fn name(&self, line: Line) -> &str {
+        str::from_utf8(&self.text[at(line.start)..at(line.name_end)]).unwrap_or_default()
+    }
+
+    fn value(&self, line: Line) -> &[u8] {
+        &self.text[at(line.name_end) + COLON.len()..at(line.end)]
+    }
 }
 
-/// One of 64 bits for a name, from its length and two of its bytes: as good as a hash for the names in use.
-fn bit(name: &str) -> u64 {
-    let name = name.as_bytes();
-    let (Some(first), Some(last)) = (name.first(), name.last()) else {
-        return 0;
-    };
-    let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
-    let mixed = length
-        .wrapping_mul(11)
-        .wrapping_add(first.wrapping_mul(7))
-        .wrapping_add(last.wrapping_mul(29));
-    1 << (mixed % 64)
+/// A place in the text.
+fn at(place: u32) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
 }
 
-impl FromIterator<(HeaderName, HeaderValue)> for Fields {
-    fn from_iter<I: IntoIterator<Item = (HeaderName, HeaderValue)>>(lines: I) -> Self {
+impl<N: FieldName, V: AsRef<[u8]>> FromIterator<(N, V)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(lines: I) -> Self {
         let mut fields = Self::default();
         for (name, value) in lines {
-            fields.append(name, value);
+            fields.append(name, value.as_ref());
         }
         fields
     }
 }
 
-impl From<HeaderMap> for Fields {
-    fn from(map: HeaderMap) -> Self {
-        let mut fields = Self::with_capacity(map.len() + 8);
-        let mut last = None;
+impl From<&HeaderMap> for Fields {
+    fn from(map: &HeaderMap) -> Self {
+        // Room for what is added on the way as well.
+        let mut fields = Self::with_capacity(map.len() + 12, 64 * map.len() + 512);
         for (name, value) in map {
-            // The map names a field once, before its first value.
-            if name.is_some() {
-                last = name;
-            }
-            if let Some(name) = &last {
-                fields.append(name.clone(), value);
-            }
+            fields.append(name, value.as_bytes());
         }
         fields
     }
 }
 
 impl<N: FieldName> Index<N> for Fields {
-    type Output = HeaderValue;
+    type Output = [u8];
 
     /// The first value of that name.
     ///
     /// # Panics
     /// If there is none.
-    fn index(&self, name: N) -> &HeaderValue {
+    fn index(&self, name: N) -> &[u8] {
         self.get(name).expect("the field is there")
     }
 }
 
 impl PartialEq for Fields {
     fn eq(&self, other: &Self) -> bool {
-        self.lines == other.lines
+        self.iter().eq(other.iter())
     }
 }
 
@@ -227,7 +348,9 @@ impl Eq for Fields {}
 
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
+        let lines = self.iter();
+        let shown = lines.map(|(name, value)| (name, String::from_utf8_lossy(value)));
+        f.debug_map().entries(shown).finish()
     }
 }
 
@@ -241,8 +364,13 @@ mod tests {
         "accept", "cookie", "host", "x-a", "x-b", "via", "te", "upgrade",
     ];
 
-    fn name(text: &str) -> HeaderName {
-        text.parse().expect("a valid name")
+    #[test]
+    fn a_name_has_one_bit_however_it_is_given() {
+        for name in NAMES {
+            let header: HeaderName = name.parse().expect("a valid name");
+            assert_eq!(Name::new(name).key(), name.key());
+            assert_eq!(header.key(), name.key());
+        }
     }
 
     proptest! {
@@ -250,31 +378,37 @@ mod tests {
         fn are_what_hypers_map_holds(steps in prop::collection::vec((0..3_u8, 0..NAMES.len(), "[a-z]{0,3}"), 0..40)) {
             let mut fields = Fields::new();
             let mut map = HeaderMap::new();
-            for (step, which, value) in steps {
-                let name = name(NAMES[which]);
-                let value: HeaderValue = value.parse().expect("a valid value");
+            for (step, which, text) in steps {
+                let name: HeaderName = NAMES[which].parse().expect("a valid name");
+                let value: HeaderValue = text.parse().expect("a valid value");
                 match step {
                     0 => {
-                        fields.append(name.clone(), value.clone());
+                        fields.append_read(NAMES[which].to_ascii_uppercase().as_bytes(), text.as_bytes());
                         map.append(name, value);
                     }
                     1 => {
-                        fields.insert(name.clone(), value.clone());
+                        fields.insert(NAMES[which], text.as_bytes());
                         map.insert(name, value);
                     }
-                    _ => prop_assert_eq!(fields.remove(&name), map.remove(&name)),
+                    _ => prop_assert_eq!(fields.remove(NAMES[which]), map.remove(&name).is_some()),
                 }
                 prop_assert_eq!(fields.len(), map.len());
                 for name in NAMES {
-                    prop_assert_eq!(fields.contains_key(name), map.contains_key(name));
-                    prop_assert_eq!(fields.get(name), map.get(name));
+                    prop_assert_eq!(fields.contains(name), map.contains_key(name));
                     let ours: Vec<_> = fields.get_all(name).collect();
-                    let theirs: Vec<_> = map.get_all(name).iter().collect();
+                    let theirs: Vec<_> = map.get_all(name).iter().map(HeaderValue::as_bytes).collect();
                     prop_assert_eq!(ours, theirs);
                 }
-                prop_assert_eq!(&fields.to_map(), &map);
-                let back = Fields::from(map.clone());
-                prop_assert_eq!(&back.to_map(), &map);
+                let mut written = Vec::new();
+                fields.write(&mut written);
+                let lines: Vec<String> = fields
+                    .iter()
+                    .map(|(name, value)| format!("{name}: {}\r\n", String::from_utf8_lossy(value)))
+                    .collect();
+                prop_assert_eq!(fields.bytes(), written.len());
+                prop_assert_eq!(String::from_utf8(written).expect("ASCII"), lines.concat());
+                prop_assert_eq!(&fields.clone().into_map(), &map);
+                prop_assert_eq!(&Fields::from(&map).into_map(), &map);
             }
         }
     }

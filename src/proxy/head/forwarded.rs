@@ -4,13 +4,13 @@ mod hops;
 
 use std::net::IpAddr;
 
-use http::{HeaderName, HeaderValue, header::FORWARDED};
-
-use crate::{plan::ForwardingPlan, proxy::head::Fields};
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+use crate::{
+    plan::ForwardingPlan,
+    proxy::head::{
+        Fields,
+        names::{FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO},
+    },
+};
 
 /// How the client's connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,93 +104,39 @@ pub fn identify(headers: &Fields, peer: Peer, plan: &ForwardingPlan) -> Client {
     client
 }
 
-/// What was told of a connection's peer last. Nearly always the next request is told the same, which then need not be written
-/// again.
-#[derive(Clone, Debug, Default)]
-pub struct Told(Option<Lines>);
-
-#[derive(Clone, Debug)]
-struct Lines {
-    peer: Peer,
-    authority: HeaderValue,
-    for_line: HeaderValue,
-    forwarded: HeaderValue,
-}
-
 /// Writes `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` for the endpoint. `authority` is what the client asked
 /// for; empty where it named nothing.
 ///
 /// What an untrusted peer said is removed first, the whole `X-Forwarded-*` family. To what a trusted one said the peer
 /// itself is appended; where it speaks only one of the two dialects, the other one is told the same.
-pub fn forward(headers: &mut Fields, client: &Client, authority: &HeaderValue, told: &mut Told) {
+pub fn forward(headers: &mut Fields, client: &Client, authority: &str) {
     if client.trust == Trust::Untrusted {
-        remove_all(headers);
+        headers.remove(FORWARDED);
+        headers.retain(|it| !it.starts_with("x-forwarded-"));
     }
-    let has_reports = headers.contains_key(&X_FORWARDED_FOR) || headers.contains_key(&FORWARDED);
-    let (for_line, forwarded) = if has_reports {
-        write_lines(headers, client, authority)
-    } else {
-        told.lines(client.peer, authority, || {
-            write_lines(headers, client, authority)
-        })
-    };
-    headers.insert(X_FORWARDED_FOR, for_line);
-    headers.insert(FORWARDED, forwarded);
-    headers.insert(
-        X_FORWARDED_PROTO,
-        HeaderValue::from_static(client.scheme.as_str()),
-    );
-    if !headers.contains_key(&X_FORWARDED_HOST) && !authority.is_empty() {
-        headers.insert(X_FORWARDED_HOST, authority.clone());
-    }
-}
-
-impl Told {
-    /// The two lists for this peer and authority: those of the last time, if both are the same, or what `write` gives.
-    fn lines(
-        &mut self,
-        peer: Peer,
-        authority: &HeaderValue,
-        write: impl FnOnce() -> (HeaderValue, HeaderValue),
-    ) -> (HeaderValue, HeaderValue) {
-        let same = self
-            .0
-            .as_ref()
-            .filter(|it| it.peer == peer && it.authority == authority);
-        if let Some(lines) = same {
-            return (lines.for_line.clone(), lines.forwarded.clone());
-        }
-        let (for_line, forwarded) = write();
-        self.0 = Some(Lines {
-            peer,
-            authority: authority.clone(),
-            for_line: for_line.clone(),
-            forwarded: forwarded.clone(),
-        });
-        (for_line, forwarded)
-    }
-}
-
-fn write_lines(
-    headers: &Fields,
-    client: &Client,
-    authority: &HeaderValue,
-) -> (HeaderValue, HeaderValue) {
     let peer = Some(client.peer.address);
-    let for_line = hops::extend(headers, &X_FORWARDED_FOR, hops::write_address, |out| {
-        hops::write_address(out, peer);
-    });
-    let forwarded = hops::extend(headers, &FORWARDED, hops::write_for, |out| {
+    let last_for = |out: &mut Vec<u8>| hops::write_address(out, peer);
+    let last_forwarded = |out: &mut Vec<u8>| {
         hops::write_for(out, peer);
-        hops::write_pair(out, ";host=", authority.to_str().unwrap_or_default());
+        hops::write_pair(out, ";host=", authority);
         hops::write_pair(out, ";proto=", client.peer.scheme.as_str());
-    });
-    (for_line, forwarded)
-}
-
-fn remove_all(headers: &mut Fields) {
-    headers.remove(FORWARDED);
-    headers.retain(|it| !it.as_str().starts_with("x-forwarded-"));
+    };
+    if headers.contains(X_FORWARDED_FOR) || headers.contains(FORWARDED) {
+        let nodes = hops::reported(headers);
+        let mut for_line = hops::list(headers, X_FORWARDED_FOR, &nodes, hops::write_address);
+        let mut forwarded = hops::list(headers, FORWARDED, &nodes, hops::write_for);
+        last_for(&mut for_line);
+        last_forwarded(&mut forwarded);
+        headers.insert(X_FORWARDED_FOR, &for_line);
+        headers.insert(FORWARDED, &forwarded);
+    } else {
+        headers.append_with(X_FORWARDED_FOR, last_for);
+        headers.append_with(FORWARDED, last_forwarded);
+    }
+    headers.insert(X_FORWARDED_PROTO, client.scheme.as_str().as_bytes());
+    if !headers.contains(X_FORWARDED_HOST) && !authority.is_empty() {
+        headers.append(X_FORWARDED_HOST, authority.as_bytes());
+    }
 }
 
 #[cfg(test)]

@@ -3,32 +3,31 @@
 //! `Connection` can name further fields to remove. It cannot name those that say whom a message is for, how long it
 //! is, or who sent it: a client could make the proxy withhold them from the endpoint.
 
-use http::{
-    HeaderName, HeaderValue,
-    header::{
-        CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+use crate::proxy::head::{
+    FieldName, Fields, Name,
+    names::{
+        CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, HTTP2_SETTINGS, KEEP_ALIVE, PROXY_CONNECTION,
+        TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     },
 };
 
-use crate::proxy::head::Fields;
-
 /// Removed whether `Connection` names them or not.
-const HOP_BY_HOP: [HeaderName; 7] = [
+const HOP_BY_HOP: [Name; 7] = [
     CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    HTTP2_SETTINGS,
     TE,
     TRANSFER_ENCODING,
     UPGRADE,
 ];
 
 /// Kept whether `Connection` names them or not; `X-Forwarded-*` as well.
-const KEPT: [HeaderName; 4] = [HOST, CONTENT_LENGTH, FORWARDED, TRAILER];
+const KEPT: [Name; 4] = [HOST, CONTENT_LENGTH, FORWARDED, TRAILER];
 
 /// The protocol that an upgrade asks for or grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpgradeProtocol(pub HeaderValue);
+pub struct UpgradeProtocol(pub Vec<u8>);
 
 /// What a request's hop-by-hop fields said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +51,7 @@ pub fn strip_request(headers: &mut Fields) -> RequestHop {
 /// Whether the sender takes trailers (RFC 9110 section 10.1.4).
 #[must_use]
 pub fn takes_trailers(headers: &Fields) -> bool {
-    tokens(headers, &TE).any(|it| {
+    tokens(headers, TE).any(|it| {
         let coding = it.split(|b| *b == b';').next().unwrap_or_default();
         coding.trim_ascii().eq_ignore_ascii_case(b"trailers")
     })
@@ -62,7 +61,7 @@ pub fn takes_trailers(headers: &Fields) -> bool {
 pub fn strip_response(headers: &mut Fields) -> Option<UpgradeProtocol> {
     let upgrade = upgrade_of(headers);
     // RFC 9112 section 6.3: where both are there the body ended by its chunks, and the length is not to be passed on.
-    if headers.contains_key(TRANSFER_ENCODING) {
+    if headers.contains(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
     strip(headers);
@@ -71,40 +70,42 @@ pub fn strip_response(headers: &mut Fields) -> Option<UpgradeProtocol> {
 
 /// Writes `Connection: upgrade` and `Upgrade`, for a request that asks for a tunnel and for its 101.
 pub fn set_upgrade(headers: &mut Fields, protocol: &UpgradeProtocol) {
-    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(UPGRADE, protocol.0.clone());
+    headers.insert(CONNECTION, b"upgrade");
+    headers.insert(UPGRADE, &protocol.0);
 }
 
 fn upgrade_of(headers: &Fields) -> Option<UpgradeProtocol> {
-    let mut protocols = headers.get_all(UPGRADE);
-    let (Some(protocol), None) = (protocols.next(), protocols.next()) else {
-        return None;
-    };
-    let is_meant = tokens(headers, &CONNECTION).any(|it| it.eq_ignore_ascii_case(b"upgrade"));
+    let protocol = headers.single(UPGRADE)?;
+    let is_meant = tokens(headers, CONNECTION).any(|it| it.eq_ignore_ascii_case(b"upgrade"));
     let is_h2c = |it: &[u8]| it.eq_ignore_ascii_case(b"h2c");
-    if !is_meant || protocol.is_empty() || tokens(headers, &UPGRADE).any(is_h2c) {
+    if !is_meant || protocol.is_empty() || tokens(headers, UPGRADE).any(is_h2c) {
         return None;
     }
-    Some(UpgradeProtocol(protocol.clone()))
+    Some(UpgradeProtocol(protocol.to_vec()))
 }
 
 fn strip(headers: &mut Fields) {
-    let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
-        .filter_map(|it| HeaderName::from_bytes(it).ok())
-        .filter(|it| !KEPT.contains(it) && !it.as_str().starts_with("x-forwarded-"))
+    let is_kept =
+        |it: &str| KEPT.iter().any(|kept| kept.as_str() == it) || it.starts_with("x-forwarded-");
+    let named: Vec<String> = tokens(headers, CONNECTION)
+        .filter_map(|it| str::from_utf8(it).ok())
+        // The most frequent options, which name no field.
+        .filter(|it| !it.eq_ignore_ascii_case("keep-alive") && !it.eq_ignore_ascii_case("close"))
+        .map(str::to_ascii_lowercase)
+        .filter(|it| !is_kept(it))
         .collect();
     for name in named {
-        headers.remove(name);
+        headers.remove(name.as_str());
     }
-    for name in &HOP_BY_HOP {
+    for name in HOP_BY_HOP {
         headers.remove(name);
     }
 }
 
 /// The elements of a field that is a list of tokens, over all its lines.
-fn tokens<'a>(headers: &'a Fields, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+fn tokens(headers: &Fields, name: impl FieldName) -> impl Iterator<Item = &[u8]> {
     let lines = headers.get_all(name);
-    let elements = lines.flat_map(|line| line.as_bytes().split(|b| *b == b','));
+    let elements = lines.flat_map(|line| line.split(|b| *b == b','));
     elements.map(<[u8]>::trim_ascii).filter(|it| !it.is_empty())
 }
 
@@ -113,11 +114,7 @@ mod tests {
     use super::*;
 
     fn headers(fields: &[(&str, &str)]) -> Fields {
-        let field = |(name, value): &(&str, &str)| {
-            let name: HeaderName = name.parse().expect("a valid name");
-            (name, value.parse().expect("a valid value"))
-        };
-        fields.iter().map(field).collect()
+        fields.iter().copied().collect()
     }
 
     #[test]
@@ -125,7 +122,7 @@ mod tests {
         let check = |fields: &[(&str, &str)], kept: &[&str]| {
             let mut headers = headers(fields);
             strip_request(&mut headers);
-            let mut names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
+            let mut names: Vec<&str> = headers.iter().map(|(name, _)| name).collect();
             names.sort_unstable();
             assert_eq!(names, kept, "{fields:?}");
         };
@@ -187,7 +184,7 @@ mod tests {
     #[test]
     fn tells_upgrade_and_trailers() {
         let check = |fields: &[(&str, &str)], upgrade: Option<&'static str>, takes_trailers| {
-            let upgrade = upgrade.map(|it| UpgradeProtocol(HeaderValue::from_static(it)));
+            let upgrade = upgrade.map(|it| UpgradeProtocol(it.as_bytes().to_vec()));
             let expected = RequestHop {
                 upgrade,
                 takes_trailers,
@@ -229,7 +226,7 @@ mod tests {
         let protocol = strip_response(&mut headers).expect("it names one");
         assert!(headers.is_empty());
         set_upgrade(&mut headers, &protocol);
-        assert_eq!(headers[CONNECTION], "upgrade");
-        assert_eq!(headers[UPGRADE], "websocket");
+        assert_eq!(&headers[CONNECTION], b"upgrade");
+        assert_eq!(&headers[UPGRADE], b"websocket");
     }
 }

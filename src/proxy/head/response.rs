@@ -5,20 +5,21 @@
 
 mod own_host;
 
-use http::{
-    HeaderName, HeaderValue, StatusCode, Version,
-    header::{ALT_SVC, CONTENT_LOCATION, LOCATION, SET_COOKIE},
-};
+use http::{StatusCode, Version};
 
 use crate::{
-    plan::{ForwardingPlan, HostHeader},
-    proxy::head::{Client, ResponseHead, UpgradeProtocol, strip_response, via},
+    plan::{CookiePlan, ForwardingPlan, HostHeader},
+    proxy::head::{
+        Client, ClientId, Fields, Name, ResponseHead, UpgradeProtocol,
+        names::{ALT_SVC, CONTENT_LOCATION, LOCATION, SET_COOKIE, X_CHANGEOVER_SIDE},
+        sticky::write_cookie,
+        strip_response, via,
+    },
     units::Side,
 };
 
-const X_CHANGEOVER_SIDE: HeaderName = HeaderName::from_static("x-changeover-side");
 /// Names the reason of an answer of our own; no endpoint's answer has it.
-pub const X_CHANGEOVER_ERROR: HeaderName = HeaderName::from_static("x-changeover-error");
+pub const X_CHANGEOVER_ERROR: Name = Name::new("x-changeover-error");
 
 /// What a response's head is rewritten with.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +32,8 @@ pub struct ResponseContext<'a> {
     pub host: &'a HostHeader,
     /// Whether `Alt-Svc` stays.
     pub forwarding: &'a ForwardingPlan,
-    /// Our cookie, on a first visit.
-    pub set_cookie: Option<&'a HeaderValue>,
+    /// The id that our cookie is to carry, on a first visit.
+    pub set_cookie: Option<(&'a ClientId, &'a CookiePlan)>,
     /// The side, where the plan reveals it.
     pub reveals: Option<Side>,
     /// The version that the endpoint spoke.
@@ -56,38 +57,61 @@ pub fn finish_response(
     if let HostHeader::Set(host) = context.host
         && !context.authority.is_empty()
     {
-        for name in [LOCATION, CONTENT_LOCATION] {
-            let moved = headers.get(&name).and_then(|it| {
-                own_host::retarget(it, host, context.client.scheme, context.authority)
-            });
-            if let Some(moved) = moved {
-                headers.insert(name, moved);
-            }
-        }
-        for (name, cookie) in headers.iter_mut() {
-            if name == SET_COOKIE {
-                if let Some(moved) = own_host::drop_domain(cookie, host, context.authority) {
-                    *cookie = moved;
-                }
-            }
-        }
+        turn_round(headers, host, context);
     }
-    if let Some(cookie) = context.set_cookie {
-        headers.append(SET_COOKIE, cookie.clone());
+    if let Some((id, plan)) = context.set_cookie {
+        let scheme = context.client.scheme;
+        headers.append_with(SET_COOKIE, |out| write_cookie(id, plan, scheme, out));
     }
     if let Some(side) = context.reveals {
-        headers.insert(X_CHANGEOVER_SIDE, HeaderValue::from_static(side.as_str()));
+        headers.append(X_CHANGEOVER_SIDE, side.as_str().as_bytes());
     }
     via(headers, context.version);
     upgrade.filter(|_| head.status == StatusCode::SWITCHING_PROTOCOLS)
 }
 
+/// Turns redirects to the side's own host, and cookies for it, to what the client asked for.
+fn turn_round(headers: &mut Fields, host: &str, context: &ResponseContext<'_>) {
+    for name in [LOCATION, CONTENT_LOCATION] {
+        let moved = headers
+            .get(name)
+            .and_then(|it| own_host::retarget(it, host, context.client.scheme, context.authority));
+        if let Some(moved) = moved {
+            headers.insert(name, &moved);
+        }
+    }
+    if !headers.contains(SET_COOKIE) {
+        return;
+    }
+    let cookies: Vec<Vec<u8>> = headers
+        .get_all(SET_COOKIE)
+        .map(|it| own_host::drop_domain(it, host, context.authority).unwrap_or_else(|| it.to_vec()))
+        .collect();
+    headers.remove(SET_COOKIE);
+    for cookie in cookies {
+        headers.append(SET_COOKIE, &cookie);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use http::{Response, header::VIA};
+    use std::time::Duration;
 
-    use super::*;
-    use crate::proxy::head::{ClientScheme, Peer, Trust};
+    use http::{
+        Response,
+        header::{ALT_SVC, LOCATION, SET_COOKIE},
+    };
+
+    use super::{ResponseContext, UpgradeProtocol, finish_response};
+    use crate::proxy::head::Client;
+    use crate::{
+        plan::{CookiePlan, ForwardingPlan, HostHeader, Sticky},
+        proxy::head::{
+            ClientScheme, Fields, Identity, Peer, ResponseHead, Trust, names::VIA, recognize,
+        },
+        units::{Salt, Side},
+    };
+    use http::Version;
 
     fn finish(
         status: u16,
@@ -121,10 +145,10 @@ mod tests {
         };
         adjust(&mut context);
         let upgrade = finish_response(&mut head, &context);
-        assert_eq!(head.headers[VIA], "1.1 changeover");
+        assert_eq!(&head.headers[VIA], b"1.1 changeover");
         head.headers.remove(VIA);
-        let line = |(name, value): (&HeaderName, &HeaderValue)| {
-            format!("{name}: {}", value.to_str().expect("it is ASCII"))
+        let line = |(name, value): (&str, &[u8])| {
+            format!("{name}: {}", str::from_utf8(value).expect("it is ASCII"))
         };
         let mut lines: Vec<String> = head.headers.iter().map(line).collect();
         lines.sort();
@@ -152,7 +176,6 @@ mod tests {
 
     #[test]
     fn adds_what_is_ours() {
-        let cookie = HeaderValue::from_static("changeover=x");
         let (lines, _) = finish(200, &[("set-cookie", "a=b")], |context| {
             context.reveals = Some(Side::New);
         });
@@ -166,6 +189,16 @@ mod tests {
             address: "192.0.2.1".parse().expect("an address"),
             scheme: ClientScheme::Http,
         };
+        let plan = CookiePlan {
+            name: "changeover".to_owned(),
+            lifetime: Duration::from_secs(60),
+        };
+        let sticky = Sticky::Cookie(plan.clone());
+        let salt = Salt::new([0; 16]);
+        let Identity::FirstVisit(id) = recognize(&mut Fields::new(), &sticky, &client, &salt)
+        else {
+            panic!("it has no cookie");
+        };
         let context = ResponseContext {
             client: &client,
             authority: "shop.test",
@@ -174,7 +207,7 @@ mod tests {
                 passes_alt_svc: true,
                 ..ForwardingPlan::default()
             },
-            set_cookie: Some(&cookie),
+            set_cookie: Some((&id, &plan)),
             reveals: None,
             version: Version::HTTP_2,
         };
@@ -186,10 +219,13 @@ mod tests {
         let mut head = ResponseHead::from(head);
         finish_response(&mut head, &context);
         let cookies: Vec<_> = head.headers.get_all(SET_COOKIE).collect();
-        assert_eq!(cookies, ["a=b; Domain=new.internal", "changeover=x"]);
-        assert_eq!(head.headers[LOCATION], "http://new.internal/");
-        assert_eq!(head.headers[ALT_SVC], "clear");
-        assert_eq!(head.headers[VIA], "2.0 changeover");
+        assert_eq!(cookies[0], b"a=b; Domain=new.internal");
+        let ours = format!("changeover={}; ", id.as_str());
+        assert!(cookies[1].starts_with(ours.as_bytes()));
+        assert_eq!(cookies.len(), 2);
+        assert_eq!(&head.headers[LOCATION], b"http://new.internal/");
+        assert_eq!(&head.headers[ALT_SVC], b"clear");
+        assert_eq!(&head.headers[VIA], b"2.0 changeover");
     }
 
     #[test]
@@ -215,7 +251,7 @@ mod tests {
     #[test]
     fn only_a_101_grants_an_upgrade() {
         let fields = [("connection", "upgrade"), ("upgrade", "websocket")];
-        let granted = UpgradeProtocol(HeaderValue::from_static("websocket"));
+        let granted = UpgradeProtocol(b"websocket".to_vec());
         assert_eq!(finish(101, &fields, |_| ()), (vec![], Some(granted)));
         assert_eq!(finish(200, &fields, |_| ()), (vec![], None));
         assert_eq!(finish(101, &[], |_| ()), (vec![], None));

@@ -6,15 +6,14 @@
 
 use std::{hash::Hasher, io::Write, net::IpAddr};
 
-use http::{
-    HeaderValue,
-    header::{COOKIE, USER_AGENT},
-};
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use crate::{
     plan::{CookiePlan, Sticky},
-    proxy::head::{Client, ClientScheme, Fields},
+    proxy::head::{
+        Client, ClientScheme, Fields,
+        names::{COOKIE, USER_AGENT},
+    },
     split::{ClientKey, Draw, slot_of},
     units::{Salt, Slot},
 };
@@ -38,7 +37,7 @@ pub enum Identity {
     /// Its address.
     Address(IpAddr),
     /// A header of the application's.
-    Header(HeaderValue),
+    Header(Vec<u8>),
 }
 
 impl ClientId {
@@ -77,7 +76,7 @@ impl Identity {
             Self::Returning(id) | Self::FirstVisit(id) => slot_of(salt, ClientKey(&id.0)),
             Self::Address(IpAddr::V4(address)) => slot_of(salt, ClientKey(&address.octets())),
             Self::Address(IpAddr::V6(address)) => slot_of(salt, ClientKey(&address.octets())),
-            Self::Header(value) => slot_of(salt, ClientKey(value.as_bytes())),
+            Self::Header(value) => slot_of(salt, ClientKey(value)),
         }
     }
 }
@@ -88,7 +87,7 @@ pub fn recognize(headers: &mut Fields, sticky: &Sticky, client: &Client, salt: &
         Sticky::None => Identity::Nobody,
         Sticky::ClientIp => Identity::Address(client.address),
         Sticky::Header(name) => match headers.get(name) {
-            Some(value) if !value.is_empty() => Identity::Header(value.clone()),
+            Some(value) if !value.is_empty() => Identity::Header(value.to_vec()),
             _ => Identity::Address(client.address),
         },
         Sticky::Cookie(plan) => match take_cookie(headers, plan.name.as_bytes()) {
@@ -98,37 +97,37 @@ pub fn recognize(headers: &mut Fields, sticky: &Sticky, client: &Client, salt: &
     }
 }
 
-/// The `Set-Cookie` that gives a first visitor its id.
-#[must_use]
-pub fn set_cookie(id: &ClientId, plan: &CookiePlan, scheme: ClientScheme) -> HeaderValue {
-    let mut text = Vec::with_capacity(128);
-    text.extend_from_slice(plan.name.as_bytes());
-    text.push(b'=');
-    text.extend_from_slice(&id.0);
+/// Writes the value of the `Set-Cookie` that gives a first visitor its id.
+pub(super) fn write_cookie(
+    id: &ClientId,
+    plan: &CookiePlan,
+    scheme: ClientScheme,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(plan.name.as_bytes());
+    out.push(b'=');
+    out.extend_from_slice(&id.0);
     let age = plan.lifetime.as_secs();
-    write!(text, "; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax")
+    write!(out, "; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax")
         .expect("a vector takes everything");
     if scheme == ClientScheme::Https {
-        text.extend_from_slice(b"; Secure");
+        out.extend_from_slice(b"; Secure");
     }
-    HeaderValue::from_bytes(&text)
-        .expect("the plan's cookie name is a token, and the rest is ASCII")
 }
 
 /// Removes every cookie called `name` and returns the first id of ours among them. Other cookies stay as they are, byte
 /// for byte.
 fn take_cookie(headers: &mut Fields, name: &[u8]) -> Option<ClientId> {
-    let is_ours =
-        |line: &HeaderValue| pairs(line.as_bytes()).any(|pair| value_of(pair, name).is_some());
+    let is_ours = |line: &[u8]| pairs(line).any(|pair| value_of(pair, name).is_some());
     if !headers.get_all(COOKIE).any(is_ours) {
         return None;
     }
-    let lines: Vec<HeaderValue> = headers.get_all(COOKIE).cloned().collect();
+    let lines: Vec<Vec<u8>> = headers.get_all(COOKIE).map(<[u8]>::to_vec).collect();
     headers.remove(COOKIE);
     let mut found = None;
     for line in lines {
         let mut kept = Vec::with_capacity(line.len());
-        for pair in pairs(line.as_bytes()) {
+        for pair in pairs(&line) {
             match value_of(pair, name) {
                 Some(value) => found = found.or_else(|| ClientId::parse(value)),
                 None if kept.is_empty() => kept.extend_from_slice(pair.trim_ascii_start()),
@@ -139,8 +138,7 @@ fn take_cookie(headers: &mut Fields, name: &[u8]) -> Option<ClientId> {
             }
         }
         if !kept.is_empty() {
-            let kept = HeaderValue::from_maybe_shared(bytes::Bytes::from(kept));
-            headers.append(COOKIE, kept.expect("parts of a valid value are one"));
+            headers.append(COOKIE, &kept);
         }
     }
     found
@@ -165,7 +163,7 @@ fn derive(headers: &Fields, address: IpAddr, salt: &Salt) -> ClientId {
         IpAddr::V6(address) => hasher.write(&address.octets()),
     }
     if let Some(agent) = headers.get(USER_AGENT) {
-        hasher.write(agent.as_bytes());
+        hasher.write(agent);
     }
     ClientId::from_bits(hasher.finish128().as_u128())
 }

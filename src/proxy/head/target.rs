@@ -1,10 +1,10 @@
 //! What a request is for: its authority and path, in either protocol.
 
-use http::{Version, header::HOST, uri::Scheme};
+use http::Version;
 
 use crate::{
     measure::Rejection,
-    proxy::head::{Authority, ClientScheme, RequestHead},
+    proxy::head::{Authority, ClientScheme, RequestHead, names::HOST},
 };
 
 /// The authority and the raw path that a request names.
@@ -27,26 +27,22 @@ pub fn target_of(head: &RequestHead) -> Result<RequestTarget<'_>, Rejection> {
     }
     Ok(RequestTarget {
         authority,
-        path: head.uri.path(),
+        path: head.path(),
     })
 }
 
 /// `:authority` or that of an absolute target, and `Host`, must be the same if both are there.
 fn authority_of(head: &RequestHead) -> Result<Option<Authority<'_>>, Rejection> {
     let mut hosts = head.headers.get_all(HOST);
-    let host = hosts.next().map(|it| parse(it.as_bytes())).transpose()?;
+    let host = hosts.next().map(parse).transpose()?;
     if hosts.next().is_some() {
         return Err(Rejection::Malformed);
     }
-    let Some(named) = head.uri.authority() else {
+    let Some(named) = &head.authority else {
         return Ok(host);
     };
-    let named = parse(named.as_str().as_bytes())?;
-    let scheme = if head.uri.scheme() == Some(&Scheme::HTTPS) {
-        ClientScheme::Https
-    } else {
-        ClientScheme::Http
-    };
+    let named = parse(named.as_bytes())?;
+    let scheme = head.scheme.unwrap_or(ClientScheme::Http);
     if host.is_some_and(|host| !named.is_same(&host, scheme)) {
         return Err(Rejection::Malformed);
     }
@@ -59,9 +55,9 @@ fn parse(text: &[u8]) -> Result<Authority<'_>, Rejection> {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
+    use http::{Request, header::HOST};
 
-    use super::*;
+    use super::{Rejection, RequestHead, Version, target_of};
 
     fn head(version: Version, uri: &str, hosts: &[&str]) -> RequestHead {
         let mut request = Request::builder().version(version).uri(uri);
@@ -73,7 +69,8 @@ mod tests {
             .expect("the parts are valid")
             .into_parts()
             .0
-            .into()
+            .try_into()
+            .expect("the target is served")
     }
 
     #[test]

@@ -1,15 +1,14 @@
 //! Marks that let a request be followed: `x-request-id`, `traceparent` and `Via`.
 
-use http::{HeaderName, HeaderValue, Version, header::VIA};
+use http::Version;
 
 use crate::{
-    proxy::head::{Fields, Trust},
+    proxy::head::{
+        Fields, Trust,
+        names::{TRACEPARENT, TRACESTATE, VIA, X_REQUEST_ID},
+    },
     units::Timestamp,
 };
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Bytes of a request id that is kept: enough for every format in use, too few to fill logs.
 const REQUEST_ID_BYTES: usize = 128;
@@ -40,11 +39,12 @@ pub fn stamp_request(headers: &mut Fields, trust: Trust, version: Version, sourc
         write_hex(source.random.max(1), &mut trace);
         traceparent(&trace, source.span, "01")
     });
-    headers.insert(TRACEPARENT, traceparent);
+    headers.insert(TRACEPARENT, &traceparent);
     let is_kept =
-        trust == Trust::Trusted && single(headers, &X_REQUEST_ID).is_some_and(is_request_id);
+        trust == Trust::Trusted && headers.single(X_REQUEST_ID).is_some_and(is_request_id);
     if !is_kept {
-        headers.insert(X_REQUEST_ID, new_request_id(source));
+        headers.remove(X_REQUEST_ID);
+        headers.append_with(X_REQUEST_ID, |out| write_request_id(source, out));
     }
 }
 
@@ -55,35 +55,28 @@ pub fn via(headers: &mut Fields, version: Version) {
         Version::HTTP_10 => "1.0 changeover",
         _ => "1.1 changeover",
     };
-    headers.append(VIA, HeaderValue::from_static(ours));
+    headers.append(VIA, ours.as_bytes());
 }
 
-/// The only value of a field; `None` if there are more.
-fn single<'a>(headers: &'a Fields, name: &HeaderName) -> Option<&'a HeaderValue> {
-    let mut values = headers.get_all(name);
-    values.next().filter(|_| values.next().is_none())
-}
-
-fn is_request_id(value: &HeaderValue) -> bool {
-    let bytes = value.as_bytes();
+fn is_request_id(bytes: &[u8]) -> bool {
     let is_plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:=+/@".contains(b);
     !bytes.is_empty() && bytes.len() <= REQUEST_ID_BYTES && bytes.iter().all(is_plain)
 }
 
-fn new_request_id(source: TraceSource) -> HeaderValue {
+fn write_request_id(source: TraceSource, out: &mut Vec<u8>) {
     let millis = u64::try_from(source.now.micros() / 1000).unwrap_or(0);
     let [.., a, b, c, d, e, f, g, h, i, j] = source.random.to_be_bytes();
     let random = [a, b, c, d, e, f, g, h, i, j];
     let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
     let mut buffer = uuid::Uuid::encode_buffer();
     let text = id.hyphenated().encode_lower(&mut buffer);
-    HeaderValue::from_str(text).expect("a UUID's text is ASCII")
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// The incoming `traceparent` with our span in it; `None` when there is none that is well-formed (W3C Trace Context
 /// section 3.2). One of a later version is continued in the form of version 00, as its section 3.2.4 says.
-fn continue_trace(headers: &Fields, span: u64) -> Option<HeaderValue> {
-    let text = single(headers, &TRACEPARENT)?.to_str().ok()?;
+fn continue_trace(headers: &Fields, span: u64) -> Option<Traceparent> {
+    let text = str::from_utf8(headers.single(TRACEPARENT)?).ok()?;
     let mut fields = text.splitn(5, '-');
     let mut field = |length| {
         fields
@@ -114,12 +107,15 @@ fn is_lower_hex(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn traceparent(trace: &[u8], span: u64, flags: &str) -> HeaderValue {
+/// The text of a `traceparent` in version 00.
+type Traceparent = [u8; 55];
+
+fn traceparent(trace: &[u8], span: u64, flags: &str) -> Traceparent {
     let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
     text[3..35].copy_from_slice(trace);
     write_hex(u128::from(span.max(1)), &mut text[36..52]);
     text[53..].copy_from_slice(flags.as_bytes());
-    HeaderValue::from_bytes(&text).expect("hexadecimal digits and hyphens are ASCII")
+    text
 }
 
 /// Writes the low digits of `number` over all of `digits`.
@@ -148,7 +144,7 @@ mod tests {
     fn stamp(trust: Trust, fields: &[(&'static str, &str)]) -> Fields {
         let mut headers = Fields::new();
         for (name, value) in fields {
-            headers.append(*name, value.parse().expect("a valid value"));
+            headers.append(*name, value.as_bytes());
         }
         stamp_request(&mut headers, trust, Version::HTTP_2, SOURCE);
         headers
@@ -161,7 +157,7 @@ mod tests {
             let ids: Vec<_> = headers.get_all(X_REQUEST_ID).collect();
             assert_eq!(ids.len(), 1);
             assert_eq!(
-                fields.first().is_some_and(|it| ids[0] == it.1),
+                fields.first().is_some_and(|it| ids[0] == it.1.as_bytes()),
                 is_kept,
                 "{fields:?}"
             );
@@ -182,7 +178,7 @@ mod tests {
     #[test]
     fn a_new_request_id_is_a_uuid_of_version_7() {
         let headers = stamp(Trust::Untrusted, &[]);
-        let id = headers[X_REQUEST_ID].to_str().expect("it is ASCII");
+        let id = str::from_utf8(&headers[X_REQUEST_ID]).expect("it is ASCII");
         let id: uuid::Uuid = id.parse().expect("it is a UUID");
         assert_eq!(id.get_version_num(), 7);
         let (seconds, nanos) = id.get_timestamp().expect("it has one").to_unix();
@@ -195,9 +191,9 @@ mod tests {
         let check = |value: String, expected: &str| {
             let state = ("tracestate", "a=b");
             let headers = stamp(Trust::Untrusted, &[("traceparent", &value), state]);
-            assert_eq!(headers[TRACEPARENT], expected, "{value}");
+            assert_eq!(&headers[TRACEPARENT], expected.as_bytes(), "{value}");
             assert_eq!(
-                headers.contains_key(TRACESTATE),
+                headers.contains(TRACESTATE),
                 expected != NEW_TRACE,
                 "{value}"
             );
@@ -228,17 +224,17 @@ mod tests {
             &[("traceparent", value), ("traceparent", value)],
         );
         assert_eq!(headers.get_all(TRACEPARENT).count(), 1);
-        assert_eq!(headers[TRACEPARENT], NEW_TRACE);
+        assert_eq!(&headers[TRACEPARENT], NEW_TRACE.as_bytes());
     }
 
     #[test]
     fn via_names_the_version_received() {
         let check = |version, expected: &str| {
             let mut headers = Fields::new();
-            headers.append(VIA, HeaderValue::from_static("1.1 front"));
+            headers.append(VIA, b"1.1 front");
             via(&mut headers, version);
             let lines: Vec<_> = headers.get_all(VIA).collect();
-            assert_eq!(lines, ["1.1 front", expected]);
+            assert_eq!(lines, [b"1.1 front", expected.as_bytes()]);
         };
         check(Version::HTTP_10, "1.0 changeover");
         check(Version::HTTP_11, "1.1 changeover");
@@ -249,7 +245,7 @@ mod tests {
         #[test]
         fn what_is_sent_is_always_well_formed(value in "[0-9a-fA-F-]{0,70}", span: u64) {
             let mut headers = Fields::new();
-            headers.insert(TRACEPARENT, value.parse().expect("a valid value"));
+            headers.insert(TRACEPARENT, value.as_bytes());
             stamp_request(&mut headers, Trust::Trusted, Version::HTTP_11, TraceSource { span, ..SOURCE });
             prop_assert_eq!(headers[TRACEPARENT].len(), 55);
             prop_assert!(continue_trace(&headers, 1).is_some());

@@ -1,15 +1,14 @@
 //! The same request in the endpoint's protocol.
 
-use bytes::Bytes;
-use http::{
-    HeaderValue, Uri, Version,
-    header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE},
-    uri::{self, Authority, PathAndQuery, Scheme},
-};
+use http::Version;
 
 use crate::{
     plan::HostHeader,
-    proxy::head::{ClientScheme, Fields, RequestHead, RequestHop, set_upgrade},
+    proxy::head::{
+        Authority, ClientScheme, Fields, RequestHead, RequestHop,
+        names::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE},
+        set_upgrade,
+    },
 };
 
 /// The protocol of a connection to an endpoint.
@@ -38,17 +37,15 @@ pub struct Destination<'a> {
     /// Whether the connection is TLS.
     pub scheme: ClientScheme,
     /// The host that it names: [`host_sent`].
-    pub authority: &'a HeaderValue,
+    pub authority: &'a str,
 }
 
 /// The host that a request names to a side: the plan's, else what the client asked for.
 #[must_use]
-pub fn host_sent(plan: &HostHeader, client: &HeaderValue) -> HeaderValue {
+pub fn host_sent<'a>(plan: &'a HostHeader, client: &'a str) -> &'a str {
     match plan {
-        HostHeader::Keep => client.clone(),
-        HostHeader::Set(host) => {
-            HeaderValue::from_str(host).expect("the plan's host is a host and port")
-        }
+        HostHeader::Keep => client,
+        HostHeader::Set(host) => host,
     }
 }
 
@@ -64,51 +61,44 @@ pub fn translate(
     body: BodyFraming,
 ) {
     let headers = &mut head.headers;
-    for name in [&HOST, &CONNECTION, &UPGRADE, &TE, &TRANSFER_ENCODING] {
+    for name in [HOST, CONNECTION, UPGRADE, TE, TRANSFER_ENCODING] {
         headers.remove(name);
     }
-    let path = head.uri.path_and_query().cloned();
-    let mut target = uri::Parts::default();
-    target.path_and_query = path.or_else(|| Some(PathAndQuery::from_static("/")));
+    head.scheme = None;
+    head.authority = None;
     match destination.protocol {
         Protocol::H1 => {
             head.version = Version::HTTP_11;
-            headers.append(HOST, destination.authority.clone());
+            headers.append(HOST, destination.authority.as_bytes());
             join_cookies(headers);
-            if body == BodyFraming::Streamed && !headers.contains_key(CONTENT_LENGTH) {
-                headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            if body == BodyFraming::Streamed && !headers.contains(CONTENT_LENGTH) {
+                headers.append(TRANSFER_ENCODING, b"chunked");
             }
             // RFC 9110 section 10.1.4: `TE` is named in `Connection`.
-            let connection = match (&hop.upgrade, hop.takes_trailers) {
-                (Some(_), true) => Some("te, upgrade"),
-                (Some(_), false) => Some("upgrade"),
-                (None, true) => Some("te"),
+            let connection: Option<&[u8]> = match (&hop.upgrade, hop.takes_trailers) {
+                (Some(_), true) => Some(b"te, upgrade"),
+                (Some(_), false) => Some(b"upgrade"),
+                (None, true) => Some(b"te"),
                 (None, false) => None,
             };
             if let Some(protocol) = &hop.upgrade {
                 set_upgrade(headers, protocol);
             }
             if let Some(connection) = connection {
-                headers.insert(CONNECTION, HeaderValue::from_static(connection));
+                headers.insert(CONNECTION, connection);
             }
         }
-        Protocol::H2 => match Authority::try_from(destination.authority.as_bytes()) {
-            Ok(authority) => {
-                head.version = Version::HTTP_2;
-                target.authority = Some(authority);
-                target.scheme = Some(match destination.scheme {
-                    ClientScheme::Http => Scheme::HTTP,
-                    ClientScheme::Https => Scheme::HTTPS,
-                });
-            }
-            // The h2 crate sends a request without an authority only as one that came in HTTP/1.
-            Err(_) => head.version = Version::HTTP_11,
-        },
+        Protocol::H2 if Authority::parse(destination.authority.as_bytes()).is_some() => {
+            head.version = Version::HTTP_2;
+            head.authority = Some(destination.authority.to_owned());
+            head.scheme = Some(destination.scheme);
+        }
+        // The h2 crate sends a request without an authority only as one that came in HTTP/1.
+        Protocol::H2 => head.version = Version::HTTP_11,
     }
     if hop.takes_trailers {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.append(TE, b"trailers");
     }
-    head.uri = Uri::from_parts(target).expect("a path alone, or all three parts, make a URI");
 }
 
 /// Joins cookie crumbs (RFC 9113 section 8.2.3).
@@ -116,12 +106,9 @@ fn join_cookies(headers: &mut Fields) {
     if headers.get_all(COOKIE).nth(1).is_none() {
         return;
     }
-    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).map(HeaderValue::as_bytes).collect();
-    let joined = HeaderValue::from_maybe_shared(Bytes::from(crumbs.join(&b"; "[..])));
-    headers.insert(
-        COOKIE,
-        joined.expect("parts of valid values make a valid one"),
-    );
+    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).collect();
+    let joined = crumbs.join(&b"; "[..]);
+    headers.insert(COOKIE, &joined);
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use std::io::Write;
 
-use http::{
-    HeaderName, HeaderValue, StatusCode,
-    header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING},
-};
+use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::proxy::head::{Fields, RequestHead, ResponseHead};
+use crate::proxy::head::{
+    RequestHead, ResponseHead,
+    names::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING},
+};
 
 /// How the end of a body that we send is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,15 +38,14 @@ pub(crate) enum Persistence {
 pub(crate) fn write_request_head(head: &RequestHead, framing: Framing, out: &mut Vec<u8>) {
     out.extend_from_slice(head.method.as_str().as_bytes());
     out.push(b' ');
-    let target = head.uri.path_and_query().map_or("/", |it| it.as_str());
-    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(head.target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    write_fields(&head.headers, out);
+    head.headers.write(out);
     match framing {
-        Framing::Sized(length) if !head.headers.contains_key(CONTENT_LENGTH) => {
+        Framing::Sized(length) if !head.headers.contains(CONTENT_LENGTH) => {
             write_length(length, out);
         }
-        Framing::Chunked if !head.headers.contains_key(TRANSFER_ENCODING) => {
+        Framing::Chunked if !head.headers.contains(TRANSFER_ENCODING) => {
             out.extend_from_slice(b"transfer-encoding: chunked\r\n");
         }
         Framing::None | Framing::Sized(_) | Framing::Chunked | Framing::UntilClose => (),
@@ -64,32 +63,25 @@ pub(crate) fn write_response_head(
     out: &mut Vec<u8>,
 ) {
     write_status(head.status, out);
-    write_fields(&head.headers, out);
+    head.headers.write(out);
     match framing {
-        Framing::Sized(length) if !head.headers.contains_key(CONTENT_LENGTH) => {
+        Framing::Sized(length) if !head.headers.contains(CONTENT_LENGTH) => {
             write_length(length, out);
         }
         Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         Framing::None | Framing::Sized(_) | Framing::UntilClose => (),
     }
-    if !head.headers.contains_key(CONNECTION) {
+    if !head.headers.contains(CONNECTION) {
         match persistence {
             Persistence::KeepAlive => (),
             Persistence::KeepAliveHttp10 => out.extend_from_slice(b"connection: keep-alive\r\n"),
             Persistence::Close => out.extend_from_slice(b"connection: close\r\n"),
         }
     }
-    if !head.headers.contains_key(DATE) {
+    if !head.headers.contains(DATE) {
         out.extend_from_slice(date);
     }
     out.extend_from_slice(b"\r\n");
-}
-
-/// Writes the fields, a line each.
-fn write_fields(fields: &Fields, out: &mut Vec<u8>) {
-    for (name, value) in fields.iter() {
-        write_field(name, value, out);
-    }
 }
 
 /// Writes one field.
@@ -194,7 +186,8 @@ mod tests {
         let check = |uri: &str, framing, expected: &str| {
             let request = Request::post(uri).header("host", "a").body(()).unwrap();
             let mut out = Vec::new();
-            write_request_head(&request.into_parts().0.into(), framing, &mut out);
+            let head = request.into_parts().0.try_into().unwrap();
+            write_request_head(&head, framing, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         };
         check(

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Uri, Version};
+use http::{Method, Version};
 
 use super::{
     body::{BodyReader, Sender},
@@ -175,34 +174,49 @@ impl Lines {
         }
     }
 
-    /// The head as types. The bytes are copied once, into an allocation of their size that all values share: what they were
-    /// read into can then take the next connection's head.
+    /// The head as types, copied out of what it was read into, which can then take the next connection's.
     fn take_apart(&self, line: &RequestLine, bytes: &[u8]) -> Option<RequestHead> {
-        let bytes = Bytes::copy_from_slice(bytes);
-        // Room for what is added on the way as well, so that the list never grows.
-        let mut headers = Fields::with_capacity(self.fields.len() + ADDED_FIELDS);
+        let mut headers =
+            Fields::with_capacity(self.fields.len() + ADDED_FIELDS, bytes.len() + ADDED_BYTES);
         for field in &self.fields {
-            let name = HeaderName::from_bytes(&bytes[field.name.clone()]).ok()?;
-            let value = HeaderValue::from_maybe_shared(bytes.slice(field.value.clone())).ok()?;
-            headers.append(name, value);
+            headers.append_read(&bytes[field.name.clone()], &bytes[field.value.clone()]);
         }
+        let target = str::from_utf8(&bytes[line.target.clone()]).ok()?;
+        let (scheme, authority, target) = match &line.form {
+            Form::Origin => (None, None, target.to_owned()),
+            Form::Absolute(place, scheme) => {
+                let authority = str::from_utf8(&bytes[place.clone()]).ok()?;
+                let rest = str::from_utf8(&bytes[place.end..line.target.end]).ok()?;
+                // RFC 9112 section 3.2.1: an empty path is sent as "/".
+                let slash = if rest.starts_with('/') { "" } else { "/" };
+                (
+                    Some(*scheme),
+                    Some(authority.to_owned()),
+                    format!("{slash}{rest}"),
+                )
+            }
+        };
         Some(RequestHead {
             method: Method::from_bytes(&bytes[line.method.clone()]).ok()?,
-            uri: Uri::from_maybe_shared(bytes.slice(line.target.clone())).ok()?,
             version: match line.version {
                 LineVersion::Http10 => Version::HTTP_10,
                 LineVersion::Http11 => Version::HTTP_11,
             },
+            scheme,
+            authority,
+            target,
             headers,
         })
     }
 }
 
-/// `Via`, `X-Forwarded-*`, `Forwarded`, `X-Request-Id`, `traceparent` and such.
+/// Room for what is added on the way, so that nothing grows: `Via`, `X-Forwarded-*`, `Forwarded`, `X-Request-Id`,
+/// `traceparent` and such.
 const ADDED_FIELDS: usize = 10;
+const ADDED_BYTES: usize = 512;
 
 /// Digits only, and far enough below 2^64 that no sum of lengths overflows anywhere.
-pub(super) fn parse_length(value: &[u8]) -> Option<u64> {
+pub(crate) fn parse_length(value: &[u8]) -> Option<u64> {
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let length: u64 = digits.then(|| str::from_utf8(value).ok())??.parse().ok()?;
     (length <= u64::MAX / 2).then_some(length)

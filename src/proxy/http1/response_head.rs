@@ -2,11 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::Bytes;
-use http::{
-    HeaderName, HeaderValue, Method, StatusCode, Version,
-    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
-};
+use http::{Method, StatusCode, Version};
 use httparse::{Header, ParserConfig, Status};
 use thiserror::Error;
 
@@ -14,7 +10,10 @@ use super::{
     body::{BodyReader, Sender},
     request_head::parse_length,
 };
-use crate::proxy::head::{Fields, HeadLimits, ResponseHead};
+use crate::proxy::head::{
+    Fields, HeadLimits, ResponseHead,
+    names::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
+};
 
 /// Fields for which there is room without an allocation.
 const FIELDS: usize = 64;
@@ -92,7 +91,7 @@ fn read<'a>(
             Some(0) => Version::HTTP_10,
             _ => Version::HTTP_11,
         },
-        headers: fields_of(bytes, length, response.headers).ok_or(HeadFault::Malformed)?,
+        headers: fields_of(length, response.headers),
     };
     let body = framing(&mut head, method)?;
     let persists = persists(&head);
@@ -104,28 +103,17 @@ fn read<'a>(
     Ok(Some((length, read)))
 }
 
-/// The fields, whose values share one copy of the head.
-fn fields_of(bytes: &[u8], length: usize, fields: &[Header<'_>]) -> Option<Fields> {
-    let base = bytes.as_ptr().addr();
-    let shared = Bytes::copy_from_slice(&bytes[..length]);
-    let mut headers = Fields::with_capacity(fields.len() + ADDED_FIELDS);
-    for field in fields {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
-        let value = if field.value.is_empty() {
-            HeaderValue::from_static("")
-        } else {
-            // The parser gives head of `bytes` itself.
-            let start = field.value.as_ptr().addr().checked_sub(base)?;
-            let value = shared.slice(start..start + field.value.len());
-            HeaderValue::from_maybe_shared(value).ok()?
-        };
-        headers.append(name, value);
+fn fields_of(length: usize, read: &[Header<'_>]) -> Fields {
+    let mut fields = Fields::with_capacity(read.len() + ADDED_FIELDS, length + ADDED_BYTES);
+    for field in read {
+        fields.append_read(field.name.as_bytes(), field.value);
     }
-    Some(headers)
+    fields
 }
 
-/// `Via`, a cookie and the side.
+/// Room for what is added on the way: `Via`, a cookie and the side.
 const ADDED_FIELDS: usize = 3;
+const ADDED_BYTES: usize = 192;
 
 fn framing(head: &mut ResponseHead, method: &Method) -> Result<BodyReader, HeadFault> {
     let is_chunked = is_chunked(head)?;
@@ -150,7 +138,7 @@ fn is_chunked(head: &ResponseHead) -> Result<bool, HeadFault> {
     let Some(coding) = codings.next() else {
         return Ok(false);
     };
-    let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
     if !is_chunked || codings.next().is_some() || head.version == Version::HTTP_10 {
         return Err(HeadFault::Framing);
     }
@@ -162,7 +150,7 @@ fn length_of(headers: &mut Fields) -> Result<Option<u64>, HeadFault> {
     let mut length = None;
     let mut count = 0;
     for line in headers.get_all(CONTENT_LENGTH) {
-        for element in line.as_bytes().split(|b| *b == b',') {
+        for element in line.split(|b| *b == b',') {
             let this = parse_length(element.trim_ascii()).ok_or(HeadFault::Framing)?;
             if length.is_some_and(|it| it != this) {
                 return Err(HeadFault::Framing);
@@ -174,7 +162,7 @@ fn length_of(headers: &mut Fields) -> Result<Option<u64>, HeadFault> {
     if let Some(length) = length
         && count > 1
     {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        headers.insert(CONTENT_LENGTH, length.to_string().as_bytes());
     }
     Ok(length)
 }
@@ -182,7 +170,7 @@ fn length_of(headers: &mut Fields) -> Result<Option<u64>, HeadFault> {
 fn persists(head: &ResponseHead) -> bool {
     let says = |what: &[u8]| {
         let lines = head.headers.get_all(CONNECTION);
-        let mut options = lines.flat_map(|it| it.as_bytes().split(|b| *b == b','));
+        let mut options = lines.flat_map(|it| it.split(|b| *b == b','));
         options.any(|it| it.trim_ascii().eq_ignore_ascii_case(what))
     };
     match head.version {

@@ -16,10 +16,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{
-    Method, StatusCode,
-    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
-};
+use http::{Method, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
@@ -27,10 +24,13 @@ use crate::{
     plan::Limits,
     proxy::{
         buffers::Buffers,
-        head::{HeadLimits, RequestHead, ResponseHead, Underscores},
+        head::{
+            HeadLimits, RequestHead, ResponseHead, Underscores,
+            names::{CONTENT_LENGTH, TRANSFER_ENCODING},
+        },
         http1::{
-            BodyReader, Framing, Part, ReadResponse, Trailers, WriteError, Writer, read_response,
-            write_request_head,
+            BodyReader, Framing, Part, ReadResponse, Trailers, WriteError, Writer, parse_length,
+            read_response, write_request_head,
         },
         upstream::{
             error::{ExchangeFault, SendError},
@@ -389,11 +389,11 @@ impl<B> Transfer<B> {
 
 /// How the end of a request's body is told: as its head says, or else as is known of the body.
 fn framing(head: &RequestHead, body: &impl Body) -> Framing {
-    if head.headers.contains_key(TRANSFER_ENCODING) {
+    if head.headers.contains(TRANSFER_ENCODING) {
         return Framing::Chunked;
     }
     let said = head.headers.get(CONTENT_LENGTH);
-    let said = said.and_then(|it| it.to_str().ok()?.parse().ok());
+    let said = said.and_then(parse_length);
     match (said, body.size_hint().exact()) {
         (Some(length), _) => Framing::Sized(length),
         _ if body.is_end_stream() => Framing::None,

@@ -117,7 +117,7 @@ where
             }
             Connection::Http1(Http1Connection::Hyper(it)) => {
                 let progress = Rc::clone(&it.progress);
-                let request = watch(head, body, &progress);
+                let request = watch(head, body, &progress)?;
                 let response = it.sender.try_send_request(request).await;
                 let mut response = response.map_err(|error| failure(error, &progress))?;
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -130,7 +130,7 @@ where
             }
             Connection::Http2(it) => {
                 let progress = Rc::new(Cell::new(Progress::Ended));
-                let request = watch(head, body, &progress);
+                let request = watch(head, body, &progress)?;
                 let response = it.sender.try_send_request(request).await;
                 let response = response.map_err(|error| failure(error, &progress));
                 if matches!(response, Err(SendError::Unsent { .. })) {
@@ -170,8 +170,13 @@ fn watch<B: Body>(
     head: &RequestHead,
     body: B,
     progress: &Rc<Cell<Progress>>,
-) -> Request<Upload<B>> {
-    Request::from_parts(head.to_parts(), Upload::new(body, Rc::clone(progress)))
+) -> Result<Request<Upload<B>>, SendError<B>> {
+    let parts = head.to_parts().ok_or_else(|| {
+        let source = ExchangeFault::Upload("a target that hyper does not take".into());
+        SendError::broken(source)
+    })?;
+    let body = Upload::new(body, Rc::clone(progress));
+    Ok(Request::from_parts(parts, body))
 }
 
 fn failure<B: Body>(

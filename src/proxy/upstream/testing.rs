@@ -146,8 +146,9 @@ pub(crate) async fn send(
     request: Request<Sent>,
 ) -> Result<Response<UpstreamBody<Sent>>, SendError<Sent>> {
     let (head, body) = request.into_parts();
-    let (head, body) = lease.send(&head.into(), body).await?;
-    Ok(Response::from_parts(head.to_parts(), body))
+    let head = head.try_into().expect("the target is served");
+    let (head, body) = lease.send(&head, body).await?;
+    Ok(Response::from_parts(head.into_parts(), body))
 }
 
 /// Runs a test with tasks that belong to this thread.

@@ -23,7 +23,7 @@ fn peer(address: &str) -> Peer {
 fn headers(fields: &[(&'static str, &str)]) -> Fields {
     let mut headers = Fields::new();
     for (name, value) in fields {
-        headers.append(*name, value.parse().expect("a valid value"));
+        headers.append(*name, value.as_bytes());
     }
     headers
 }
@@ -109,8 +109,7 @@ fn check_told(
 ) {
     let mut headers = headers(fields);
     let client = identify(&headers, peer(from), &plan());
-    let authority = HeaderValue::from_str(authority).expect("a valid value");
-    forward(&mut headers, &client, &authority, &mut Told::default());
+    forward(&mut headers, &client, authority);
     let names = [
         X_FORWARDED_FOR,
         X_FORWARDED_PROTO,
@@ -118,42 +117,12 @@ fn check_told(
         FORWARDED,
     ];
     for (name, expected) in names.into_iter().zip(expected) {
-        let lines: Vec<_> = headers.get_all(&name).collect();
+        let lines: Vec<_> = headers.get_all(name).map(String::from_utf8_lossy).collect();
         let expected: Vec<&str> = expected.into_iter().collect();
-        assert_eq!(lines, expected, "{name} of {from} {fields:?}");
+        assert_eq!(lines, expected, "{name:?} of {from} {fields:?}");
         headers.remove(name);
     }
     assert!(headers.is_empty(), "{headers:?}");
-}
-
-#[test]
-fn what_was_told_last_is_told_again_only_of_the_same() {
-    let mut told = Told::default();
-    let mut check = |from: &str,
-                     authority: &'static str,
-                     reported: &[(&'static str, &str)],
-                     expected: [&str; 2]| {
-        let mut headers = headers(reported);
-        let client = identify(&headers, peer(from), &plan());
-        let authority = HeaderValue::from_static(authority);
-        forward(&mut headers, &client, &authority, &mut told);
-        let lines = [&headers[X_FORWARDED_FOR], &headers[FORWARDED]];
-        assert_eq!(lines, expected, "{from} {authority:?} {reported:?}");
-    };
-    let first = ["192.0.2.1", "for=192.0.2.1;host=a.test;proto=http"];
-    check("192.0.2.1", "a.test", &[], first);
-    check("192.0.2.1", "a.test", &[], first);
-    let other = ["192.0.2.1", "for=192.0.2.1;host=b.test;proto=http"];
-    check("192.0.2.1", "b.test", &[], other);
-    let proxy = ["10.0.0.1", "for=10.0.0.1;host=b.test;proto=http"];
-    check("10.0.0.1", "b.test", &[], proxy);
-    let reported = [("x-forwarded-for", "192.0.2.9")];
-    let both = [
-        "192.0.2.9, 10.0.0.1",
-        "for=192.0.2.9, for=10.0.0.1;host=b.test;proto=http",
-    ];
-    check("10.0.0.1", "b.test", &reported, both);
-    check("10.0.0.1", "b.test", &[], proxy);
 }
 
 #[test]
@@ -212,9 +181,8 @@ proptest! {
     ) {
         let mut headers = headers(&[(name, &reported)]);
         let client = identify(&headers, peer("10.0.0.1"), &plan());
-        let authority = HeaderValue::from_static("a.test");
-        forward(&mut headers, &client, &authority, &mut Told::default());
-        let line = headers[X_FORWARDED_FOR].to_str().expect("it is ASCII");
+        forward(&mut headers, &client, "a.test");
+        let line = str::from_utf8(&headers[X_FORWARDED_FOR]).expect("it is ASCII");
         prop_assert!(line.ends_with("10.0.0.1"));
     }
 
@@ -222,8 +190,7 @@ proptest! {
     fn an_untrusted_peer_is_the_client_whatever_it_says(reported in "[ -~]{0,60}") {
         let mut headers = headers(&[("x-forwarded-for", &reported), ("forwarded", &reported)]);
         let client = identify(&headers, peer("192.0.2.1"), &plan());
-        let authority = HeaderValue::from_static("a.test");
-        forward(&mut headers, &client, &authority, &mut Told::default());
-        prop_assert_eq!(&headers[X_FORWARDED_FOR], "192.0.2.1");
+        forward(&mut headers, &client, "a.test");
+        prop_assert_eq!(&headers[X_FORWARDED_FOR], b"192.0.2.1");
     }
 }

@@ -1,8 +1,5 @@
 //! Where a side that was told another host names that host to the client.
 
-use bytes::Bytes;
-use http::HeaderValue;
-
 use crate::proxy::head::{Authority, ClientScheme};
 
 /// The URI of a `Location` with the client's authority, if it names the side's own host.
@@ -10,12 +7,11 @@ use crate::proxy::head::{Authority, ClientScheme};
 /// The scheme becomes the client's, but a redirect to HTTPS stays one: turned round to HTTP it would come back for
 /// ever. It then names no port, for the port that the client used is not the one for TLS.
 pub(super) fn retarget(
-    location: &HeaderValue,
+    location: &[u8],
     own: &str,
     scheme: ClientScheme,
     authority: &str,
-) -> Option<HeaderValue> {
-    let location = location.as_bytes();
+) -> Option<Vec<u8>> {
     let slashes = location.windows(2).position(|it| it == b"//")?;
     let (prefix, rest) = location.split_at(slashes + 2);
     let given = match prefix.to_ascii_lowercase().as_slice() {
@@ -38,13 +34,12 @@ pub(super) fn retarget(
         (Some(_), ClientScheme::Http) => ("http:", authority),
         (Some(_), ClientScheme::Https) => ("https:", authority),
     };
-    let moved = [scheme.as_bytes(), b"//", authority.as_bytes(), path].concat();
-    HeaderValue::from_maybe_shared(Bytes::from(moved)).ok()
+    Some([scheme.as_bytes(), b"//", authority.as_bytes(), path].concat())
 }
 
 /// The `Set-Cookie` without its `Domain`, if that covers the side's own host and not the client's: the client would
 /// refuse the cookie. Without it the cookie is for the host that the client asked.
-pub(super) fn drop_domain(cookie: &HeaderValue, own: &str, authority: &str) -> Option<HeaderValue> {
+pub(super) fn drop_domain(text: &[u8], own: &str, authority: &str) -> Option<Vec<u8>> {
     let own = Authority::parse(own.as_bytes())?.host();
     let client = Authority::parse(authority.as_bytes())?.host();
     let is_foreign = |attribute: &[u8]| {
@@ -57,7 +52,6 @@ pub(super) fn drop_domain(cookie: &HeaderValue, own: &str, authority: &str) -> O
         };
         covers(&own) && !covers(&client)
     };
-    let text = cookie.as_bytes();
     if !text.split(|b| *b == b';').skip(1).any(is_foreign) {
         return None;
     }
@@ -71,7 +65,7 @@ pub(super) fn drop_domain(cookie: &HeaderValue, own: &str, authority: &str) -> O
         }
         kept.extend_from_slice(part);
     }
-    HeaderValue::from_maybe_shared(Bytes::from(kept)).ok()
+    Some(kept)
 }
 
 /// The domain of a `Domain` attribute, in lower case and without its leading dot (RFC 6265 section 5.2.3).
@@ -93,12 +87,8 @@ mod tests {
     fn only_the_sides_own_host_is_turned_round() {
         let (http, https) = (ClientScheme::Http, ClientScheme::Https);
         let check = |location: &str, own, (scheme, authority), expected: Option<&str>| {
-            let location: HeaderValue = location.parse().expect("a valid value");
-            let moved = retarget(&location, own, scheme, authority);
-            assert_eq!(
-                moved.as_ref().map(HeaderValue::as_bytes),
-                expected.map(str::as_bytes)
-            );
+            let moved = retarget(location.as_bytes(), own, scheme, authority);
+            assert_eq!(moved.as_deref(), expected.map(str::as_bytes));
         };
         let client = (http, "shop.test:8080");
         check("http://NEW/", "new", client, Some("http://shop.test:8080/"));
@@ -136,10 +126,8 @@ mod tests {
     #[test]
     fn only_a_domain_that_the_client_would_refuse_is_dropped() {
         let check = |cookie: &str, own, authority, expected: Option<&str>| {
-            let cookie: HeaderValue = cookie.parse().expect("a valid value");
-            let kept = drop_domain(&cookie, own, authority);
-            let kept = kept.as_ref().map(HeaderValue::as_bytes);
-            assert_eq!(kept, expected.map(str::as_bytes), "{cookie:?}");
+            let kept = drop_domain(cookie.as_bytes(), own, authority);
+            assert_eq!(kept.as_deref(), expected.map(str::as_bytes), "{cookie:?}");
         };
         let (own, client) = ("new.internal:8080", "shop.test:8080");
         check("a=b; Domain=new.internal", own, client, Some("a=b"));
