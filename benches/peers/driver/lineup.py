@@ -1,0 +1,27 @@
+"""Which proxies a run has, in the order of the table's columns."""
+
+from . import install, places
+from .arguments import Arguments
+from .peer import Peer
+from .peers import changeover, haproxy
+
+OTHERS = (haproxy.HAPROXY, haproxy.TUNED)
+
+
+def peers(arguments: Arguments) -> list[Peer]:
+    found = []
+    if "changeover" in arguments.peers:
+        if arguments.changeover:
+            found += [changeover.build(name, path, None) for name, path in arguments.changeover.items()]
+        else:
+            found.append(changeover.build("changeover", places.CHANGEOVER, install.changeover))
+    return found + [it for it in OTHERS if it.name in arguments.peers]
+
+
+def install_all(line_up: list[Peer]) -> None:
+    programs = {"cc", "openssl", "taskset", "wrk", "h2load"}
+    install.debian(programs.union(*(it.programs for it in line_up)))
+    install.tools()
+    for peer in line_up:
+        if peer.install:
+            peer.install()

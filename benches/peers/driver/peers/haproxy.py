@@ -1,0 +1,60 @@
+"""HAProxy, as it comes and tuned for bodies."""
+
+import subprocess
+from pathlib import Path
+
+from ..install import search_path
+from ..peer import Peer, Site
+
+TUNING = """\
+    tune.bufsize 65536
+    tune.pipesize 262144
+"""
+REUSE_AND_SPLICE = """\
+    http-reuse always
+    option splice-auto
+"""
+
+
+def command(_: Site, path: Path) -> list[str]:
+    return ["haproxy", "-db", "-f", str(path)]
+
+
+def version() -> str:
+    run = ["haproxy", "-vv"]
+    environment = {"PATH": search_path()}
+    text = subprocess.run(run, check=True, capture_output=True, text=True, env=environment).stdout
+    haproxy = text.split()[2]
+    tls = next(it for it in text.splitlines() if it.startswith("Running on OpenSSL"))
+    return f"{haproxy} ({tls.partition(': ')[2].strip()})"
+
+
+def as_it_comes(_: Site) -> dict[str, str]:
+    return {"tuning": "", "reuse": ""}
+
+
+def for_bodies(_: Site) -> dict[str, str]:
+    return {"tuning": TUNING, "reuse": REUSE_AND_SPLICE}
+
+
+HAPROXY = Peer(
+    name="haproxy",
+    template="haproxy.cfg",
+    command=command,
+    version=version,
+    values=as_it_comes,
+    programs=frozenset({"haproxy"}),
+    differences=("keeps a visitor on its side by a cookie that names the side",),
+)
+TUNED = Peer(
+    name="haproxy-tuned",
+    template="haproxy.cfg",
+    command=command,
+    version=version,
+    values=for_bodies,
+    programs=frozenset({"haproxy"}),
+    differences=(
+        "as `haproxy`, with buffers of 64 KiB, splice, pipes of 256 KiB, and upstream connections shared from a "
+        "connection's first request on (`http-reuse always`)",
+    ),
+)

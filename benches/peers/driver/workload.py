@@ -1,0 +1,87 @@
+"""What is asked of a proxy, by name, and in what a figure is counted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from . import load
+from .load import Load, Target
+from .process import Processes
+
+MIB = 1 << 20
+
+
+class Unit(Enum):
+    """What CPU time is divided by."""
+
+    REQUEST = "request"
+    MIB_DOWN = "MiB down"
+    MIB_UP = "MiB up"
+
+
+class Needs(Enum):
+    """What a proxy must be able to do to be asked."""
+
+    TCP = "tcp"
+    HTTP = "http"
+    TLS = "tls"
+
+
+Generator = Callable[[Processes, Target, float], Load]
+
+
+@dataclass(frozen=True)
+class Workload:
+    name: str
+    about: str
+    generator: Generator
+    unit: Unit = Unit.REQUEST
+    needs: Needs = Needs.TCP
+
+
+def small(connections: int, tls: bool = False) -> Generator:
+    return lambda processes, target, seconds: load.wrk(processes, target, seconds, connections, tls=tls)
+
+
+def down(connections: int, size: int) -> Generator:
+    path = f"/bytes/{size}"
+    return lambda processes, target, seconds: load.wrk(processes, target, seconds, connections, path)
+
+
+def up(connections: int, size: int) -> Generator:
+    return lambda processes, target, seconds: load.wrk(
+        processes, target, seconds, connections, "/upload", upload=size
+    )
+
+
+def visits(visitors: int, tls: bool) -> Generator:
+    return lambda processes, target, seconds: load.visits(processes, target, seconds, visitors, tls)
+
+
+def streams(connections: int, count: int) -> Generator:
+    return lambda processes, target, seconds: load.h2load(processes, target, seconds, connections, count)
+
+
+WORKLOADS = (
+    Workload("small-64", "small answers, keep-alive, 64 connections", small(64)),
+    Workload("small-256", "small answers, keep-alive, 256 connections", small(256)),
+    Workload("down-64k", "answers of 64 KiB, 32 connections", down(32, 64 << 10), Unit.MIB_DOWN),
+    Workload("down-1m", "answers of 1 MiB, 16 connections", down(16, MIB), Unit.MIB_DOWN),
+    Workload("up-1m", "uploads of 1 MiB, 16 connections", up(16, MIB), Unit.MIB_UP),
+    Workload("connect", "a connection for each request, 32 visitors", visits(32, tls=False)),
+    Workload(
+        "tls-handshake",
+        "a full TLS 1.3 handshake for each request, 32 visitors",
+        visits(32, tls=True),
+        needs=Needs.TLS,
+    ),
+    Workload(
+        "tls-keepalive", "small answers over TLS, 64 connections", small(64, tls=True), needs=Needs.TLS
+    ),
+    Workload(
+        "h2-tls",
+        "small answers, HTTP/2 over TLS, 8 connections of 32 streams",
+        streams(8, 32),
+        needs=Needs.TLS,
+    ),
+)
