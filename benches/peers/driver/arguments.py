@@ -8,7 +8,17 @@ from .process import RunFailed
 from .workload import WORKLOADS
 
 QUICK_PEERS, QUICK_WORKLOADS = ["changeover", "haproxy"], ["small-64"]
-PEERS = ["changeover", "haproxy", "haproxy-tuned"]
+PEERS = [
+    "changeover",
+    "haproxy",
+    "haproxy-tuned",
+    "nginx",
+    "envoy",
+    "caddy",
+    "pingora",
+    "relay",
+    "relay-splice",
+]
 
 
 @dataclass(frozen=True)

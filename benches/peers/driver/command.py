@@ -136,11 +136,7 @@ def rounds(
 
 
 def can(peer: Peer, workload: Workload) -> bool:
-    return {
-        Needs.TCP: True,
-        Needs.HTTP: peer.reads_http,
-        Needs.TLS: peer.has_tls,
-    }[workload.needs]
+    return workload.unit in peer.units and (peer.has_tls or workload.needs is not Needs.TLS)
 
 
 def estimate(arguments: Arguments, line_up: list[Peer], workloads: list[Workload]) -> str:

@@ -12,6 +12,7 @@ from . import places
 # The package that brings each program.
 DEBIAN = {
     "cc": "gcc libc6-dev",
+    "cmake": "cmake",
     "h2load": "nghttp2-client",
     "haproxy": "haproxy",
     "nginx": "nginx",

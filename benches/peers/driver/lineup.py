@@ -3,9 +3,18 @@
 from . import install, places
 from .arguments import Arguments
 from .peer import Peer
-from .peers import changeover, haproxy
+from .peers import caddy, changeover, envoy, haproxy, nginx, pingora, relay
 
-OTHERS = (haproxy.HAPROXY, haproxy.TUNED)
+OTHERS = (
+    haproxy.HAPROXY,
+    haproxy.TUNED,
+    nginx.NGINX,
+    envoy.ENVOY,
+    caddy.CADDY,
+    pingora.PINGORA,
+    relay.RELAY,
+    relay.SPLICE,
+)
 
 
 def peers(arguments: Arguments) -> list[Peer]:

@@ -58,7 +58,7 @@ def start(
     processes: Processes, target: Target, name: str, command: list[str], read: Callable[[str], Report]
 ) -> Load:
     client = str(target.instance.site.certificate.client_config)
-    environment = {"OPENSSL_CONF": client}
+    environment = {"OPENSSL_CONF": client, "RUST_BACKTRACE": "0"}
     started = processes.start(name, command, CORES, environment, reads_output=True)
     return Load(started, read)
 
@@ -92,6 +92,15 @@ def visits(processes: Processes, target: Target, seconds: float, visitors: int, 
     if tls:
         command.append("--tls")
     return start(processes, target, "visits", command, read_json)
+
+
+def poisson(processes: Processes, target: Target, seconds: float, rate: int, connections: int) -> Load:
+    """An open load: latency counts from when a request was meant to be sent."""
+    site = target.instance.site
+    command = [str(places.TOOLS / "poisson"), "--address", f"127.0.0.1:{site.plain}"]
+    command += ["--rate", str(rate), "--connections", str(connections), "--seconds", f"{seconds:.2f}"]
+    command += ["--warm", "0.5", "--cookies", str(target.visitors.many)]
+    return start(processes, target, "poisson", command, read_json)
 
 
 def h2load(processes: Processes, target: Target, seconds: float, connections: int, streams: int) -> Load:

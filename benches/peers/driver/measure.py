@@ -6,10 +6,13 @@ from dataclasses import asdict, dataclass
 from .load import Target
 from .origin import Origins
 from .process import Processes, RunFailed
-from .workload import MIB, Unit, Workload
+from .unit import MIB, Unit
+from .workload import Workload
 
 # A load begins this long before its window and ends this long after it.
 BEFORE_SECONDS, AFTER_SECONDS = 0.6, 0.4
+# Of an open load; a proxy that carries less is overloaded.
+CARRIED_MIN = 0.97
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Sample:
     mib: float
     # Microseconds of CPU per request or MiB.
     figure: float
+    # Whether it fell behind an open load, so that the figure is not of the work that was asked for.
+    is_overloaded: bool
     further: dict[str, float]
 
     def json(self) -> dict[str, object]:
@@ -70,5 +75,6 @@ def window(
         upstream_connections=done.connections,
         mib=mib,
         figure=cpu_us / units,
+        is_overloaded=done.requests < CARRIED_MIN * workload.rate * seconds,
         further=report.further,
     )

@@ -8,6 +8,8 @@ from . import places
 from .process import Processes, RunFailed
 
 NAMES = ("old", "new")
+# 127.0.0.1 and those after it, so that one origin can stand for many endpoints.
+ADDRESSES = 100
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,12 @@ class Origins:
 def start(processes: Processes, cores: str) -> Origins:
     ports = {}
     for name in NAMES:
-        command = [str(places.TOOLS / "origin"), "--name", name]
+        command = [str(places.TOOLS / "origin"), "--name", name, "--addresses", str(ADDRESSES)]
         started = processes.start(f"origin-{name}", command, cores, reads_output=True)
         assert started.popen.stdout
-        address = started.popen.stdout.readline().strip()
-        if not address:
+        port = started.popen.stdout.readline().strip()
+        if not port:
             started.check_alive()
-            raise RunFailed(f"{started.name} says no address")
-        ports[name] = int(address.rpartition(":")[2])
+            raise RunFailed(f"{started.name} says no port")
+        ports[name] = int(port)
     return Origins(ports)

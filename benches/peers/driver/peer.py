@@ -8,6 +8,7 @@ from pathlib import Path
 from . import places, ports
 from .certificate import Certificate
 from .process import Processes, Started
+from .unit import Unit
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Peer:
     has_tls: bool = True
     # Reads requests: splits them, keeps visitors on their side, adds header fields.
     reads_http: bool = True
+    # What its CPU time may be divided by.
+    units: frozenset[Unit] = frozenset(Unit)
     # How the comparison falls short of "the same work".
     differences: tuple[str, ...] = field(default=())
 

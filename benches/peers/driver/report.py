@@ -6,7 +6,8 @@ from pathlib import Path
 from statistics import median
 
 from .measure import Sample
-from .workload import WORKLOADS, Unit
+from .unit import Unit
+from .workload import WORKLOADS
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,19 @@ class Results:
     seconds: float
 
     def figures(self, workload: str, peer: str) -> dict[int, float]:
-        """By round."""
-        return {it.round: it.figure for it in self.samples if (it.workload, it.peer) == (workload, peer)}
+        """By round, without those in which it was overloaded; empty if that was most of them."""
+        found = self.of(workload, peer)
+        carried = {it.round: it.figure for it in found if not it.is_overloaded}
+        return carried if 2 * len(carried) > len(found) else {}
+
+    def of(self, workload: str, peer: str) -> list[Sample]:
+        return [it for it in self.samples if (it.workload, it.peer) == (workload, peer)]
+
+    def cell(self, workload: str, peer: str) -> str:
+        values = list(self.figures(workload, peer).values())
+        if values:
+            return figure(median(values))
+        return "overload" if self.of(workload, peer) else "-"
 
     def ratios(self, workload: str, peer: str, anchor: str) -> list[float]:
         """Of the rounds in which both were measured."""
@@ -49,6 +61,8 @@ def write_json(results: Results, path: Path) -> None:
 def markdown(results: Results) -> str:
     parts = [header(results), table(results)]
     parts += [ratio_table(results, anchor) for anchor in results.anchors]
+    parts += [latencies(results, it.name) for it in WORKLOADS if it.rate]
+    parts = [it for it in parts if it]
     if results.failures:
         parts.append("Failed, and left out:\n\n" + "\n".join(f"- {it}" for it in results.failures))
     return "\n\n".join(parts) + "\n"
@@ -76,10 +90,7 @@ def table(results: Results) -> str:
         "|---|" + "---:|" * len(results.peers),
     ]
     for workload in WORKLOADS:
-        cells = []
-        for peer in results.peers:
-            values = list(results.figures(workload.name, peer).values())
-            cells.append(figure(median(values)) if values else "-")
+        cells = [results.cell(workload.name, it) for it in results.peers]
         if any(it != "-" for it in cells):
             per = "" if workload.unit is Unit.REQUEST else ", per MiB"
             lines.append(f"| {workload.name}{per} | {' | '.join(cells)} |")
@@ -103,6 +114,25 @@ def ratio_table(results: Results, anchor: str) -> str:
         if any(it != "-" for it in cells):
             lines.append(f"| {workload.name} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def latencies(results: Results, workload: str) -> str:
+    """From the intended moment of sending, for an open load."""
+    lines = [
+        f"Latency of {workload} in milliseconds, from the moment a request was meant to be sent: median of the rounds.",
+        "",
+        "| proxy | p50 | p99 | p99.9 |",
+        "|---|---:|---:|---:|",
+    ]
+    for peer in results.peers:
+        samples = results.of(workload, peer)
+        if samples:
+            cells = [
+                f"{median(it.further[name] for it in samples) / 1000:.2f}"
+                for name in ("p50_us", "p99_us", "p999_us")
+            ]
+            lines.append(f"| {peer} | {' | '.join(cells)} |")
+    return "\n".join(lines) if len(lines) > 4 else ""
 
 
 def figure(value: float) -> str:

@@ -1,6 +1,7 @@
 """Whether every proxy does the same work; asked before anything is measured, and loud when it is not so."""
 
 import http.client
+import ipaddress
 import subprocess
 from dataclasses import dataclass
 
@@ -93,9 +94,19 @@ def forwarding(instance: Instance, visitors: Visitors, faults: Faults) -> None:
         values.setdefault(name, []).extend(it.strip() for it in value.split(","))
     seen = values.get("x-forwarded-for", [])
     faults.check(status == 200, f"GET /head: {status}")
-    faults.check(seen == [CLIENT_SAID, "127.0.0.1"], f"X-Forwarded-For reaches the origin as {seen}")
+    # Envoy calls a client on loopback by an address of the machine.
+    is_appended = len(seen) == 2 and seen[0] == CLIENT_SAID and is_address(seen[1])
+    faults.check(is_appended, f"X-Forwarded-For reaches the origin as {seen}")
     faults.check("via" in values, "no Via reaches the origin")
     faults.check("x-request-id" in values, "no request id reaches the origin")
+
+
+def is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def tls(instance: Instance, faults: Faults) -> None:

@@ -7,23 +7,13 @@ from enum import Enum
 from . import load
 from .load import Load, Target
 from .process import Processes
-
-MIB = 1 << 20
-
-
-class Unit(Enum):
-    """What CPU time is divided by."""
-
-    REQUEST = "request"
-    MIB_DOWN = "MiB down"
-    MIB_UP = "MiB up"
+from .unit import MIB, Unit
 
 
 class Needs(Enum):
     """What a proxy must be able to do to be asked."""
 
     TCP = "tcp"
-    HTTP = "http"
     TLS = "tls"
 
 
@@ -37,6 +27,8 @@ class Workload:
     generator: Generator
     unit: Unit = Unit.REQUEST
     needs: Needs = Needs.TCP
+    # Requests a second that an open load offers; 0: a closed load.
+    rate: int = 0
 
 
 def small(connections: int, tls: bool = False) -> Generator:
@@ -62,9 +54,19 @@ def streams(connections: int, count: int) -> Generator:
     return lambda processes, target, seconds: load.h2load(processes, target, seconds, connections, count)
 
 
+def poisson(rate: int, connections: int) -> Generator:
+    return lambda processes, target, seconds: load.poisson(processes, target, seconds, rate, connections)
+
+
 WORKLOADS = (
     Workload("small-64", "small answers, keep-alive, 64 connections", small(64)),
     Workload("small-256", "small answers, keep-alive, 256 connections", small(256)),
+    Workload(
+        "poisson-20k",
+        "small answers, 20,000 a second at random moments, 256 connections",
+        poisson(20_000, 256),
+        rate=20_000,
+    ),
     Workload("down-64k", "answers of 64 KiB, 32 connections", down(32, 64 << 10), Unit.MIB_DOWN),
     Workload("down-1m", "answers of 1 MiB, 16 connections", down(16, MIB), Unit.MIB_DOWN),
     Workload("up-1m", "uploads of 1 MiB, 16 connections", up(16, MIB), Unit.MIB_UP),

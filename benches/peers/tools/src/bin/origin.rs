@@ -9,11 +9,11 @@
 //! | `GET /head` | the request head as it arrived |
 //! | `GET /counters` | [`Counters`] as JSON, themselves not counted |
 //!
-//! Every answer names the origin in `x-origin`. It prints its address when it listens, and serves until it is killed.
+//! Every answer names the origin in `x-origin`. It prints its port when it listens, and serves until it is killed.
 
-use std::{cell::RefCell, collections::HashMap, io::Write as _, rc::Rc};
+use std::{cell::RefCell, collections::HashMap, io::Write as _, net::Ipv4Addr, rc::Rc};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use peers_tools::{
     counters::Counters,
@@ -22,7 +22,7 @@ use peers_tools::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    task::LocalSet,
+    task::{JoinSet, LocalSet},
 };
 
 /// Read at once; large, so that an upload costs the origin little.
@@ -35,9 +35,9 @@ const HEAD_BYTES: usize = 64 << 10;
 
 #[derive(Parser)]
 struct Arguments {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:0")]
-    listen: String,
+    /// On how many addresses, from 127.0.0.1 on, all with one port
+    #[arg(long, default_value_t = 1)]
+    addresses: u8,
     /// What `x-origin` says
     #[arg(long)]
     name: String,
@@ -58,8 +58,13 @@ struct Prepared {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let listener = TcpListener::bind(&arguments.listen).await?;
-    writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;
+    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let port = first.local_addr()?.port();
+    let mut listeners = vec![first];
+    for last in 2..=arguments.addresses {
+        listeners.push(TcpListener::bind((Ipv4Addr::new(127, 0, 0, last), port)).await?);
+    }
+    writeln!(std::io::stdout(), "{port}")?;
     let origin = Rc::new(Origin {
         name: arguments.name,
         counters: Counters::default(),
@@ -67,17 +72,26 @@ async fn main() -> Result<()> {
     });
     LocalSet::new()
         .run_until(async move {
-            loop {
-                let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                let origin = Rc::clone(&origin);
-                tokio::task::spawn_local(async move {
-                    // A connection that a proxy resets is no news.
-                    drop(origin.serve(stream).await);
-                });
+            let mut accepting = JoinSet::new();
+            for listener in listeners {
+                accepting.spawn_local(accept(listener, Rc::clone(&origin)));
             }
+            // None of them ends but by a failure.
+            accepting.join_next().await.context("no listener")??
         })
         .await
+}
+
+async fn accept(listener: TcpListener, origin: Rc<Origin>) -> Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let origin = Rc::clone(&origin);
+        tokio::task::spawn_local(async move {
+            // A connection that a proxy resets is no news.
+            drop(origin.serve(stream).await);
+        });
+    }
 }
 
 impl Origin {
