@@ -4,10 +4,12 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import places
 from .process import RunFailed
 from .workload import WORKLOADS
 
 QUICK_PEERS, QUICK_WORKLOADS = ["changeover", "haproxy"], ["small-64"]
+CURVE_PEERS = ["changeover", "haproxy", "haproxy-tuned"]
 PEERS = [
     "changeover",
     "haproxy",
@@ -32,6 +34,8 @@ class Arguments:
     changeover: dict[str, Path]
     json: Path | None
     markdown: Path | None
+    # Where curves are drawn, instead of the comparison.
+    curves: Path | None
 
 
 def parse(words: list[str] | None = None) -> Arguments:
@@ -54,17 +58,32 @@ def parse(words: list[str] | None = None) -> Arguments:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="every sample of every round")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="the table, beside printing it")
+    parser.add_argument(
+        "--curves",
+        type=Path,
+        nargs="?",
+        const=places.CURVES,
+        metavar="DIRECTORY",
+        help="measure and draw growth curves instead, of changeover and HAProxy; 3 rounds",
+    )
     given = parser.parse_args(words)
     return Arguments(
         workloads=chosen(given.workloads, names, QUICK_WORKLOADS if given.quick else names),
-        peers=chosen(given.peers, PEERS, QUICK_PEERS if given.quick else PEERS),
-        rounds=given.rounds or (1 if given.quick else 9),
+        peers=chosen(given.peers, PEERS, default_peers(given)),
+        rounds=given.rounds or (1 if given.quick else 3 if given.curves else 9),
         seconds=given.seconds or (1.0 if given.quick else 2.0),
         quick=given.quick,
         changeover=builds(given.changeover),
         json=given.json,
         markdown=given.markdown,
+        curves=given.curves,
     )
+
+
+def default_peers(given: argparse.Namespace) -> list[str]:
+    if given.quick:
+        return QUICK_PEERS
+    return CURVE_PEERS if given.curves else PEERS
 
 
 def chosen(text: str | None, known: list[str], default: list[str]) -> list[str]:

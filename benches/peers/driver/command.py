@@ -2,27 +2,21 @@
 
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from . import arguments as options
-from . import certificate, lineup, machine, measure, origin, ports, report, same_work
+from . import curves, install, lineup, machine, report, rounds, stage, turn
 from .arguments import Arguments
-from .certificate import Certificate
 from .install import say
-from .load import CORES as LOAD_CORES
-from .load import Target
-from .measure import Sample
-from .origin import Origins
-from .peer import Peer, Site
+from .peer import Peer
 from .process import Processes, RunFailed
-from .workload import WORKLOADS, Needs, Workload
+from .rounds import Rounds
+from .workload import WORKLOADS, Workload
 
-PROXY_CORES = "0"
-# Starting and checking one proxy, and starting and stopping one load generator.
-START_SECONDS, WINDOW_SECONDS = 3.0, 0.3
+# Starting and checking one proxy.
+START_SECONDS = 2.0
 
 
 def main() -> int:
@@ -40,109 +34,67 @@ def run(arguments: Arguments) -> int:
     line_up = lineup.peers(arguments)
     workloads = [it for it in WORKLOADS if it.name in arguments.workloads]
     say(estimate(arguments, line_up, workloads))
-    lineup.install_all(line_up)
+    lineup.install_all(line_up, workloads)
+    if arguments.curves:
+        install.python()
     directory = Path(tempfile.mkdtemp(prefix="changeover-peers-"))
     try:
-        with Processes(directory) as processes:
-            results = compare(processes, arguments, line_up, workloads)
+        with turn.ours(), Processes(directory) as processes:
+            if arguments.curves:
+                failures = curves.run(stage.build(processes), line_up, arguments, arguments.curves)
+            else:
+                failures = compare(processes, arguments, line_up, workloads)
     except RunFailed:
         say(f"logs and configurations are kept in {directory}")
         raise
+    except BaseException:
+        shutil.rmtree(directory)
+        raise
     shutil.rmtree(directory)
-    text = report.markdown(results)
-    print(text)
-    if arguments.markdown:
-        arguments.markdown.write_text(text)
-    if arguments.json:
-        report.write_json(results, arguments.json)
-    return 1 if results.failures else 0
+    return 1 if failures else 0
 
 
-def compare(
-    processes: Processes, arguments: Arguments, line_up: list[Peer], workloads: list[Workload]
-) -> report.Results:
+def compare(processes: Processes, arguments: Arguments, line_up: list[Peer], workloads: list[Workload]) -> int:
+    """Measures, prints and writes; how many windows failed."""
     busy = machine.load_average()
     if busy > 0.5:
         say(f"the machine is not idle (load {busy:.1f}); ratios hold better than figures")
-    certificates = certificate.make(processes.directory)
-    origins = origin.start(processes, LOAD_CORES)
-    targets = [ready(processes, it, origins, certificates) for it in line_up]
-    samples, failures = rounds(processes, arguments, origins, targets, workloads)
-    names = [it.name for it in line_up]
-    builds = [it for it in names if it in (arguments.changeover or {"changeover": None})]
-    anchors = [it for it in ("haproxy", "haproxy-tuned") if it in names]
-    return report.Results(
-        samples=samples,
-        failures=failures,
-        peers=names,
+    played = stage.build(processes)
+    targets = [played.ready(it) for it in line_up]
+    played_rounds = Rounds(played, arguments.rounds, arguments.seconds)
+    played_rounds.run(targets, workloads)
+    builds = [it.name for it in line_up if it.is_changeover]
+    anchors = [it.name for it in line_up if it.name in ("haproxy", "haproxy-tuned")]
+    results = report.Results(
+        samples=played_rounds.samples,
+        failures=played_rounds.failures,
+        peers=[it.name for it in line_up],
         # A second build is compared with the first one as well.
         anchors=anchors + (builds[:1] if len(builds) > 1 else []),
+        builds=builds,
         versions={it.name: it.version() for it in line_up},
         differences={it.name: it.differences for it in line_up},
         machine=machine.describe(),
         rounds=arguments.rounds,
         seconds=arguments.seconds,
     )
-
-
-def ready(processes: Processes, peer: Peer, origins: Origins, made: Certificate) -> Target:
-    """Starts a proxy and checks that its work is that of the others."""
-    plain, tls, admin = ports.free(3)
-    site = Site(
-        directory=processes.directory / peer.name,
-        certificate=made,
-        old=origins.ports["old"],
-        new=origins.ports["new"],
-        plain=plain,
-        tls=tls,
-        admin=admin,
-        cores=PROXY_CORES,
-    )
-    instance = peer.start(processes, site)
-    visitors = same_work.check(instance, origins)
-    share = visitors.visits["new"] / sum(visitors.visits.values())
-    say(f"{peer.name} {peer.version()} does the same work; {share:.1%} of first visits to new")
-    return Target(instance, visitors)
-
-
-def rounds(
-    processes: Processes,
-    arguments: Arguments,
-    origins: Origins,
-    targets: list[Target],
-    workloads: list[Workload],
-) -> tuple[list[Sample], list[str]]:
-    """Every workload in every round, the proxies one after the other, each time beginning with another one."""
-    samples, failures = [], []
-    for at in range(arguments.rounds):
-        for number, workload in enumerate(workloads):
-            able = [it for it in targets if can(it.instance.peer, workload)]
-            turn = (at + number) % max(len(able), 1)
-            for target in able[turn:] + able[:turn]:
-                name = target.instance.started.name
-                try:
-                    sample = measure.window(processes, origins, workload, target, arguments.seconds, at)
-                except RunFailed as failure:
-                    target.instance.started.check_alive()
-                    failures.append(f"round {at + 1}, {workload.name}, {name}: {failure}")
-                    say(failures[-1])
-                    continue
-                samples.append(sample)
-                say(
-                    f"round {at + 1}/{arguments.rounds} {workload.name:14} {name:14} {sample.figure:9.2f} us, "
-                    f"{sample.requests / sample.seconds:8.0f}/s"
-                )
-    return samples, failures
-
-
-def can(peer: Peer, workload: Workload) -> bool:
-    return workload.unit in peer.units and (peer.has_tls or workload.needs is not Needs.TLS)
+    text = report.markdown(results)
+    print(text)
+    if arguments.markdown:
+        arguments.markdown.write_text(text)
+    if arguments.json:
+        report.write_json(results, arguments.json)
+    return len(results.failures)
 
 
 def estimate(arguments: Arguments, line_up: list[Peer], workloads: list[Workload]) -> str:
     """Without installing and building."""
-    window = arguments.seconds + measure.BEFORE_SECONDS + measure.AFTER_SECONDS + WINDOW_SECONDS
-    windows = arguments.rounds * sum(can(peer, it) for it in workloads for peer in line_up)
-    ends = time.strftime("%H:%M", time.localtime(time.time() + windows * window))
-    minutes = (len(line_up) * START_SECONDS + windows * window) / 60
-    return f"{windows} windows of {arguments.seconds:g} s: about {minutes:.0f} min once all is built (about {ends})"
+    if arguments.curves:
+        expected = curves.seconds_expected(line_up, arguments.rounds, arguments.seconds)
+        what = f"{len(curves.CURVES)} curves, {arguments.rounds} rounds"
+    else:
+        expected = rounds.seconds_expected(line_up, workloads, arguments.rounds, arguments.seconds)
+        expected += len(line_up) * START_SECONDS
+        what = f"{len(line_up)} proxies, {len(workloads)} workloads, {arguments.rounds} rounds"
+    ends = time.strftime("%H:%M", time.localtime(time.time() + expected))
+    return f"{what}: about {expected / 60:.1f} min once all is built, until {ends}"

@@ -59,9 +59,9 @@ def python() -> None:
     if installed.exists() and installed.read_text() == wanted.read_text():
         return
     say("installing " + " ".join(wanted.read_text().split()))
-    subprocess.run([sys.executable, "-m", "venv", places.VENV], check=True)
-    pip = [places.VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "-r", wanted], check=True)
+    subprocess.run([sys.executable, "-m", "venv", str(places.VENV)], check=True)
+    pip = [str(places.VENV / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "-r", str(wanted)], check=True)
     shutil.copy(wanted, installed)
 
 

@@ -4,6 +4,7 @@ from . import install, places
 from .arguments import Arguments
 from .peer import Peer
 from .peers import caddy, changeover, envoy, haproxy, nginx, pingora, relay
+from .workload import Workload
 
 OTHERS = (
     haproxy.HAPROXY,
@@ -27,8 +28,8 @@ def peers(arguments: Arguments) -> list[Peer]:
     return found + [it for it in OTHERS if it.name in arguments.peers]
 
 
-def install_all(line_up: list[Peer]) -> None:
-    programs = {"cc", "openssl", "taskset", "wrk", "h2load"}
+def install_all(line_up: list[Peer], workloads: list[Workload]) -> None:
+    programs = {"cc", "openssl", "taskset", *(it.program for it in workloads)}
     install.debian(programs.union(*(it.programs for it in line_up)))
     install.tools()
     for peer in line_up:

@@ -54,9 +54,7 @@ class Load:
         return report
 
 
-def start(
-    processes: Processes, target: Target, name: str, command: list[str], read: Callable[[str], Report]
-) -> Load:
+def start(processes: Processes, target: Target, name: str, command: list[str], read: Callable[[str], Report]) -> Load:
     client = str(target.instance.site.certificate.client_config)
     environment = {"OPENSSL_CONF": client, "RUST_BACKTRACE": "0"}
     started = processes.start(name, command, CORES, environment, reads_output=True)
@@ -76,7 +74,7 @@ def wrk(
     site = target.instance.site
     url = f"https://127.0.0.1:{site.tls}{path}" if tls else f"http://127.0.0.1:{site.plain}{path}"
     cookies = target.visitors.few if upload else target.visitors.many
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "10s"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "20s"]
     command += ["-s", str(places.SCRIPTS / "returning.lua"), url, "--", str(cookies)]
     command += ["POST", str(upload)] if upload else ["GET", "0"]
     return start(processes, target, "wrk", command, read_json)

@@ -1,16 +1,17 @@
-"""One window of load on one proxy, and the rounds that interleave the proxies."""
+"""One window of load on one proxy."""
 
+import math
 import time
 from dataclasses import asdict, dataclass
 
 from .load import Target
-from .origin import Origins
-from .process import Processes, RunFailed
+from .process import RunFailed
+from .stage import Stage
 from .unit import MIB, Unit
 from .workload import Workload
 
-# A load begins this long before its window and ends this long after it.
-BEFORE_SECONDS, AFTER_SECONDS = 0.6, 0.4
+# A load ends this long after its window.
+AFTER_SECONDS = 0.4
 # Of an open load; a proxy that carries less is overloaded.
 CARRIED_MIN = 0.97
 
@@ -27,7 +28,7 @@ class Sample:
     requests: int
     upstream_connections: int
     mib: float
-    # Microseconds of CPU per request or MiB.
+    # Microseconds of CPU per request or MiB, or bytes per connection.
     figure: float
     # Whether it fell behind an open load, so that the figure is not of the work that was asked for.
     is_overloaded: bool
@@ -37,31 +38,21 @@ class Sample:
         return asdict(self)
 
 
-def window(
-    processes: Processes,
-    origins: Origins,
-    workload: Workload,
-    target: Target,
-    seconds: float,
-    at: int,
-) -> Sample:
+def window(stage: Stage, workload: Workload, target: Target, seconds: float, at: int) -> Sample:
     """Load for a little longer than `seconds`; CPU time and the origins' counters between its two ends."""
-    whole = float(round(BEFORE_SECONDS + seconds + AFTER_SECONDS + 0.49))
-    load = workload.generator(processes, target, whole)
-    proxy = target.instance.started
-    time.sleep(BEFORE_SECONDS)
+    # wrk and h2load take whole seconds.
+    whole = float(math.ceil(workload.before_seconds + seconds + AFTER_SECONDS - 0.01))
+    proxy, origins = target.instance.started, stage.origins
+    load = workload.generator(stage.processes, target, whole)
+    time.sleep(workload.before_seconds)
     before, cpu_before, begun = origins.total(), proxy.cpu_ns(), time.monotonic()
     time.sleep(seconds)
     after, cpu_after, ended = origins.total(), proxy.cpu_ns(), time.monotonic()
     proxy.check_alive()
-    report = load.finish(processes, whole + 20)
+    report = load.finish(stage.processes, whole + 20)
     done = after - before
     cpu_us = (cpu_after - cpu_before) / 1000
-    mib = {
-        Unit.REQUEST: 0.0,
-        Unit.MIB_DOWN: done.bytes_out / MIB,
-        Unit.MIB_UP: done.bytes_in / MIB,
-    }[workload.unit]
+    mib = (done.bytes_in if workload.unit is Unit.MIB_UP else done.bytes_out) / MIB
     units = done.requests if workload.unit is Unit.REQUEST else mib
     if not units:
         raise RunFailed(f"{proxy.name} carried nothing in {seconds} s of {workload.name}")

@@ -63,7 +63,9 @@ class Peer:
     has_tls: bool = True
     # Reads requests: splits them, keeps visitors on their side, adds header fields.
     reads_http: bool = True
-    # What its CPU time may be divided by.
+    # Can show several workers, and routes without end; one build may stand beside another.
+    is_changeover: bool = False
+    # What is measured of it.
     units: frozenset[Unit] = frozenset(Unit)
     # How the comparison falls short of "the same work".
     differences: tuple[str, ...] = field(default=())

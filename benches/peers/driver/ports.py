@@ -1,17 +1,21 @@
 """Ports on loopback that nothing uses, and the wait until something does."""
 
+import os
 import socket
 import time
 
 from .process import RunFailed, Started
 
 READY_SECONDS = 20.0
+PORTS = range(21_000, 32_000)
 
 
 def free(count: int) -> list[int]:
     """So many different ports, below the range that the kernel gives to connections of its own."""
     held = []
-    for port in range(21_000, 32_000):
+    # Another run that looks at the same time begins elsewhere.
+    offset = os.getpid() * 97 % len(PORTS)
+    for port in (*PORTS[offset:], *PORTS[:offset]):
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -5,6 +5,7 @@ which a thread's own sends raise, so the kernel's part of the work is in it.
 """
 
 import atexit
+import contextlib
 import os
 import signal
 import subprocess
@@ -56,11 +57,11 @@ class Started:
         return total
 
     def rss_bytes(self) -> int:
-        """Resident memory, shared pages divided among those who share them."""
+        """Resident memory of all processes together."""
         total = 0
         for pid in self.pids():
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
+                if line.startswith("Rss:"):
                     total += int(line.split()[1]) * 1024
         return total
 
@@ -70,10 +71,8 @@ class Started:
             raise RunFailed(f"{self.name} ended with {self.popen.returncode}:\n{tail}")
 
     def signal(self, number: signal.Signals) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, number)
-        except ProcessLookupError:
-            pass
 
     def stop(self) -> None:
         self.signal(signal.SIGTERM)

@@ -7,7 +7,16 @@ from statistics import median
 
 from .measure import Sample
 from .unit import Unit
-from .workload import WORKLOADS
+from .workload import WORKLOADS, Workload
+
+# Those in which proxies stand side by side; the others compare changeover with itself.
+COMPARED = tuple(it for it in WORKLOADS if not it.variant)
+PER = {
+    Unit.REQUEST: "",
+    Unit.MIB_DOWN: ", per MiB",
+    Unit.MIB_UP: ", per MiB",
+    Unit.CONNECTION: ", bytes per connection",
+}
 
 
 @dataclass(frozen=True)
@@ -17,6 +26,8 @@ class Results:
     # Columns, and those of them that others are compared with.
     peers: list[str]
     anchors: list[str]
+    # Columns that are changeover.
+    builds: list[str]
     versions: dict[str, str]
     differences: dict[str, tuple[str, ...]]
     machine: dict[str, str]
@@ -41,9 +52,7 @@ class Results:
     def ratios(self, workload: str, peer: str, anchor: str) -> list[float]:
         """Of the rounds in which both were measured."""
         anchors = self.figures(workload, anchor)
-        return [
-            value / anchors[at] for at, value in self.figures(workload, peer).items() if at in anchors
-        ]
+        return [value / anchors[at] for at, value in self.figures(workload, peer).items() if at in anchors]
 
 
 def write_json(results: Results, path: Path) -> None:
@@ -61,6 +70,7 @@ def write_json(results: Results, path: Path) -> None:
 def markdown(results: Results) -> str:
     parts = [header(results), table(results)]
     parts += [ratio_table(results, anchor) for anchor in results.anchors]
+    parts.append(variants(results))
     parts += [latencies(results, it.name) for it in WORKLOADS if it.rate]
     parts = [it for it in parts if it]
     if results.failures:
@@ -84,16 +94,15 @@ def header(results: Results) -> str:
 
 def table(results: Results) -> str:
     lines = [
-        "Microseconds of CPU per request, or per MiB for bodies: median of the rounds.",
+        "Microseconds of CPU per request, or as the row says: median of the rounds.",
         "",
         f"| workload | {' | '.join(results.peers)} |",
         "|---|" + "---:|" * len(results.peers),
     ]
-    for workload in WORKLOADS:
+    for workload in COMPARED:
         cells = [results.cell(workload.name, it) for it in results.peers]
         if any(it != "-" for it in cells):
-            per = "" if workload.unit is Unit.REQUEST else ", per MiB"
-            lines.append(f"| {workload.name}{per} | {' | '.join(cells)} |")
+            lines.append(f"| {workload.name}{PER[workload.unit]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -105,7 +114,7 @@ def ratio_table(results: Results, anchor: str) -> str:
         f"| workload | {' | '.join(others)} |",
         "|---|" + "---:|" * len(others),
     ]
-    for workload in WORKLOADS:
+    for workload in COMPARED:
         cells = []
         for peer in others:
             ratios = results.ratios(workload.name, peer, anchor)
@@ -114,6 +123,33 @@ def ratio_table(results: Results, anchor: str) -> str:
         if any(it != "-" for it in cells):
             lines.append(f"| {workload.name} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def variants(results: Results) -> str:
+    """changeover against itself in another shape."""
+    lines = [
+        "changeover against itself: microseconds of CPU per request, and their ratio (lowest to highest).",
+        "",
+        "| workload | build | plain | variant | ratio |",
+        "|---|---|---:|---:|---:|",
+    ]
+    for workload in WORKLOADS:
+        if workload.variant:
+            for build in results.builds:
+                for name in workload.variant.names():
+                    lines += variant_row(results, workload, build, name)
+    return "\n".join(lines) if len(lines) > 4 else ""
+
+
+def variant_row(results: Results, workload: Workload, build: str, name: str) -> list[str]:
+    variant = f"{build}-{name}"
+    plain, other = results.figures(workload.name, build), results.figures(workload.name, variant)
+    ratios = results.ratios(workload.name, variant, build)
+    if not ratios:
+        return []
+    spread = f"{median(ratios):.3f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    medians = f"{figure(median(plain.values()))} | {figure(median(other.values()))}"
+    return [f"| {name} | {build} | {medians} | {spread} |"]
 
 
 def latencies(results: Results, workload: str) -> str:
@@ -128,8 +164,7 @@ def latencies(results: Results, workload: str) -> str:
         samples = results.of(workload, peer)
         if samples:
             cells = [
-                f"{median(it.further[name] for it in samples) / 1000:.2f}"
-                for name in ("p50_us", "p99_us", "p999_us")
+                f"{median(it.further[name] for it in samples) / 1000:.2f}" for name in ("p50_us", "p99_us", "p999_us")
             ]
             lines.append(f"| {peer} | {' | '.join(cells)} |")
     return "\n".join(lines) if len(lines) > 4 else ""

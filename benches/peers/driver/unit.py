@@ -1,4 +1,4 @@
-"""What CPU time is divided by."""
+"""What a figure is counted in: CPU time per request or MiB, memory per connection."""
 
 from enum import Enum
 
@@ -9,3 +9,4 @@ class Unit(Enum):
     REQUEST = "request"
     MIB_DOWN = "MiB down"
     MIB_UP = "MiB up"
+    CONNECTION = "connection"

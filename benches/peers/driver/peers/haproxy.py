@@ -29,12 +29,21 @@ def version() -> str:
     return f"{haproxy} ({tls.partition(': ')[2].strip()})"
 
 
-def as_it_comes(_: Site) -> dict[str, str]:
-    return {"tuning": "", "reuse": ""}
+def as_it_comes(site: Site) -> dict[str, str]:
+    return {"tuning": "", "reuse": "", "routes": routes(site)}
 
 
-def for_bodies(_: Site) -> dict[str, str]:
-    return {"tuning": TUNING, "reuse": REUSE_AND_SPLICE}
+def for_bodies(site: Site) -> dict[str, str]:
+    return {"tuning": TUNING, "reuse": REUSE_AND_SPLICE, "routes": routes(site)}
+
+
+def routes(site: Site) -> str:
+    """The route of a request, by the longest prefix in a tree: the way that is meant for many of them."""
+    if not site.routes:
+        return ""
+    path = site.directory / "routes.map"
+    path.write_text("".join(f"/routes/{at}/ route-{at}\n" for at in range(site.routes)))
+    return f"    http-request set-var(txn.route) path,map_beg({path},rest)\n"
 
 
 HAPROXY = Peer(

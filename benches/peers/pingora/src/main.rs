@@ -18,7 +18,7 @@ use pingora_proxy::{ProxyHttp, Session, http_proxy_service};
 
 use crate::visitor::{Side, Visitor};
 
-const CONNECT: Duration = Duration::from_secs(1);
+const CONNECT: Duration = Duration::from_secs(5);
 const READ: Duration = Duration::from_secs(60);
 const WRITE: Duration = Duration::from_secs(30);
 const UPSTREAM_IDLE: Duration = Duration::from_secs(60);
