@@ -7,6 +7,7 @@ which a thread's own sends raise, so the kernel's part of the work is in it.
 import atexit
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -96,6 +97,9 @@ class Processes:
 
     def __enter__(self) -> "Processes":
         atexit.register(self.stop_all)
+        # What is started inherits it; 10,000 connections need more than most shells allow.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, leave)
         return self

@@ -1,5 +1,6 @@
 """HAProxy, as it comes and tuned for bodies."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -25,8 +26,8 @@ def version() -> str:
     environment = {"PATH": search_path()}
     text = subprocess.run(run, check=True, capture_output=True, text=True, env=environment).stdout
     haproxy = text.split()[2]
-    tls = next(it for it in text.splitlines() if it.startswith("Running on OpenSSL"))
-    return f"{haproxy} ({tls.partition(': ')[2].strip()})"
+    tls = re.search(r"^Running on OpenSSL version : (.*)$", text, re.MULTILINE)
+    return f"{haproxy} ({tls[1].strip() if tls else 'another TLS library'})"
 
 
 def as_it_comes(site: Site) -> dict[str, str]:

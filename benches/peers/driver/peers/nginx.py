@@ -17,8 +17,8 @@ def version() -> str:
     run = subprocess.run(["nginx", "-V"], check=True, capture_output=True, text=True, env=environment)
     nginx = run.stderr.splitlines()[0].rpartition("/")[2]
     # The library that it runs with comes last, where that is another one than it was built with.
-    tls = re.findall(r"OpenSSL [^()]*", run.stderr)[-1].strip()
-    return f"{nginx} ({tls})"
+    tls = re.findall(r"OpenSSL [^()]*", run.stderr) or ["another TLS library"]
+    return f"{nginx} ({tls[-1].strip()})"
 
 
 NGINX = Peer(
