@@ -3,17 +3,23 @@
 //! One thread, one upstream connection for each client's, every 20th of them to the new origin. With `--splice` bytes go
 //! through a pipe and never reach user space.
 
-use std::{cell::Cell, net::SocketAddr, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    io::ErrorKind,
+    net::SocketAddr,
+    rc::Rc,
+};
 
 use anyhow::Result;
 use clap::Parser;
 use rustix::{
     fd::OwnedFd,
     io::Errno,
+    net::{Shutdown, shutdown},
     pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice},
 };
 use tokio::{
-    io::{AsyncWriteExt as _, Interest, copy_bidirectional_with_sizes},
+    io::Interest,
     net::{TcpListener, TcpStream},
     task::LocalSet,
 };
@@ -39,49 +45,90 @@ struct Arguments {
     splice: bool,
 }
 
+/// How bytes get from one socket into the other.
+enum Copying {
+    /// One buffer for all connections, so that it stays in the cache.
+    Through(RefCell<Vec<u8>>),
+    Splice,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let arguments = Rc::new(Arguments::parse());
+    let arguments = Arguments::parse();
     let listener = TcpListener::bind(arguments.listen).await?;
     let accepted = Cell::new(0);
+    let copying = Rc::new(if arguments.splice {
+        Copying::Splice
+    } else {
+        Copying::Through(RefCell::new(vec![0; BUFFER_BYTES]))
+    });
     LocalSet::new()
         .run_until(async move {
             loop {
                 let (client, _) = listener.accept().await?;
                 accepted.set(accepted.get() + 1);
                 let is_new = u64::is_multiple_of(accepted.get(), NEW_EVERY);
-                let arguments = Rc::clone(&arguments);
+                let origin = if is_new { arguments.new } else { arguments.old };
+                let copying = Rc::clone(&copying);
                 tokio::task::spawn_local(async move {
-                    let origin = if is_new { arguments.new } else { arguments.old };
                     // A connection that either end resets is no news.
-                    drop(relay(client, origin, arguments.splice).await);
+                    drop(relay(client, origin, &copying).await);
                 });
             }
         })
         .await
 }
 
-async fn relay(mut client: TcpStream, origin: SocketAddr, splices: bool) -> Result<()> {
-    let mut origin = TcpStream::connect(origin).await?;
+async fn relay(client: TcpStream, origin: SocketAddr, by: &Copying) -> Result<()> {
+    let origin = TcpStream::connect(origin).await?;
     client.set_nodelay(true)?;
     origin.set_nodelay(true)?;
-    if splices {
-        tokio::try_join!(pour(&client, &origin), pour(&origin, &client))?;
-    } else {
-        copy_bidirectional_with_sizes(&mut client, &mut origin, BUFFER_BYTES, BUFFER_BYTES).await?;
+    match by {
+        Copying::Splice => {
+            tokio::try_join!(pour(&client, &origin), pour(&origin, &client))?;
+        }
+        Copying::Through(buffer) => {
+            let there = carry(&client, &origin, buffer);
+            let back = carry(&origin, &client, buffer);
+            tokio::try_join!(there, back)?;
+        }
     }
-    origin.shutdown().await?;
     Ok(())
 }
 
-/// One direction, until its source ends.
+/// One direction through the buffer, until its source ends.
+async fn carry(from: &TcpStream, to: &TcpStream, buffer: &RefCell<Vec<u8>>) -> Result<()> {
+    loop {
+        from.readable().await?;
+        let rest = {
+            let mut buffer = buffer.borrow_mut();
+            let Some(count) = unless_blocked(from.try_read(&mut buffer))? else {
+                continue;
+            };
+            if count == 0 {
+                shutdown(to, Shutdown::Write)?;
+                return Ok(());
+            }
+            let sent = unless_blocked(to.try_write(&buffer[..count]))?.unwrap_or(0);
+            buffer[sent..count].to_vec()
+        };
+        // Seldom anything: the other end reads more slowly than this one writes.
+        let mut sent = 0;
+        while sent < rest.len() {
+            to.writable().await?;
+            sent += unless_blocked(to.try_write(&rest[sent..]))?.unwrap_or(0);
+        }
+    }
+}
+
+/// One direction through a pipe, until its source ends.
 async fn pour(from: &TcpStream, to: &TcpStream) -> Result<()> {
     let (outlet, inlet) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC)?;
     fcntl_setpipe_size(&inlet, PIPE_BYTES)?;
     loop {
         let mut held = fill(from, &inlet).await?;
         if held == 0 {
-            rustix::net::shutdown(to, rustix::net::Shutdown::Write)?;
+            shutdown(to, Shutdown::Write)?;
             return Ok(());
         }
         while held > 0 {
@@ -97,9 +144,8 @@ async fn fill(from: &TcpStream, inlet: &OwnedFd) -> Result<usize> {
         let moved = from.try_io(Interest::READABLE, || {
             step(splice(from, None, inlet, None, PIPE_BYTES, flags()))
         });
-        match moved {
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            other => return Ok(other?),
+        if let Some(count) = unless_blocked(moved)? {
+            return Ok(count);
         }
     }
 }
@@ -111,9 +157,8 @@ async fn drain(outlet: &OwnedFd, to: &TcpStream, held: usize) -> Result<usize> {
         let moved = to.try_io(Interest::WRITABLE, || {
             step(splice(outlet, None, to, None, held, flags()))
         });
-        match moved {
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            other => return Ok(other?),
+        if let Some(count) = unless_blocked(moved)? {
+            return Ok(count);
         }
     }
 }
@@ -124,4 +169,13 @@ fn flags() -> SpliceFlags {
 
 fn step(moved: Result<usize, Errno>) -> std::io::Result<usize> {
     Ok(moved?)
+}
+
+/// `None` if it would have had to wait.
+fn unless_blocked(result: std::io::Result<usize>) -> std::io::Result<Option<usize>> {
+    match result {
+        Ok(count) => Ok(Some(count)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
 }
