@@ -67,7 +67,7 @@ def python() -> None:
 
 def cargo(workspace: Path, target: Path) -> None:
     """Builds a workspace as its lock file says; next to nothing when it is built already."""
-    say(f"building {workspace.relative_to(places.ROOT.parent)}")
+    say(f"building {'changeover' if workspace == places.ROOT else workspace.name}")
     subprocess.run(
         ["nice", "-n", "5", "cargo", "build", "--release", "--locked", "--quiet"],
         cwd=workspace,
