@@ -22,7 +22,7 @@ pub(super) const SHAPE: Shape = Shape {
 };
 
 /// Each route has measurements of its own.
-const ROUTES: usize = 200;
+const ROUTES: usize = 2000;
 /// More methods than there are.
 const METHODS: usize = 64;
 /// What measurements call everything that no route matches.

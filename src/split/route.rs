@@ -1,6 +1,6 @@
 //! Matching a request to a route: by host, then the longest path prefix on segment boundaries, then method.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use http::Method;
 
@@ -17,50 +17,62 @@ pub struct Target<'a> {
     pub method: &'a Method,
 }
 
-/// The plan's routes, compiled for look-up.
+/// The plan's routes, compiled for look-up: its cost grows with the lengths of prefixes in use, not with the routes.
 #[derive(Clone, Debug, Default)]
 pub struct RouteTable {
     routes: Vec<RoutePlan>,
-    by_host: BTreeMap<String, Vec<u16>>,
-    any_host: Vec<u16>,
+    by_host: BTreeMap<String, Prefixes>,
+    any_host: Prefixes,
+}
+
+/// The routes of one host, or of every host, by path prefix.
+#[derive(Clone, Debug, Default)]
+struct Prefixes {
+    /// The routes of each prefix, in the order in which they are tried.
+    routes: HashMap<Box<str>, Vec<u16>>,
+    /// The lengths of the prefixes, the longest first.
+    lengths: Vec<usize>,
 }
 
 impl RouteTable {
     /// Compiles the plan's routes; a [`RouteId`] stays the index in `routes`.
     #[must_use]
     pub fn new(routes: &[RoutePlan]) -> Self {
-        let mut table = Self {
-            routes: routes.to_vec(),
-            ..Self::default()
-        };
+        let mut lists: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
+        let mut any_host = Vec::new();
         for (index, route) in (0..u16::MAX).zip(routes) {
             match &route.host {
-                Some(host) => table.by_host.entry(host.clone()).or_default().push(index),
-                None => table.any_host.push(index),
+                Some(host) => lists.entry(host).or_default().push(index),
+                None => any_host.push(index),
             }
         }
         // A host's own routes are tried before those for every host only where their prefix is as long, so
         // each host's list holds both.
-        let any_host = table.any_host.clone();
-        for list in table.by_host.values_mut() {
-            list.extend_from_slice(&any_host);
-            sort(list, routes);
+        let by_host = lists.into_iter().map(|(host, mut own)| {
+            own.extend_from_slice(&any_host);
+            (host.to_owned(), Prefixes::new(own, routes))
+        });
+        Self {
+            routes: routes.to_vec(),
+            by_host: by_host.collect(),
+            any_host: Prefixes::new(any_host, routes),
         }
-        sort(&mut table.any_host, routes);
-        table
     }
 
     /// The route that `target` matches, or [`RouteId::REST`].
     #[must_use]
     pub fn find(&self, target: Target<'_>) -> RouteId {
+        if self.routes.is_empty() {
+            return RouteId::REST;
+        }
         let own = self.by_host.get(target.host);
-        let list = own.unwrap_or(&self.any_host);
-        let found = list.iter().find(|index| {
-            let route = &self.routes[usize::from(**index)];
-            has_prefix(target.path, &route.path)
-                && (route.methods.is_empty() || route.methods.contains(target.method))
+        let prefixes = own.unwrap_or(&self.any_host);
+        let candidates = prefixes.of(target.path);
+        let found = candidates.into_iter().find(|index| {
+            let methods = &self.routes[usize::from(*index)].methods;
+            methods.is_empty() || methods.contains(target.method)
         });
-        found.map_or(RouteId::REST, |index| RouteId(*index))
+        found.map_or(RouteId::REST, RouteId)
     }
 
     /// The route's plan; `None` for [`RouteId::REST`].
@@ -70,23 +82,36 @@ impl RouteTable {
     }
 }
 
-fn sort(list: &mut [u16], routes: &[RoutePlan]) {
-    list.sort_by_key(|index| {
-        let route = &routes[usize::from(*index)];
-        let rank = (
-            route.path.len(),
-            route.host.is_some(),
-            !route.methods.is_empty(),
-        );
-        (std::cmp::Reverse(rank), *index)
-    });
-}
+impl Prefixes {
+    fn new(mut list: Vec<u16>, routes: &[RoutePlan]) -> Self {
+        list.sort_by_key(|index| {
+            let route = &routes[usize::from(*index)];
+            let rank = (route.host.is_some(), !route.methods.is_empty());
+            (std::cmp::Reverse(rank), *index)
+        });
+        let mut prefixes = Self::default();
+        for index in list {
+            let path = &routes[usize::from(index)].path;
+            prefixes.lengths.push(path.len());
+            let of_path = prefixes.routes.entry(path.as_str().into());
+            of_path.or_default().push(index);
+        }
+        prefixes.lengths.sort_unstable();
+        prefixes.lengths.dedup();
+        prefixes.lengths.reverse();
+        prefixes
+    }
 
-/// Whether `path` lies under `prefix`: `/shop` covers `/shop` and `/shop/cart`, not `/shopping`.
-fn has_prefix(path: &str, prefix: &str) -> bool {
-    match path.strip_prefix(prefix) {
-        None => false,
-        Some(rest) => rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/'),
+    /// The routes whose prefix covers `path`, those of the longest prefix first: `/shop` covers `/shop` and `/shop/cart`,
+    /// not `/shopping`.
+    fn of<'a>(&'a self, path: &'a str) -> impl IntoIterator<Item = u16> + 'a {
+        let prefixes = self.lengths.iter().filter_map(move |length| {
+            let (prefix, rest) = path.split_at_checked(*length)?;
+            let is_segment = rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/');
+            is_segment.then_some(prefix)
+        });
+        let lists = prefixes.filter_map(|prefix| self.routes.get(prefix));
+        lists.flatten().copied()
     }
 }
 

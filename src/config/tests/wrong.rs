@@ -152,7 +152,7 @@ enpoints = 1
 [nwe]
 endpoints = ["http://b"]"#,
         r#"1:1: found no [new] in the file, expected [new], which has no default
-3:1: found unknown key "enpoints" in [old], expected one of endpoints, host, health, ejection, tls; did you mean "endpoints"?
+3:1: found unknown key "enpoints" in [old], expected one of endpoints, host, health, ejection, tls, http1; did you mean "endpoints"?
 4:2: found unknown key "nwe" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, trigger, gate, rollback, forwarding, timeouts, limits; did you mean "new"?"#,
     ),
     (

@@ -27,10 +27,9 @@ impl<'a> Authority<'a> {
                 text.split_at_checked(address.len() + 2)?
             }
             None => {
-                let end = text.find(':').unwrap_or(text.len());
-                let (host, port) = text.split_at_checked(end)?;
-                let is_name = !host.is_empty() && host.bytes().all(is_name_byte);
-                is_name.then_some((host, port))?
+                let end = text.bytes().position(|it| !is_name_byte(it));
+                let end = end.unwrap_or(text.len());
+                (end > 0).then(|| text.split_at_checked(end))??
             }
         };
         let port = match port.strip_prefix(':') {

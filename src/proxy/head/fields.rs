@@ -36,7 +36,7 @@ pub trait FieldName {
 
     /// The number of the name's bit.
     fn key(&self) -> u8 {
-        key_of(self.text())
+        key_of(self.text().as_bytes())
     }
 }
 
@@ -56,7 +56,7 @@ impl Name {
     pub const fn new(text: &'static str) -> Self {
         Self {
             text,
-            key: key_of(text),
+            key: key_of(text.as_bytes()),
         }
     }
 
@@ -100,19 +100,16 @@ impl<T: FieldName + ?Sized> FieldName for &T {
 }
 
 /// One of 64 bits for a name, from its length and two of its bytes: as good as a hash for the names in use.
-const fn key_of(name: &str) -> u8 {
-    match name.as_bytes() {
-        [] => 0,
-        name @ [first, ..] => {
-            let length = (name.len() & 0xff) as u8;
-            let last = name[name.len() - 1];
-            let mixed = length
-                .wrapping_mul(11)
-                .wrapping_add(first.wrapping_mul(7))
-                .wrapping_add(last.wrapping_mul(29));
-            mixed % 64
-        }
-    }
+const fn key_of(name: &[u8]) -> u8 {
+    let (Some(first), Some(last)) = (name.first(), name.last()) else {
+        return 0;
+    };
+    let [length, ..] = name.len().to_le_bytes();
+    let mixed = length
+        .wrapping_mul(11)
+        .wrapping_add(first.wrapping_mul(7))
+        .wrapping_add(last.wrapping_mul(29));
+    mixed % 64
 }
 
 impl Fields {
@@ -195,7 +192,7 @@ impl Fields {
         let start = self.text.len();
         self.text.extend_from_slice(name);
         self.text[start..].make_ascii_lowercase();
-        let key = key_of(str::from_utf8(&self.text[start..]).unwrap_or_default());
+        let key = key_of(&self.text[start..]);
         self.finish_line(start, key, |out| out.extend_from_slice(value));
     }
 
@@ -288,11 +285,15 @@ impl Fields {
     }
 
     fn is_called(&self, line: &Line, name: &impl FieldName) -> bool {
-        line.key == name.key() && self.name(*line) == name.text()
+        line.key == name.key() && self.name_bytes(*line) == name.text().as_bytes()
+    }
+
+    fn name_bytes(&self, line: Line) -> &[u8] {
+        &self.text[at(line.start)..at(line.name_end)]
     }
 
     fn name(&self, line: Line) -> &str {
-        str::from_utf8(&self.text[at(line.start)..at(line.name_end)]).unwrap_or_default()
+        str::from_utf8(self.name_bytes(line)).expect("a token is ASCII")
     }
 
     fn value(&self, line: Line) -> &[u8] {

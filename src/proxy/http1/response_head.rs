@@ -16,7 +16,7 @@ use crate::proxy::head::{
 };
 
 /// Fields for which there is room without an allocation.
-const FIELDS: usize = 64;
+const FIELDS: usize = 128;
 
 /// A complete response head.
 #[derive(Debug)]

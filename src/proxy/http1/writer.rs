@@ -114,9 +114,16 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
         io: &mut IO,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), WriteError<B::Error>>> {
+        // What came before the body broke is sent first, if the receiver takes it now.
+        let mut failure = None;
         loop {
-            self.gather(cx)?;
+            if failure.is_none() {
+                failure = self.gather(cx).err();
+            }
             if self.is_drained() {
+                if let Some(failure) = failure {
+                    return Poll::Ready(Err(failure));
+                }
                 ready!(Pin::new(&mut *io).poll_flush(cx)).map_err(WriteError::Io)?;
                 return if self.is_body_ended {
                     Poll::Ready(Ok(()))
@@ -133,13 +140,19 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
                 let both = [IoSlice::new(waiting), IoSlice::new(&self.piece)];
                 Pin::new(&mut *io).poll_write_vectored(cx, &both)
             };
-            match ready!(written) {
-                Ok(0) => {
+            match written {
+                Poll::Ready(Ok(0)) => {
                     let error = io::ErrorKind::WriteZero.into();
                     return Poll::Ready(Err(WriteError::Io(error)));
                 }
-                Ok(count) => self.advance(count),
-                Err(error) => return Poll::Ready(Err(WriteError::Io(error))),
+                Poll::Ready(Ok(count)) => self.advance(count),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(WriteError::Io(error))),
+                Poll::Pending => {
+                    return match failure {
+                        Some(failure) => Poll::Ready(Err(failure)),
+                        None => Poll::Pending,
+                    };
+                }
             }
         }
     }
@@ -168,7 +181,10 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
             self.is_body_begun = true;
             match frame {
                 Some(Ok(frame)) => self.take(frame)?,
-                Some(Err(error)) => return Err(WriteError::Body(error)),
+                Some(Err(error)) => {
+                    self.is_body_ended = true;
+                    return Err(WriteError::Body(error));
+                }
                 None => self.end(None)?,
             }
         }

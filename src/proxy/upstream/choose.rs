@@ -1,27 +1,48 @@
 //! Which of a side's endpoints takes a request: the less loaded of two drawn at random.
 
+/// Pairs that are drawn in the hope that both are allowed, before all are looked at.
+const DRAWS: usize = 4;
+
 /// The endpoint, among those of `count` that are `allowed`, with the smaller load of two drawn at random; of two
 /// endpoints that is the less loaded one. `draw(n)` is a random number below `n`.
+///
+/// Nearly always all are allowed, and then two looks suffice however many there are.
 pub(crate) fn choose(
     count: usize,
     allowed: impl Fn(usize) -> bool,
     load: impl Fn(usize) -> usize,
     mut draw: impl FnMut(usize) -> usize,
 ) -> Option<usize> {
+    // Two different places in random order, so that equal loads are no advantage for the earlier one.
+    let mut pair = |count: usize| {
+        let first = draw(count);
+        (first, (first + 1 + draw(count - 1)) % count)
+    };
+    let lighter = |(first, second)| {
+        if load(second) < load(first) {
+            second
+        } else {
+            first
+        }
+    };
+    match count {
+        0 => return None,
+        1 => return allowed(0).then_some(0),
+        _ => (),
+    }
+    for _ in 0..DRAWS {
+        let (first, second) = pair(count);
+        if allowed(first) && allowed(second) {
+            return Some(lighter((first, second)));
+        }
+    }
     let nth = |rank| (0..count).filter(|it| allowed(*it)).nth(rank);
     let candidates = (0..count).filter(|it| allowed(*it)).count();
     if candidates < 2 {
         return nth(0);
     }
-    // Two different ranks in random order, so that equal loads are no advantage for the earlier one.
-    let first = draw(candidates);
-    let second = (first + 1 + draw(candidates - 1)) % candidates;
-    let (first, second) = (nth(first)?, nth(second)?);
-    Some(if load(second) < load(first) {
-        second
-    } else {
-        first
-    })
+    let (first, second) = pair(candidates);
+    Some(lighter((nth(first)?, nth(second)?)))
 }
 
 #[cfg(test)]

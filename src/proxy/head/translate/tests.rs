@@ -163,10 +163,7 @@ fn keeps_the_asterisk_and_a_missing_host() {
         let mut head = head(target, &[]);
         head.method = Method::OPTIONS;
         lines(&mut head, destination, BodyFraming::Empty);
-        assert_eq!(
-            (uri(&head).as_str(), head.version),
-            (expected, version)
-        );
+        assert_eq!((uri(&head).as_str(), head.version), (expected, version));
     };
     let (one, two) = (Version::HTTP_11, Version::HTTP_2);
     check("*", H1, "*", one);

@@ -103,6 +103,8 @@ async fn the_place_of_a_broken_connection_goes_to_the_next() {
         };
         yield_now().await;
         drop(peer);
+        let held = RefCell::new(held);
+        eventually("the close is seen", || held.borrow_mut().is_closed()).await;
         drop(held);
         assert!(!next.await.unwrap(), "a new connection");
         eventually("only the new one is left", || {
