@@ -17,6 +17,7 @@ pub mod head;
 mod health;
 mod http1;
 mod listener;
+mod pipe;
 mod relay;
 mod reply;
 mod request;

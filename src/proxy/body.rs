@@ -23,6 +23,7 @@ use crate::{
         exchange::{Exchange, Hold},
         head::{ResponseHead, names::GRPC_STATUS},
         http1::BodyFault,
+        pipe::{Fill, Pipe},
         upstream::UpstreamBody,
     },
 };
@@ -90,6 +91,21 @@ impl Upload {
     }
 }
 
+impl Fill for ClientBody {
+    type Fault = ClientFault;
+
+    fn poll_fill(
+        &mut self,
+        pipe: &mut Pipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<usize, ClientFault>>> {
+        match self {
+            Self::Http1(client) => client.poll_fill(pipe, cx),
+            Self::Empty | Self::Http2(_) => Poll::Ready(None),
+        }
+    }
+}
+
 impl Body for ClientBody {
     type Data = Bytes;
     type Error = ClientFault;
@@ -125,6 +141,44 @@ impl Body for ClientBody {
     }
 }
 
+impl Fill for Upload {
+    type Fault = BodyError;
+
+    fn poll_fill(
+        &mut self,
+        pipe: &mut Pipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<usize, BodyError>>> {
+        let Some(source) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        let Poll::Ready(moved) = source.incoming.poll_fill(pipe, cx) else {
+            source.exchange.upload_awaits_client();
+            return Poll::Pending;
+        };
+        Poll::Ready(moved.map(|moved| match moved {
+            Ok(count) => {
+                source.passed(u64::try_from(count).unwrap_or(u64::MAX));
+                Ok(count)
+            }
+            Err(error) => {
+                source.exchange.upload_broke();
+                Err(BodyError::Client(error))
+            }
+        }))
+    }
+}
+
+impl Source {
+    /// So many bytes are on their way.
+    fn passed(&self, bytes: u64) {
+        self.exchange.upload_passed(bytes);
+        if is_complete(&self.incoming) {
+            self.exchange.upload_ended();
+        }
+    }
+}
+
 impl Body for Upload {
     type Data = Bytes;
     type Error = BodyError;
@@ -143,10 +197,7 @@ impl Body for Upload {
                 Poll::Pending
             }
             Poll::Ready(Some(Ok(frame))) => {
-                exchange.upload_passed(length(&frame));
-                if is_complete(&source.incoming) {
-                    exchange.upload_ended();
-                }
+                source.passed(length(&frame));
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
@@ -240,10 +291,55 @@ impl Relayed {
         self.hold.leave_reader();
     }
 
+    /// So many bytes are on their way to the client.
+    fn passed(&self, bytes: u64) {
+        self.hold.download_passed(bytes);
+        if self.is_complete() {
+            self.end();
+        }
+    }
+
+    /// The endpoint has no piece ready; an error once that is overdue.
+    fn poll_overdue(&self, cx: &Context<'_>) -> Poll<BodyError> {
+        self.hold.poll_download(cx).map(|_| {
+            self.hold.finish(Class::Timeout);
+            BodyError::Overdue
+        })
+    }
+
+    fn broke(&self, error: &dyn std::error::Error) -> BodyError {
+        tracing::debug!(%error, "a response broke off");
+        self.hold.finish(Class::Reset);
+        BodyError::Endpoint
+    }
+
     fn trailers(&mut self, trailers: &HeaderMap) {
         if self.is_grpc {
             let status = trailers.get(GRPC_STATUS.as_str());
             self.class = status_class(status.map(HeaderValue::as_bytes)).unwrap_or(self.class);
+        }
+    }
+}
+
+impl Fill for ReplyBody {
+    type Fault = BodyError;
+
+    fn poll_fill(
+        &mut self,
+        pipe: &mut Pipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<usize, BodyError>>> {
+        let Kind::Relayed(relayed) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        match relayed.body.poll_fill(pipe, cx) {
+            Poll::Pending => relayed.poll_overdue(cx).map(|it| Some(Err(it))),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(Some(Ok(count))) => {
+                relayed.passed(u64::try_from(count).unwrap_or(u64::MAX));
+                Poll::Ready(Some(Ok(count)))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(relayed.broke(&error)))),
         }
     }
 }
@@ -264,25 +360,15 @@ impl Body for ReplyBody {
             Kind::Relayed(relayed) => relayed,
         };
         match Pin::new(&mut relayed.body).poll_frame(cx) {
-            Poll::Pending => relayed.hold.poll_download(cx).map(|_| {
-                relayed.hold.finish(Class::Timeout);
-                Some(Err(BodyError::Overdue))
-            }),
+            Poll::Pending => relayed.poll_overdue(cx).map(|it| Some(Err(it))),
             Poll::Ready(Some(Ok(frame))) => {
-                relayed.hold.download_passed(length(&frame));
                 if let Some(trailers) = frame.trailers_ref() {
                     relayed.trailers(trailers);
                 }
-                if relayed.is_complete() {
-                    relayed.end();
-                }
+                relayed.passed(length(&frame));
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => {
-                tracing::debug!(%error, "a response broke off");
-                relayed.hold.finish(Class::Reset);
-                Poll::Ready(Some(Err(BodyError::Endpoint)))
-            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(relayed.broke(&error)))),
             Poll::Ready(None) => {
                 relayed.end();
                 Poll::Ready(None)

@@ -1,13 +1,15 @@
 //! Memory that the connections of a worker share, and bounds on the buffers that either leg may be given.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::proxy::pipe::Pipe;
 
 /// The smallest buffer that hyper accepts.
 pub(crate) const BUFFER_MIN: usize = 8192;
@@ -23,6 +25,9 @@ const SHARED_BYTES: usize = 16 * 1024;
 const SPARE_MAX: usize = 64;
 const SPARE_BYTES: usize = 32 * 1024;
 
+/// Pipes of one worker, each of which takes two descriptors: as many bodies as move within the kernel at once.
+const PIPES_MAX: usize = 128;
+
 /// The window for so many bytes, as far as HTTP/2 allows.
 pub(crate) fn window(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX).min(WINDOW_MAX)
@@ -34,18 +39,23 @@ pub(crate) fn window(bytes: usize) -> u32 {
 pub(crate) struct Buffers {
     shared: RefCell<Box<[u8]>>,
     spare: RefCell<Vec<Vec<u8>>>,
-}
-
-impl Default for Buffers {
-    fn default() -> Self {
-        Self {
-            shared: RefCell::new(vec![0; SHARED_BYTES].into_boxed_slice()),
-            spare: RefCell::new(Vec::new()),
-        }
-    }
+    pipes: RefCell<Vec<Pipe>>,
+    pipes_open: Cell<usize>,
+    pipe_bytes: usize,
 }
 
 impl Buffers {
+    /// Nothing used yet; a stream may buffer `buffer_bytes`.
+    pub(crate) fn new(buffer_bytes: usize) -> Self {
+        Self {
+            shared: RefCell::new(vec![0; SHARED_BYTES].into_boxed_slice()),
+            spare: RefCell::new(Vec::new()),
+            pipes: RefCell::new(Vec::new()),
+            pipes_open: Cell::new(0),
+            pipe_bytes: buffer_bytes,
+        }
+    }
+
     /// Reads once into shared memory, and lets `take` have what came: nothing, at the end of the stream.
     pub(crate) fn poll_read<IO: AsyncRead + Unpin, T>(
         &self,
@@ -62,6 +72,28 @@ impl Buffers {
     /// An empty buffer to write into.
     pub(crate) fn take(&self) -> Vec<u8> {
         self.spare.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// An empty pipe; `None` where there are enough of them, or the system gives none: then bytes are copied.
+    pub(crate) fn take_pipe(&self) -> Option<Pipe> {
+        if let Some(pipe) = self.pipes.borrow_mut().pop() {
+            return Some(pipe);
+        }
+        if self.pipes_open.get() >= PIPES_MAX {
+            return None;
+        }
+        let pipe = Pipe::new(self.pipe_bytes).ok()?;
+        self.pipes_open.set(self.pipes_open.get() + 1);
+        Some(pipe)
+    }
+
+    /// Gives a pipe back; one that still holds something is closed.
+    pub(crate) fn give_back_pipe(&self, pipe: Pipe) {
+        if pipe.is_empty() {
+            self.pipes.borrow_mut().push(pipe);
+        } else {
+            self.pipes_open.set(self.pipes_open.get() - 1);
+        }
     }
 
     /// Gives a buffer back.

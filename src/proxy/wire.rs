@@ -17,7 +17,10 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use crate::proxy::wheel::{Deadline, Wait};
+use crate::proxy::{
+    pipe::Pipe,
+    wheel::{Deadline, Wait},
+};
 
 /// Up to so many bytes, several buffers are copied into one and sent at once, because a copy of two KiB costs less
 /// than the kernel's handling of a second buffer.
@@ -50,6 +53,27 @@ impl Wire {
             ahead,
             deadline,
         }
+    }
+
+    /// The socket, where nothing but it lies between us and the client.
+    pub(crate) const fn plain(&self) -> Option<&TcpStream> {
+        match &self.socket {
+            Socket::Plain(socket) => Some(socket),
+            Socket::Tls(_) => None,
+        }
+    }
+
+    /// Moves what the client takes out of `pipe`; only where it is plain.
+    pub(crate) fn poll_drain(
+        &mut self,
+        pipe: &mut Pipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let Some(socket) = self.plain() else {
+            return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
+        };
+        let written = pipe.poll_drain_to(socket, cx);
+        self.has_written(written)
     }
 
     fn has_read(&self) {

@@ -166,7 +166,7 @@ impl Worker {
     fn new(id: WorkerId, shared: &Shared, tls: &PerSide<ClientTls>) -> Self {
         let plan = Arc::clone(&shared.plan);
         let endpoints = PerSide::from_fn(|side| plan.upstreams[side].endpoints.len());
-        let buffers = Rc::new(Buffers::default());
+        let buffers = Rc::new(Buffers::new(plan.limits.buffer_bytes));
         Self {
             clock_source: shared.clock,
             table: RefCell::new(shared.publication.reader()),

@@ -38,6 +38,7 @@ use crate::{
             BodyReader, Framing, Part, Persistence, ReadRequest, RequestReader, Scanned, Trailers,
             WriteError, Writer, parse_length, write_response_head,
         },
+        pipe::{Drain, Pipe},
         relay::{Visit, refuse, relay},
         tunnel,
         wheel::Wait,
@@ -318,17 +319,19 @@ impl Client {
             asked.persistence
         };
         let worker = &self.connection.worker;
-        let mut out = worker.buffers.take();
-        let date = worker.date.borrow();
-        write_response_head(&head, framing, persistence, date.as_bytes(), &mut out);
-        drop(date);
+        let buffers = Rc::clone(&worker.buffers);
+        let mut writer = Writer::new(buffers, body, framing, asked.trailers);
+        write_response_head(
+            &head,
+            framing,
+            persistence,
+            worker.date.borrow().as_bytes(),
+            writer.head(),
+        );
         drop(head);
-        let mut writer = Writer::new(out, body, framing, asked.trailers);
         let written = poll_fn(|cx| self.poll_write_answer(&mut writer, cx)).await;
-        let (body, out) = writer.into_parts();
-        // Its end is an outcome; a body cut short is one too.
-        drop(body);
-        worker.buffers.give_back(out);
+        // The end of its body is an outcome; one cut short is one too.
+        drop(writer);
         if let Err(next) = written {
             return next;
         }
@@ -447,6 +450,33 @@ impl Client {
                 return Poll::Ready(Some(Err(ClientFault::Truncated)));
             }
         }
+    }
+
+    /// Moves what there is of the body of the request in work into `pipe`.
+    pub(crate) fn poll_fill(
+        &self,
+        pipe: &mut Pipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<usize, ClientFault>>> {
+        let stream = &mut *self.stream.borrow_mut();
+        let BodyReader::Sized(left) = stream.body else {
+            return Poll::Ready(None);
+        };
+        let Some(socket) = stream.wire.plain().filter(|_| stream.ahead.is_empty()) else {
+            return Poll::Ready(None);
+        };
+        if !stream.greeting.is_empty() {
+            return Poll::Ready(None);
+        }
+        let moved = ready!(pipe.poll_fill_from(socket, left, cx));
+        Poll::Ready(Some(match moved {
+            Ok(0) => Err(ClientFault::Truncated),
+            Ok(count) => {
+                stream.body.skip(count);
+                Ok(count)
+            }
+            Err(error) => Err(ClientFault::Io(error)),
+        }))
     }
 
     /// Whether the body of the request in work has been read to its end.
@@ -570,6 +600,16 @@ impl AsyncRead for Outlet<'_> {
         buf: &mut tokio::io::ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0.stream.borrow_mut().wire).poll_read(cx, buf)
+    }
+}
+
+impl Drain for Outlet<'_> {
+    fn drains(&self) -> bool {
+        self.0.stream.borrow().wire.plain().is_some()
+    }
+
+    fn poll_drain(&mut self, pipe: &mut Pipe, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.0.stream.borrow_mut().wire.poll_drain(pipe, cx)
     }
 }
 

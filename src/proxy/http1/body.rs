@@ -91,6 +91,13 @@ impl BodyReader {
         }
     }
 
+    /// Counts bytes of a body of known length that went another way.
+    pub(crate) fn skip(&mut self, bytes: usize) {
+        if let Self::Sized(left) = self {
+            *self = Self::sized(left.saturating_sub(u64::try_from(bytes).unwrap_or(u64::MAX)));
+        }
+    }
+
     /// Takes the next part from the front of `bytes`.
     ///
     /// # Errors

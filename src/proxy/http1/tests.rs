@@ -5,6 +5,7 @@ use std::{
     convert::Infallible,
     io,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, Waker},
 };
 
@@ -17,7 +18,11 @@ use tokio::io::AsyncWrite;
 use super::{body::Sender, encode::Persistence, *};
 use crate::{
     measure::Rejection,
-    proxy::head::{Fields, HeadLimits, Underscores},
+    proxy::{
+        buffers::Buffers,
+        head::{Fields, HeadLimits, Underscores},
+        pipe::{Drain, Fill, Pipe},
+    },
 };
 
 const LIMITS: HeadLimits = HeadLimits {
@@ -544,8 +549,30 @@ impl Body for Script {
     }
 }
 
+impl Fill for Script {
+    type Fault = Infallible;
+
+    fn poll_fill(
+        &mut self,
+        _pipe: &mut Pipe,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<usize, Infallible>>> {
+        Poll::Ready(None)
+    }
+}
+
 /// A socket that takes up to so many bytes at once.
 struct Narrow(Vec<u8>, usize);
+
+impl Drain for Narrow {
+    fn drains(&self) -> bool {
+        false
+    }
+
+    fn poll_drain(&mut self, _pipe: &mut Pipe, _cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+}
 
 impl AsyncWrite for Narrow {
     fn poll_write(
@@ -573,7 +600,7 @@ fn write(
     trailers: Trailers,
     width: usize,
 ) -> Result<Vec<u8>, WriteError<Infallible>> {
-    let mut writer = Writer::new(Vec::new(), script, framing, trailers);
+    let mut writer = Writer::new(Rc::new(Buffers::new(0)), script, framing, trailers);
     let mut socket = Narrow(Vec::new(), width);
     let mut cx = Context::from_waker(Waker::noop());
     loop {

@@ -3,14 +3,20 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
-use http_body::{Body, Frame};
+use http_body::Frame;
 use thiserror::Error;
 use tokio::io::AsyncWrite;
+
+use crate::proxy::{
+    buffers::Buffers,
+    pipe::{Drain, Flow, Pipe, SPLICE_MIN},
+};
 
 use super::encode::{Framing, write_chunk_size, write_field};
 
@@ -24,9 +30,8 @@ const GATHERED_MAX: usize = 16 * 1024;
 /// A message on its way out.
 #[derive(Debug)]
 pub(crate) struct Writer<B> {
-    /// Head, framing and small pieces.
-    out: Vec<u8>,
-    /// So many of `out` are sent.
+    lent: Lent,
+    /// So many of what is gathered are sent.
     sent: usize,
     /// A larger piece, sent behind `out` without a copy.
     piece: Bytes,
@@ -40,6 +45,25 @@ pub(crate) struct Writer<B> {
     is_begun: bool,
 }
 
+/// What a writer has of its worker's, until it is dropped.
+#[derive(Debug)]
+struct Lent {
+    buffers: Rc<Buffers>,
+    /// Head, framing and small pieces.
+    out: Vec<u8>,
+    /// A large body on its way from one socket to the other.
+    pipe: Option<Pipe>,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.buffers.give_back(std::mem::take(&mut self.out));
+        if let Some(pipe) = self.pipe.take() {
+            self.buffers.give_back_pipe(pipe);
+        }
+    }
+}
+
 /// Whether the receiver takes trailers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trailers {
@@ -47,6 +71,14 @@ pub(crate) enum Trailers {
     Pass,
     /// It did not say so: they are left out (RFC 9110 section 6.5.1).
     Drop,
+}
+
+/// What became of a body's turn to go on within the kernel.
+enum Piped {
+    /// Some of it went on.
+    Some,
+    /// It is to be read, and written.
+    Nothing,
 }
 
 /// Why a message was not sent to its end.
@@ -63,11 +95,18 @@ pub(crate) enum WriteError<E> {
     Length,
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
-    /// A message whose head is in `out` already.
-    pub(crate) fn new(out: Vec<u8>, body: B, framing: Framing, trailers: Trailers) -> Self {
+impl<B> Writer<B>
+where
+    B: Flow,
+{
+    /// A message whose head is still to be written.
+    pub(crate) fn new(buffers: Rc<Buffers>, body: B, framing: Framing, trailers: Trailers) -> Self {
         Self {
-            out,
+            lent: Lent {
+                out: buffers.take(),
+                pipe: None,
+                buffers,
+            },
             sent: 0,
             piece: Bytes::new(),
             is_chunk: false,
@@ -80,6 +119,11 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
         }
     }
 
+    /// Where its head is written.
+    pub(crate) const fn head(&mut self) -> &mut Vec<u8> {
+        &mut self.lent.out
+    }
+
     /// Whether a byte of it was sent.
     pub(crate) const fn is_begun(&self) -> bool {
         self.is_begun
@@ -90,9 +134,9 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
         self.is_body_begun
     }
 
-    /// Whether all that is known of the message is written.
+    /// Whether all that was gathered of the message is written.
     fn is_drained(&self) -> bool {
-        self.sent == self.out.len() && self.piece.is_empty()
+        self.sent == self.lent.out.len() && self.piece.is_empty()
     }
 
     /// The body.
@@ -100,16 +144,16 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
         &mut self.body
     }
 
-    /// The body and the buffer.
-    pub(crate) fn into_parts(self) -> (B, Vec<u8>) {
-        (self.body, self.out)
+    /// The body.
+    pub(crate) fn into_body(self) -> B {
+        self.body
     }
 
     /// Sends on. Ready once all is sent.
     ///
     /// # Errors
     /// When either end breaks; the connection is of no more use then.
-    pub(crate) fn poll<IO: AsyncWrite + Unpin>(
+    pub(crate) fn poll<IO: AsyncWrite + Drain + Unpin>(
         &mut self,
         io: &mut IO,
         cx: &mut Context<'_>,
@@ -117,6 +161,13 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
         // What came before the body broke is sent first, if the receiver takes it now.
         let mut failure = None;
         loop {
+            if self.may_pipe(io) {
+                match ready!(self.poll_pipe(io, cx)) {
+                    Ok(Piped::Some) => continue,
+                    Ok(Piped::Nothing) => (),
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
             if failure.is_none() {
                 failure = self.gather(cx).err();
             }
@@ -131,7 +182,7 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
                     Poll::Pending
                 };
             }
-            let waiting = &self.out[self.sent..];
+            let waiting = &self.lent.out[self.sent..];
             let written = if self.piece.is_empty() {
                 Pin::new(&mut *io).poll_write(cx, waiting)
             } else if waiting.is_empty() {
@@ -159,22 +210,74 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
 
     fn advance(&mut self, count: usize) {
         self.is_begun = true;
-        let of_out = count.min(self.out.len() - self.sent);
+        let of_out = count.min(self.lent.out.len() - self.sent);
         self.sent += of_out;
         self.piece.advance(count - of_out);
         if self.is_drained() {
-            self.out.clear();
+            self.lent.out.clear();
             self.sent = 0;
             self.piece = Bytes::new();
             if std::mem::take(&mut self.is_chunk) {
-                self.out.extend_from_slice(b"\r\n");
+                self.lent.out.extend_from_slice(b"\r\n");
             }
         }
     }
 
+    /// Whether the body is to go on within the kernel.
+    fn may_pipe(&self, io: &impl Drain) -> bool {
+        let is_large = matches!(self.framing, Framing::Sized(left) if left >= SPLICE_MIN);
+        let is_on_its_way = self.lent.pipe.as_ref().is_some_and(|it| !it.is_empty());
+        self.is_drained() && (is_large || is_on_its_way) && io.drains()
+    }
+
+    fn poll_pipe<IO: Drain>(
+        &mut self,
+        io: &mut IO,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Piped, WriteError<B::Error>>> {
+        if self.lent.pipe.is_none() {
+            self.lent.pipe = self.lent.buffers.take_pipe();
+        }
+        let Some(pipe) = &mut self.lent.pipe else {
+            return Poll::Ready(Ok(Piped::Nothing));
+        };
+        if pipe.is_empty() {
+            let count = match ready!(self.body.poll_fill(pipe, cx)) {
+                None => return Poll::Ready(Ok(Piped::Nothing)),
+                Some(Ok(count)) => count,
+                Some(Err(error)) => return Poll::Ready(Err(WriteError::Body(error))),
+            };
+            self.is_body_begun = true;
+            if let Err(error) = self.count(count) {
+                return Poll::Ready(Err(error));
+            }
+        }
+        let Some(pipe) = &mut self.lent.pipe else {
+            return Poll::Ready(Ok(Piped::Nothing));
+        };
+        while !pipe.is_empty() {
+            ready!(io.poll_drain(pipe, cx)).map_err(WriteError::Io)?;
+            self.is_begun = true;
+        }
+        Poll::Ready(Ok(Piped::Some))
+    }
+
+    /// Counts bytes of a body whose length was said.
+    fn count(&mut self, bytes: usize) -> Result<(), WriteError<B::Error>> {
+        if let Framing::Sized(left) = &mut self.framing {
+            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            *left = left.checked_sub(bytes).ok_or(WriteError::Length)?;
+            if *left == 0 {
+                // Whoever knows the length does not ask again after the last byte.
+                self.is_body_ended = true;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes what the body has ready, as far as it is to be sent together.
     fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), WriteError<B::Error>> {
-        while !self.is_body_ended && self.piece.is_empty() && self.out.len() < GATHERED_MAX {
+        while !self.is_body_ended && self.piece.is_empty() && self.lent.out.len() < GATHERED_MAX {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
                 return Ok(());
             };
@@ -202,26 +305,19 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
         if data.is_empty() {
             return Ok(());
         }
-        if let Framing::Sized(left) = &mut self.framing {
-            let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
-            *left = left.checked_sub(length).ok_or(WriteError::Length)?;
-            if *left == 0 {
-                // Whoever knows the length does not ask again after the last byte.
-                self.is_body_ended = true;
-            }
-        }
+        self.count(data.len())?;
         let is_chunk = self.framing == Framing::Chunked;
         if is_chunk {
-            write_chunk_size(data.len(), &mut self.out);
+            write_chunk_size(data.len(), &mut self.lent.out);
         }
         if data.len() > JOINED_MAX {
             self.piece = data;
             self.is_chunk = is_chunk;
             return Ok(());
         }
-        self.out.extend_from_slice(&data);
+        self.lent.out.extend_from_slice(&data);
         if is_chunk {
-            self.out.extend_from_slice(b"\r\n");
+            self.lent.out.extend_from_slice(b"\r\n");
             if self.body.is_end_stream() {
                 return self.end(None);
             }
@@ -233,13 +329,13 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
         self.is_body_ended = true;
         match self.framing {
             Framing::Chunked => {
-                self.out.extend_from_slice(b"0\r\n");
+                self.lent.out.extend_from_slice(b"0\r\n");
                 if let (Some(trailers), Trailers::Pass) = (trailers, self.trailers) {
                     for (name, value) in &trailers {
-                        write_field(name, value, &mut self.out);
+                        write_field(name, value, &mut self.lent.out);
                     }
                 }
-                self.out.extend_from_slice(b"\r\n");
+                self.lent.out.extend_from_slice(b"\r\n");
                 Ok(())
             }
             Framing::None | Framing::Sized(0) | Framing::UntilClose => Ok(()),

@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 
+use crate::proxy::pipe::{Fill, Flow, Pipe};
 use crate::proxy::upstream::{
     connection::Http1Connection,
     endpoint::InFlight,
@@ -130,9 +131,44 @@ impl<B> Source<B> {
     }
 }
 
+impl<B> Fill for UpstreamBody<B>
+where
+    B: Flow,
+{
+    type Fault = UpstreamBodyError;
+
+    fn poll_fill(
+        &mut self,
+        pipe: &mut Pipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<usize, UpstreamBodyError>>> {
+        let (Source::Native(transfer), Some(Held { connection, .. })) =
+            (&mut self.source, &mut self.held)
+        else {
+            return Poll::Ready(None);
+        };
+        let Connection::Http1(Http1Connection::Native(connection)) = connection else {
+            return Poll::Ready(None);
+        };
+        Poll::Ready(match ready!(transfer.poll_fill(connection, pipe, cx)) {
+            Some(Ok(count)) => {
+                if self.source.is_end_stream() {
+                    self.end();
+                }
+                Some(Ok(count))
+            }
+            Some(Err(source)) => {
+                self.held = None;
+                Some(Err(source.into()))
+            }
+            None => None,
+        })
+    }
+}
+
 impl<B> UpstreamBody<B>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Flow,
 {
     /// Sends on what is left of the request, while nobody takes more of the response.
     pub(crate) fn upload(&mut self, cx: &mut Context<'_>) {
@@ -167,7 +203,7 @@ where
 
 impl<B> Body for UpstreamBody<B>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Flow,
 {
     type Data = Bytes;
     type Error = UpstreamBodyError;

@@ -8,13 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use http_body::Body;
-
 use crate::{
     plan::{EndpointId, EndpointPlan, Http1Codec, Limits, Plan},
     proxy::{
         buffers::Buffers,
+        pipe::Flow,
         upstream::{
             connection::{Http1Connection, Http2, HyperHttp1},
             dial::{Target, Want, dial},
@@ -74,7 +72,7 @@ pub(crate) enum Origin {
 
 impl<B> Endpoint<B>
 where
-    B: Body<Data = Bytes> + Unpin + 'static,
+    B: Flow + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     /// The endpoint `id` of `plan`, not connected yet.

@@ -32,6 +32,7 @@ use crate::{
             BodyReader, Framing, Part, ReadResponse, Trailers, WriteError, Writer, parse_length,
             read_response, write_request_head,
         },
+        pipe::{Flow, Pipe},
         upstream::{
             error::{ExchangeFault, SendError},
             socket::Socket,
@@ -143,7 +144,7 @@ impl Http1 {
         body: B,
     ) -> Result<(ResponseHead, Transfer<B>), SendError<B>>
     where
-        B: Body<Data = Bytes> + Unpin,
+        B: Flow,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         if !self.is_ready() {
@@ -154,9 +155,8 @@ impl Http1 {
         }
         self.state = State::Busy;
         let framing = framing(head, &body);
-        let mut out = self.buffers.take();
-        write_request_head(head, framing, &mut out);
-        let writer = Writer::new(out, body, framing, Trailers::Pass);
+        let mut writer = Writer::new(Rc::clone(&self.buffers), body, framing, Trailers::Pass);
+        write_request_head(head, framing, writer.head());
         let mut sending = Sending {
             writer,
             is_over: false,
@@ -166,14 +166,8 @@ impl Http1 {
         let answered = poll_fn(|cx| sending.poll(self, &head.method, cx)).await;
         match answered {
             Ok(answer) => {
-                let writer = if sending.is_over {
-                    self.buffers.give_back(sending.writer.into_parts().1);
-                    None
-                } else {
-                    Some(sending.writer)
-                };
                 let transfer = Transfer {
-                    writer,
+                    writer: (!sending.is_over).then_some(sending.writer),
                     body: answer.body,
                     persists: answer.persists && sending.broke.is_none(),
                     is_tunnel: answer.head.status == StatusCode::SWITCHING_PROTOCOLS,
@@ -184,7 +178,7 @@ impl Http1 {
                 self.state = State::Spent;
                 let is_untouched = !sending.writer.is_begun() && !sending.writer.is_body_begun();
                 if matches!(source, ExchangeFault::Closed | ExchangeFault::Io(_)) && is_untouched {
-                    let (body, _) = sending.writer.into_parts();
+                    let body = sending.writer.into_body();
                     return Err(SendError::Unsent { body, source });
                 }
                 Err(SendError::broken(source))
@@ -256,7 +250,7 @@ struct Sending<B> {
 
 impl<B> Sending<B>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Flow,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     fn poll(
@@ -302,7 +296,7 @@ where
 
 impl<B> Transfer<B>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Flow,
 {
     /// The next frame of the response's body.
     pub(crate) fn poll_frame(
@@ -364,9 +358,35 @@ where
         if written.is_err() {
             self.persists = false;
         }
-        if let Some(writer) = self.writer.take() {
-            connection.buffers.give_back(writer.into_parts().1);
-        }
+        self.writer = None;
+    }
+
+    /// Moves what there is of the response's body into `pipe`.
+    pub(crate) fn poll_fill(
+        &mut self,
+        connection: &mut Http1,
+        pipe: &mut Pipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<usize, ExchangeFault>>> {
+        self.upload(connection, cx);
+        let BodyReader::Sized(left) = self.body else {
+            return Poll::Ready(None);
+        };
+        let Some(socket) = connection
+            .socket
+            .plain()
+            .filter(|_| connection.ahead.is_empty())
+        else {
+            return Poll::Ready(None);
+        };
+        Poll::Ready(Some(match ready!(pipe.poll_fill_from(socket, left, cx)) {
+            Ok(0) => Err(ExchangeFault::Truncated),
+            Ok(count) => {
+                self.body.skip(count);
+                Ok(count)
+            }
+            Err(error) => Err(ExchangeFault::Io(error)),
+        }))
     }
 }
 

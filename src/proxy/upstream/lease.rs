@@ -2,7 +2,6 @@
 
 use std::{cell::Cell, error::Error, rc::Rc, sync::Arc};
 
-use bytes::Bytes;
 use http::{Request, StatusCode, Version};
 use http_body::Body;
 use hyper::client::conn::TrySendError;
@@ -12,6 +11,7 @@ use crate::{
     plan::EndpointId,
     proxy::{
         head::{RequestHead, ResponseHead},
+        pipe::Flow,
         upstream::{
             body::{Source, UpstreamBody},
             connection::Http1Connection,
@@ -95,7 +95,7 @@ impl<B> Lease<B> {
 
 impl<B> Lease<B>
 where
-    B: Body<Data = Bytes> + Unpin + 'static,
+    B: Flow + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     /// Sends a request and waits for the response head, however long that takes. Dropping the future closes the

@@ -12,7 +12,10 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use crate::proxy::upstream::slots::Slot;
+use crate::proxy::{
+    pipe::{Drain, Pipe},
+    upstream::slots::Slot,
+};
 
 /// What a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,29 @@ impl Socket {
         Self {
             transport,
             _slot: slot,
+        }
+    }
+}
+
+impl Socket {
+    /// The socket, where nothing but it lies between us and the endpoint.
+    pub(crate) const fn plain(&self) -> Option<&TcpStream> {
+        match &self.transport {
+            Transport::Tcp(socket) => Some(socket),
+            Transport::Tls(_) => None,
+        }
+    }
+}
+
+impl Drain for Socket {
+    fn drains(&self) -> bool {
+        self.plain().is_some()
+    }
+
+    fn poll_drain(&mut self, pipe: &mut Pipe, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match self.plain() {
+            Some(socket) => pipe.poll_drain_to(socket, cx),
+            None => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -36,6 +37,8 @@ use crate::{
     },
     proxy::{
         Shared,
+        buffers::Buffers,
+        pipe::{Fill, Pipe},
         upstream::{ClientTls, Lease, SendError, UpstreamBody, Upstreams, Want},
     },
     split::{Publication, RouteTable, SplitTable},
@@ -47,6 +50,18 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The body of requests in tests.
 pub(crate) type Sent = UnsyncBoxBody<Bytes, io::Error>;
+
+impl Fill for Sent {
+    type Fault = io::Error;
+
+    fn poll_fill(
+        &mut self,
+        _pipe: &mut Pipe,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<usize>>> {
+        Poll::Ready(None)
+    }
+}
 
 /// The endpoint that most tests talk to.
 pub(crate) const NEW: EndpointId = EndpointId {
@@ -90,7 +105,7 @@ impl World {
             plan: Arc::new(plan),
         };
         Self {
-            upstreams: Upstreams::new(&shared, &tls, Rc::default()),
+            upstreams: Upstreams::new(&shared, &tls, Rc::new(Buffers::new(0))),
             board: shared.board,
             connects: shared.connects,
             clock: shared.clock,

@@ -8,9 +8,6 @@ use std::{
     time::Instant,
 };
 
-use bytes::Bytes;
-use http_body::Body;
-
 use crate::{
     clock::{self, Clock},
     measure::{Board, Connects, Standing},
@@ -18,6 +15,7 @@ use crate::{
     proxy::{
         Alarm, Shared,
         buffers::Buffers,
+        pipe::Flow,
         upstream::{
             choose::choose,
             dial::Want,
@@ -49,7 +47,7 @@ pub(crate) struct Upstreams<B> {
 
 impl<B> Upstreams<B>
 where
-    B: Body<Data = Bytes> + Unpin + 'static,
+    B: Flow + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     /// The endpoints of the plan that `tls` was loaded for, not connected yet.
