@@ -41,21 +41,20 @@ pub(crate) struct Buffers {
     spare: RefCell<Vec<Vec<u8>>>,
     pipes: RefCell<Vec<Pipe>>,
     pipes_open: Cell<usize>,
-    pipe_bytes: usize,
 }
 
-impl Buffers {
-    /// Nothing used yet; a stream may buffer `buffer_bytes`.
-    pub(crate) fn new(buffer_bytes: usize) -> Self {
+impl Default for Buffers {
+    fn default() -> Self {
         Self {
             shared: RefCell::new(vec![0; SHARED_BYTES].into_boxed_slice()),
             spare: RefCell::new(Vec::new()),
             pipes: RefCell::new(Vec::new()),
             pipes_open: Cell::new(0),
-            pipe_bytes: buffer_bytes,
         }
     }
+}
 
+impl Buffers {
     /// Reads once into shared memory, and lets `take` have what came: nothing, at the end of the stream.
     pub(crate) fn poll_read<IO: AsyncRead + Unpin, T>(
         &self,
@@ -82,7 +81,7 @@ impl Buffers {
         if self.pipes_open.get() >= PIPES_MAX {
             return None;
         }
-        let pipe = Pipe::new(self.pipe_bytes).ok()?;
+        let pipe = Pipe::new().ok()?;
         self.pipes_open.set(self.pipes_open.get() + 1);
         Some(pipe)
     }

@@ -15,8 +15,11 @@ use tokio::{io::Interest, net::TcpStream};
 /// A body shorter than this is copied: a pipe costs two more system calls.
 pub(crate) const SPLICE_MIN: u64 = 16 * 1024;
 
-/// Bytes that a pipe holds by default on Linux; a larger size is asked for, and done without where it is refused.
-const PIPE_BYTES: usize = 64 * 1024;
+/// Bytes that a pipe is to hold: with fewer a body costs half as much again, with more no less.
+const PIPE_BYTES: usize = 256 * 1024;
+
+/// What it holds where the system refuses that, as it does once a user has many of them.
+const PIPE_BYTES_LEAST: usize = 64 * 1024;
 
 /// A pipe between two sockets. It is filled only when it is empty, so that a refusal always means that its source has
 /// nothing.
@@ -60,14 +63,10 @@ pub(crate) trait Drain {
 }
 
 impl Pipe {
-    /// A pipe that holds about `bytes`.
-    pub(crate) fn new(bytes: usize) -> io::Result<Self> {
+    /// An empty pipe.
+    pub(crate) fn new() -> io::Result<Self> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        let room = if bytes > PIPE_BYTES {
-            fcntl_setpipe_size(&writer, bytes).unwrap_or(PIPE_BYTES)
-        } else {
-            PIPE_BYTES
-        };
+        let room = fcntl_setpipe_size(&writer, PIPE_BYTES).unwrap_or(PIPE_BYTES_LEAST);
         Ok(Self {
             reader,
             writer,
@@ -171,7 +170,7 @@ mod tests {
             sink.read_exact(&mut read).await.unwrap();
             assert!(read == expected, "the bytes are the same");
         });
-        let mut pipe = Pipe::new(256 * 1024).unwrap();
+        let mut pipe = Pipe::new().unwrap();
         let mut total = 0;
         loop {
             let count = poll_fn(|cx| pipe.poll_fill_from(&from, 1 << 20, cx))
@@ -194,7 +193,7 @@ mod tests {
     async fn no_more_is_taken_than_was_asked_for() {
         let (mut source, from) = pair().await;
         source.write_all(b"body and the next").await.unwrap();
-        let mut pipe = Pipe::new(0).unwrap();
+        let mut pipe = Pipe::new().unwrap();
         let count = poll_fn(|cx| pipe.poll_fill_from(&from, 4, cx))
             .await
             .unwrap();

@@ -24,8 +24,21 @@ pub(crate) struct Visit {
     pub(crate) deadline: Rc<Deadline>,
 }
 
-/// Answers one request.
-pub(crate) async fn relay(visit: Visit, mut head: RequestHead, incoming: ClientBody) -> Reply {
+/// A request that was taken in and assigned.
+pub(crate) struct Taken {
+    hold: Hold,
+    journey: Journey,
+}
+
+/// Takes a request in: reads its head, assigns it, and begins to measure it.
+///
+/// # Errors
+/// The refusal.
+pub(crate) fn take_in(
+    visit: &Visit,
+    mut head: RequestHead,
+    incoming: ClientBody,
+) -> Result<Taken, Reply> {
     let worker = &visit.connection.worker;
     visit.deadline.wait(Wait::Nothing);
     let now = worker.now();
@@ -38,10 +51,7 @@ pub(crate) async fn relay(visit: Visit, mut head: RequestHead, incoming: ClientB
             (it, assignment)
         })
     };
-    let (intake, assignment) = match taken {
-        Ok(it) => it,
-        Err(reason) => return refuse(&visit, reason),
-    };
+    let (intake, assignment) = taken.map_err(|reason| refuse(visit, reason))?;
     let upload = if is_complete(&incoming) {
         UploadState::Ended
     } else {
@@ -67,7 +77,13 @@ pub(crate) async fn relay(visit: Visit, mut head: RequestHead, incoming: ClientB
             Upload::new(incoming, Rc::clone(&hold))
         }
     };
-    let mut journey = Journey::new(intake, assignment, head, body);
+    let journey = Journey::new(intake, assignment, head, body);
+    Ok(Taken { hold, journey })
+}
+
+/// Answers a request that was taken in.
+pub(crate) async fn relay(visit: Visit, taken: Taken) -> Reply {
+    let Taken { hold, mut journey } = taken;
     match forward::forward(&hold, &mut journey).await {
         Ok(answer) => reply::reply(
             Context {

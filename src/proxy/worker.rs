@@ -74,6 +74,7 @@ pub(crate) struct Worker {
     pub(crate) tunnels: Tunnels,
     pub(crate) buffers: Rc<Buffers>,
     pub(crate) date: RefCell<DateLine>,
+    pub(crate) lulls: Lulls,
     pub(crate) stage: Cell<Stage>,
     /// Rings when a connection has closed, so that another can be accepted.
     pub(crate) room: Notify,
@@ -81,6 +82,35 @@ pub(crate) struct Worker {
     connections_max: usize,
     /// How many measurements the last interval held: what the next one has room for from the start.
     measured: Cell<usize>,
+}
+
+/// Connections that keep what a request needs while the next one is likely to come soon. Were it all of them, thousands of
+/// clients that come at once would each be given memory that they need for a moment only.
+#[derive(Debug, Default)]
+pub(crate) struct Lulls(Rc<Cell<usize>>);
+
+/// One such connection.
+#[derive(Debug)]
+pub(crate) struct Lull(Rc<Cell<usize>>);
+
+/// Connections of one worker in a lull.
+const LULLS_MAX: usize = 256;
+
+impl Lulls {
+    /// A place, if there is one.
+    pub(crate) fn enter(&self) -> Option<Lull> {
+        let count = self.0.get();
+        (count < LULLS_MAX).then(|| {
+            self.0.set(count + 1);
+            Lull(Rc::clone(&self.0))
+        })
+    }
+}
+
+impl Drop for Lull {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 /// A client connection that is open; dropping it makes room for another one.
@@ -166,7 +196,7 @@ impl Worker {
     fn new(id: WorkerId, shared: &Shared, tls: &PerSide<ClientTls>) -> Self {
         let plan = Arc::clone(&shared.plan);
         let endpoints = PerSide::from_fn(|side| plan.upstreams[side].endpoints.len());
-        let buffers = Rc::new(Buffers::new(plan.limits.buffer_bytes));
+        let buffers = Rc::new(Buffers::default());
         Self {
             clock_source: shared.clock,
             table: RefCell::new(shared.publication.reader()),
@@ -175,6 +205,7 @@ impl Worker {
             wheel: Wheel::new(plan.timeouts, clock::now()),
             tunnels: Tunnels::default(),
             buffers,
+            lulls: Lulls::default(),
             date: RefCell::new(DateLine::new(since_1970())),
             stage: Cell::new(Stage::Serving),
             room: Notify::new(),

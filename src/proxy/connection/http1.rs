@@ -6,8 +6,8 @@
 //!                        └──▶ refuse it ─────────────────────────────────────┴──▶ close
 //! ```
 //!
-//! A connection that waits for a head holds no buffer, and after half a second no request's state, so that thousands of
-//! idle ones cost little.
+//! A connection that waits for a head holds no buffer, and soon no request's state, so that thousands of idle ones cost
+//! little.
 
 use std::{
     cell::RefCell,
@@ -39,7 +39,7 @@ use crate::{
             WriteError, Writer, parse_length, write_response_head,
         },
         pipe::{Drain, Pipe},
-        relay::{Visit, refuse, relay},
+        relay::{Visit, refuse, relay, take_in},
         tunnel,
         wheel::Wait,
         wire::Wire,
@@ -108,19 +108,18 @@ pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire, ahead: BytesMu
             greeting: b"",
         }),
     });
-    let mut head = None;
     let next = loop {
-        // Boxed, so that what is waited for below is small.
-        let next = Box::pin(client.converse(head.take())).await;
+        client.connection.deadline.wait(Wait::Request);
+        let head = match client.read_head().await {
+            Ok(head) => head,
+            Err(next) => break next,
+        };
+        // Boxed, so that what is waited for above is small.
+        let next = Box::pin(client.converse(head)).await;
         if next != Next::Lull {
             break next;
         }
         client.stream.borrow_mut().rest(limits);
-        client.connection.deadline.wait(Wait::Request);
-        match client.read_head().await {
-            Ok(read) => head = Some(read),
-            Err(next) => break next,
-        }
     };
     match next {
         Next::Request | Next::Lull | Next::Broken => (),
@@ -131,22 +130,23 @@ pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire, ahead: BytesMu
 }
 
 impl Client {
-    /// Answers one request after another, the first of which may have been read, until none comes for a while.
-    async fn converse(self: &Rc<Self>, mut head: Option<Result<ReadRequest, Rejection>>) -> Next {
+    /// Answers one request after another, the first of which has been read, until none comes for a while.
+    async fn converse(self: &Rc<Self>, mut head: Result<ReadRequest, Rejection>) -> Next {
         loop {
-            let head = match head.take() {
-                Some(head) => head,
-                None => {
-                    self.connection.deadline.wait(Wait::Lull);
-                    match self.read_head().await {
-                        Ok(head) => head,
-                        Err(next) => return next,
-                    }
-                }
-            };
             let next = self.answer(head).await;
             if next != Next::Request {
                 return next;
+            }
+            let worker = &self.connection.worker;
+            let _lull = match worker.lulls.enter() {
+                Some(lull) => Some(lull),
+                None if self.stream.borrow().ahead.is_empty() => return Next::Lull,
+                None => None,
+            };
+            self.connection.deadline.wait(Wait::Lull);
+            match self.read_head().await {
+                Ok(read) => head = read,
+                Err(next) => return next,
             }
         }
     }
@@ -247,7 +247,13 @@ impl Client {
             Ok(head) => {
                 let asked = Asked::new(&head);
                 let (head, body) = self.begin(head);
-                match self.look_out(relay(visit, head, body)).await {
+                let taken = match take_in(&visit, head, body) {
+                    Ok(taken) => taken,
+                    Err(refusal) => return self.write(asked, refusal).await,
+                };
+                // Pinned here and lent, since a future that takes another one holds it twice.
+                let relaying = pin!(relay(visit, taken));
+                match self.look_out(relaying).await {
                     Ok(reply) => self.write(asked, reply).await,
                     Err(next) => next,
                 }
@@ -277,8 +283,7 @@ impl Client {
     }
 
     /// Runs `work` for as long as the client is there and its deadline has not passed.
-    async fn look_out<T>(&self, work: impl Future<Output = T>) -> Result<T, Next> {
-        let mut work = pin!(work);
+    async fn look_out<F: Future>(&self, mut work: Pin<&mut F>) -> Result<F::Output, Next> {
         poll_fn(|cx| {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(Ok(done));

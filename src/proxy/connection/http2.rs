@@ -21,7 +21,7 @@ use crate::{
         buffers::window,
         connection::Connection,
         head::RequestHead,
-        relay::{Visit, refuse, relay},
+        relay::{Visit, refuse, relay, take_in},
         wheel::{Deadline, Wait},
         wire::Wire,
     },
@@ -107,9 +107,11 @@ impl Streams {
         };
         async {
             let (head, body) = request.into_parts();
-            let reply = match RequestHead::try_from(head) {
-                Ok(head) => relay(visit, head, ClientBody::Http2(body)).await,
-                Err(reason) => refuse(&visit, reason),
+            let head = RequestHead::try_from(head).map_err(|reason| refuse(&visit, reason));
+            let taken = head.and_then(|it| take_in(&visit, it, ClientBody::Http2(body)));
+            let reply = match taken {
+                Ok(taken) => relay(visit, taken).await,
+                Err(refusal) => refusal,
             };
             Ok(Response::from_parts(reply.head.into_parts(), reply.body))
         }

@@ -600,7 +600,7 @@ fn write(
     trailers: Trailers,
     width: usize,
 ) -> Result<Vec<u8>, WriteError<Infallible>> {
-    let mut writer = Writer::new(Rc::new(Buffers::new(0)), script, framing, trailers);
+    let mut writer = Writer::new(Rc::new(Buffers::default()), script, framing, trailers);
     let mut socket = Narrow(Vec::new(), width);
     let mut cx = Context::from_waker(Waker::noop());
     loop {

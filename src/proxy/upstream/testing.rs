@@ -105,7 +105,7 @@ impl World {
             plan: Arc::new(plan),
         };
         Self {
-            upstreams: Upstreams::new(&shared, &tls, Rc::new(Buffers::new(0))),
+            upstreams: Upstreams::new(&shared, &tls, Rc::new(Buffers::default())),
             board: shared.board,
             connects: shared.connects,
             clock: shared.clock,
