@@ -255,3 +255,136 @@ async fn a_client_that_was_answered_early_may_finish() {
         tokio::task::yield_now().await;
     }
 }
+
+/// Bytes that show where they belong, as text.
+fn pattern(length: usize) -> String {
+    let numbers = (0..).map(|it| format!("{it:07};"));
+    let mut text: String = numbers.take(length / 8 + 1).collect();
+    text.truncate(length);
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_bodies_of_known_length_arrive_whole_in_both_directions() {
+    const LENGTH: usize = 3_000_000;
+    let old = Scripted::start(|_, mut client| async move {
+        for _ in 0..2 {
+            let head = client.until("\r\n\r\n").await;
+            assert!(
+                head.contains(&format!("content-length: {LENGTH}")),
+                "{head}"
+            );
+            let body = client.exactly(LENGTH).await;
+            client
+                .say(&format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n{body}"
+                ))
+                .await;
+        }
+    })
+    .await;
+    let mut rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    let sent = pattern(LENGTH);
+    for _ in 0..2 {
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n");
+        client.say(&head).await;
+        client.say(&sent).await;
+        let said = client.response().await;
+        assert!(said.body == sent, "the bytes are the same");
+    }
+    let length = u64::try_from(LENGTH).unwrap();
+    for outcome in rig.outcomes(2).await {
+        assert_eq!(outcome.class, Class::Success);
+        assert_eq!((outcome.bytes_up, outcome.bytes_down), (length, length));
+    }
+    assert_eq!(old.connections(), 1, "both bodies ended cleanly");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_upload_ends_where_the_next_request_begins() {
+    const LENGTH: usize = 500_000;
+    let old = Scripted::start(|_, mut client| async move {
+        client.until("\r\n\r\n").await;
+        let body = client.exactly(LENGTH).await;
+        client
+            .say(&format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{}",
+                &body[LENGTH - 8..]
+            ))
+            .await;
+        client.until("\r\n\r\n").await;
+        client
+            .say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext")
+            .await;
+    })
+    .await;
+    let rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    let sent = pattern(LENGTH);
+    let both = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n{sent}GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
+    );
+    client.say(&both).await;
+    assert_eq!(client.response().await.body, sent[LENGTH - 8..]);
+    assert_eq!(client.response().await.body, "next");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_body_that_breaks_off_breaks_off_for_the_other_end() {
+    let old = Scripted::start(|number, mut client| async move {
+        let head = client.until("\r\n\r\n").await;
+        if number == 0 {
+            client
+                .say("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+                .await;
+            client.say(&"x".repeat(400_000)).await;
+            return; // Closes within the body.
+        }
+        assert!(head.starts_with("POST"), "{head}");
+        let got = client.rest().await.len();
+        assert!(got < 1_000_000, "{got} bytes of a broken upload");
+    })
+    .await;
+    let mut rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let head = client.until("\r\n\r\n").await.to_ascii_lowercase();
+    assert!(head.contains("content-length: 1000000"), "{head}");
+    assert_eq!(client.rest().await.len(), 400_000);
+    let mut client = Talk::to(rig.address()).await;
+    client
+        .say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+        .await;
+    client.say(&"x".repeat(400_000)).await;
+    drop(client);
+    let outcomes = rig.outcomes(2).await;
+    assert_eq!(outcomes[0].class, Class::Reset);
+    assert_eq!(outcomes[0].bytes_down, 400_000);
+    assert_eq!(outcomes[1].class, Class::ClientAbort);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_may_overtake_a_large_upload_that_goes_on() {
+    // The endpoint answers first and reads on then; the client sends all before it reads.
+    let old = Scripted::start(|_, mut client| async move {
+        client.until("\r\n\r\n").await;
+        client
+            .say(&format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n{}",
+                "y".repeat(100)
+            ))
+            .await;
+        client.exactly(8_000_000).await;
+        client.say(&"y".repeat(1_999_900)).await;
+    })
+    .await;
+    let mut rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    client
+        .say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n")
+        .await;
+    client.say(&"x".repeat(8_000_000)).await;
+    assert_eq!(client.response().await.body.len(), 2_000_000);
+    assert_eq!(rig.outcome().await.class, Class::Success);
+}

@@ -91,6 +91,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Talk<IO> {
         Said { head, body }
     }
 
+    /// Exactly so many bytes.
+    pub(super) async fn exactly(&mut self, length: usize) -> String {
+        while self.read.len() < length {
+            assert_ne!(self.more().await, 0, "closed within {length} bytes");
+        }
+        let rest = self.read.split_off(length);
+        String::from_utf8(std::mem::replace(&mut self.read, rest)).unwrap()
+    }
+
     /// Everything until the other end closes or breaks off.
     pub(super) async fn rest(&mut self) -> String {
         while self.more().await > 0 {}
