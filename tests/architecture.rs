@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("config", "units plan"),
     ("split", "units plan"),
     ("measure", "units plan split"),
+    ("evidence", "units plan split measure"),
     ("cutover", "units plan split measure"),
     ("proxy", "units clock plan split measure"),
     ("store", "units plan cutover"),
@@ -37,7 +38,7 @@ const LAYERS: &[(&str, &str)] = &[
 ];
 
 /// Modules that decide and never act: no sockets, files, threads, clocks, randomness or async.
-const PURE: &[&str] = &["units", "plan", "split", "measure", "cutover"];
+const PURE: &[&str] = &["units", "plan", "split", "measure", "evidence", "cutover"];
 
 /// What a pure module may not mention.
 const IMPURE: &[&str] = &[
