@@ -10,9 +10,10 @@ use std::{
 
 use crate::{
     plan::{
-        AdminPlan, BothBad, CookiePlan, EjectionPlan, EndpointPlan, ForwardingPlan, HostHeader,
-        Limit, Limits, ListenerPlan, Plan, RampPlan, Reading, RollbackPlan, SplitPlan, StartMode,
-        Step, Sticky, Timeouts, Trigger, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        AdminPlan, AdvanceOn, BothBad, CookiePlan, EjectionPlan, EndpointPlan, EvidencePlan,
+        ForwardingPlan, HostHeader, Limit, Limits, ListenerPlan, Plan, RampPlan, Reading,
+        RollbackPlan, SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, UpstreamPlan,
+        UpstreamTlsPlan, Verification, Writes,
     },
     units::{PerSide, Percentile, Share, Weight},
 };
@@ -58,6 +59,7 @@ pub(super) fn plan(upstreams: PerSide<UpstreamPlan>) -> Plan {
         split: split(),
         routes: Vec::new(),
         ramp: ramp(),
+        evidence: EvidencePlan::DEFAULT,
         triggers: triggers(),
         gates: Vec::new(),
         rollback: rollback(),
@@ -130,10 +132,11 @@ pub(super) fn split() -> SplitPlan {
     }
 }
 
-/// Started by an operator, at any time of day.
+/// Started by an operator, at any time of day; a step ends on evidence.
 pub(super) fn ramp() -> RampPlan {
     RampPlan {
         start: StartMode::Manual,
+        advance: AdvanceOn::Evidence,
         steps: steps(),
         window: None,
     }

@@ -11,14 +11,14 @@ use crate::{
         reader::{Section, Shape, Value, choice, count, duration, list, parsed, percentage},
         scalar::{self, WEIGHT, WINDOW},
     },
-    plan::{RampPlan, StartMode, Step, Window},
+    plan::{AdvanceOn, RampPlan, StartMode, Step, Window},
     units::Weight,
 };
 
 /// The keys of `[ramp]`.
 pub(super) const SHAPE: Shape = Shape {
     path: "ramp",
-    keys: &["start", "window", "step"],
+    keys: &["start", "advance", "window", "step"],
 };
 
 /// The keys of `[[ramp.step]]`.
@@ -37,14 +37,19 @@ const STARTS: &[(&str, StartMode)] = &[
     ("automatic", StartMode::Automatic),
 ];
 
+const ADVANCES: &[(&str, AdvanceOn)] =
+    &[("evidence", AdvanceOn::Evidence), ("bake", AdvanceOn::Bake)];
+
 /// Reads `[ramp]`.
 pub(super) fn read(root: &Section<'_>) -> RampPlan {
     let section = root.table("ramp", &SHAPE);
     let default = defaults::ramp();
     let start = section.get("start", choice(STARTS));
+    let advance = section.get("advance", choice(ADVANCES));
     let window = section.get("window", read_window);
     RampPlan {
         start: start.unwrap_or(default.start),
+        advance: advance.unwrap_or(default.advance),
         steps: read_steps(&section).unwrap_or(default.steps),
         window,
     }

@@ -10,6 +10,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     evidence::Symptom,
+    plan::{Plan, Sticky},
     units::{Factor, Share},
 };
 
@@ -93,6 +94,21 @@ impl fmt::Display for Test {
 }
 
 impl Settings {
+    /// What a plan holds its tests against.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        Self {
+            unit: match plan.split.sticky {
+                Sticky::None => Unit::Request,
+                Sticky::Cookie(_) | Sticky::ClientIp | Sticky::Header(_) => Unit::Slot,
+            },
+            false_alarms: plan.evidence.false_alarms,
+            tolerated_errors: plan.evidence.tolerated_errors,
+            error_limit: plan.evidence.error_limit,
+            rises: u32::try_from(plan.ramp.steps.len()).unwrap_or(u32::MAX),
+        }
+    }
+
     /// What the logarithm of a test's evidence has to reach.
     pub(super) fn ln_threshold(&self, test: Test) -> f64 {
         f64::from(test.portion()).ln() - self.false_alarms.ratio().ln()

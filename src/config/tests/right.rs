@@ -7,8 +7,8 @@ use http::Method;
 use super::{LEAST, read, with};
 use crate::{
     config::{from_urls, load, parse},
-    plan::{Limit, Reading, Scheme, Sticky, Trigger, Writes},
-    units::{Factor, Percentile, Side, Timestamp, Weight},
+    plan::{AdvanceOn, EvidencePlan, Limit, Reading, Scheme, Sticky, Trigger, Writes},
+    units::{Factor, Percentile, Share, Side, Timestamp, Weight},
 };
 
 #[test]
@@ -32,7 +32,7 @@ fn the_quickstart_says_what_it_promises() {
         .iter()
         .map(|it| (it.reading, it.limit))
         .collect();
-    let two_percent = crate::units::Share::from_parts_per_million(20_000).expect("a share");
+    let two_percent = Share::from_parts_per_million(20_000).expect("a share");
     assert_eq!(
         limits,
         [
@@ -50,6 +50,26 @@ fn the_quickstart_says_what_it_promises() {
         ["[admin]"],
         "it warns of nothing but the missing operators"
     );
+}
+
+#[test]
+fn evidence_is_read_exactly() {
+    let text = "[evidence]\nfalse_alarms = 0\nerror_limit = \"1.5%\"\ntolerate = { errors = 1.25 }\n\
+                [ramp]\nadvance = \"bake\"\n";
+    let plan = with(text).plan;
+    let share = |parts| Share::from_parts_per_million(parts).expect("a share");
+    assert_eq!(
+        plan.evidence,
+        EvidencePlan {
+            false_alarms: share(0),
+            tolerated_errors: Factor::from_thousandths(1_250),
+            error_limit: share(15_000),
+        }
+    );
+    assert_eq!(plan.ramp.advance, AdvanceOn::Bake);
+    let plan = read(LEAST).expect("it is right").plan;
+    assert_eq!(plan.evidence, EvidencePlan::DEFAULT);
+    assert_eq!(plan.ramp.advance, AdvanceOn::Evidence);
 }
 
 #[test]
