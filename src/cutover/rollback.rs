@@ -55,7 +55,8 @@ pub(super) fn trip(transition: &mut Transition<'_>) -> Tripped {
         return Tripped::Something;
     }
     let mut found = view.observation.evidence.findings();
-    if let Some(finding) = found.find(|it| it.is_trip() && goes_back_on(plan, view, it)) {
+    let goes_back = |it: &Finding| it.is_trip() && goes_back_on(plan, weight, view, it);
+    if let Some(finding) = found.find(goes_back) {
         let test = finding.test;
         transition.page(format!(
             "rolled back by evidence: {finding}; everything is on old until somebody resumes"
@@ -85,16 +86,18 @@ pub(super) fn trip(transition: &mut Transition<'_>) -> Tripped {
 }
 
 /// Whether old is the better place to be, where a test tripped.
-fn goes_back_on(plan: &Plan, view: View<'_>, finding: &Finding) -> bool {
+fn goes_back_on(plan: &Plan, weight: Weight, view: View<'_>, finding: &Finding) -> bool {
     match plan.rollback.both_bad {
         BothBad::Rollback => return true,
         BothBad::Hold => (),
     }
     let windows = view.observation.windows;
     let seen = windows.tally(Side::Old, Population::All, OLD_SEEN_FOR);
-    // Without traffic nothing can be said of old but that it could take it.
-    let is_idle = finding.requests.old == 0 && view.observation.health[Side::Old].usable > 0;
-    (finding.is_old_better() || is_idle) && !trigger::is_old_gone(plan, view, &seen)
+    // Without traffic nothing can be said of old but that it could take it. That it merely had no request while the
+    // evidence grew says nothing.
+    let is_idle = weight == Weight::FULL && finding.requests.old == 0;
+    let could_take_it = is_idle && view.observation.health[Side::Old].usable > 0;
+    (finding.is_old_better() || could_take_it) && !trigger::is_old_gone(plan, view, &seen)
 }
 
 /// How far back old is looked at, to see whether it is gone.

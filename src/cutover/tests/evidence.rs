@@ -171,6 +171,16 @@ fn with_everything_on_new_the_limit_rolls_back_to_an_old_side_that_is_there() {
 }
 
 #[test]
+fn an_old_side_that_merely_had_no_request_is_not_taken_for_idle() {
+    let mut plan = evident();
+    plan.ramp.steps[1].weight = Weight::from_basis_points(9_500).expect("below 100 %");
+    let mut bench = Bench::at_step(plan, 2);
+    bench.turn_with(&[Batch::errors(Side::New, 10), Batch::fine(Side::New, 10)]);
+    let cause = HoldCause::Evidence("error_limit".to_owned());
+    assert_eq!(hold_cause(&bench), Some(cause));
+}
+
+#[test]
 fn nobody_is_moved_to_an_old_side_that_is_gone() {
     let mut bench = Bench::at_step(evident(), 2);
     bench.connects.old = ConnectRun {
