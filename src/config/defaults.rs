@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    config::ramp::held_back,
     plan::{
         AdminPlan, AdvanceOn, BothBad, CookiePlan, EjectionPlan, EndpointPlan, EvidencePlan,
         ForwardingPlan, HostHeader, Limit, Limits, ListenerPlan, Plan, RampPlan, Reading,
@@ -30,6 +31,8 @@ pub(super) const COOKIE_NAME: &str = "changeover_id";
 pub(super) const COOKIE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The path prefix of a route that names none.
 pub(super) const ROUTE_PATH: &str = "/";
+/// What stays on old until the last step, where the file names no steps of its own.
+pub(super) const HOLDBACK: Weight = Weight::from_basis_points(500).expect("below 100 %");
 /// The observed time at one weight.
 pub(super) const BAKE: Duration = Duration::from_secs(600);
 /// Finished requests on new at one weight: something must have been seen there. How many it takes to judge is for each
@@ -137,12 +140,12 @@ pub(super) fn ramp() -> RampPlan {
     RampPlan {
         start: StartMode::Manual,
         advance: AdvanceOn::Evidence,
-        steps: steps(),
+        steps: held_back(steps(), HOLDBACK),
         window: None,
     }
 }
 
-/// 1 %, 5 %, 25 %, 50 %, 100 %.
+/// 1 %, 5 %, 25 %, 50 %, 100 %, before a holdback.
 pub(super) fn steps() -> Vec<Step> {
     let weights = [100, 500, 2_500, 5_000, 10_000].map(Weight::from_basis_points);
     let step = |weight| Step {

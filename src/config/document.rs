@@ -78,8 +78,8 @@ pub(super) fn read<'r>(reader: &'r Reader<'r>, table: &'r DeTable<'r>) -> Option
     let new = upstream::read(&root, Side::New);
     let split = split::read(&root);
     let routes = route::read(&root);
-    let ramp = ramp::read(&root);
-    let evidence = evidence::read(&root);
+    let (evidence, holdback) = evidence::read(&root);
+    let ramp = ramp::read(&root, holdback);
     let triggers = trigger::read(&root);
     let gates = gate::read(&root);
     let rollback = rollback::read(&root);

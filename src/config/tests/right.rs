@@ -73,6 +73,28 @@ fn evidence_is_read_exactly() {
 }
 
 #[test]
+fn a_holdback_is_a_step_before_the_last_one() {
+    let weights = |text: &str| -> Vec<String> {
+        let steps = with(text).plan.ramp.steps;
+        steps.iter().map(|it| it.weight.to_string()).collect()
+    };
+    let own = "[ramp]\nstep = [{ weight = \"97%\" }, { weight = \"100%\", bake = \"3m\" }]\n";
+    let held =
+        |share: &str, rest: &str| weights(&format!("[evidence]\nholdback = {share:?}\n{rest}"));
+    assert_eq!(weights(""), ["1%", "5%", "25%", "50%", "95%", "100%"]);
+    assert_eq!(held("0%", ""), ["1%", "5%", "25%", "50%", "100%"]);
+    assert_eq!(held("50%", ""), ["1%", "5%", "25%", "50%", "100%"]);
+    assert_eq!(weights(own), ["97%", "100%"]);
+    assert_eq!(held("5%", own), ["97%", "100%"]);
+    assert_eq!(held("1%", own), ["97%", "99%", "100%"]);
+    let text = format!("[evidence]\nholdback = \"1%\"\n{own}");
+    assert_eq!(
+        with(&text).plan.ramp.steps[1].bake,
+        Duration::from_secs(180)
+    );
+}
+
+#[test]
 fn relative_paths_start_from_the_files_directory() {
     let store = |url: &str| {
         let text = format!("{LEAST}[store]\nurl = {url:?}\n");

@@ -361,11 +361,13 @@ tolerate = { errors = 0.5, latency = "5ms" }"#,
         r#"[evidence]
 false_alarms = 0.5
 error_limit = "0.001%"
+holdback = "60%"
 [ramp]
 advance = "time""#,
         r#"6:16: found 0.5, expected a chance from 0 to 0.1; 0 leaves everything to the triggers
 7:15: found "0.001%", expected a share from "0.01%" to "20%"
-9:11: found "time", expected one of "evidence", "bake""#,
+8:12: found "60%", expected at most "50%"
+10:11: found "time", expected one of "evidence", "bake""#,
     ),
     (
         r#"[split]
