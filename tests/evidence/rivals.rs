@@ -104,10 +104,11 @@ fn line(name: &str, found: &[Option<Duration>], length: Duration) -> Line {
     times.sort_unstable_by(f64::total_cmp);
     let mut points = vec![(0.0, 0.0)];
     let mut share = 0.0;
-    for time in times {
-        points.push((time, share));
-        share += 1.0 / page::count(found);
-        points.push((time, share));
+    // Many trip at the same second, which is one step of the line.
+    for same in times.chunk_by(|one, other| one.total_cmp(other).is_eq()) {
+        points.push((same[0], share));
+        share += page::count(same) / page::count(found);
+        points.push((same[0], share));
     }
     points.push((length.as_secs_f64(), share));
     Line {
