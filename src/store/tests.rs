@@ -137,6 +137,46 @@ fn what_was_recorded_is_recovered() {
 }
 
 #[test]
+fn a_journal_without_evidence_is_read_and_brought_up_to_date() {
+    let (_dir, path) = place();
+    let (mut store, _) = Store::open(&path).unwrap();
+    store.append(&advance(1)).unwrap();
+    store.journal.save(&snapshot(1, 5)).unwrap();
+    drop(store);
+    // As the first version of the schema had it.
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .execute_batch("ALTER TABLE snapshot DROP COLUMN evidence; PRAGMA user_version = 1")
+        .unwrap();
+    drop(connection);
+    let (_store, found) = Store::open(&path).unwrap();
+    assert_eq!(found.entries, [advance(1)]);
+    let expected = Snapshot {
+        ledger: None,
+        ..snapshot(1, 5)
+    };
+    assert_eq!(found.snapshot, Some(expected));
+}
+
+#[test]
+fn evidence_that_cannot_be_read_costs_no_bake() {
+    let (_dir, path) = place();
+    let (mut store, _) = Store::open(&path).unwrap();
+    store.append(&advance(1)).unwrap();
+    store.journal.save(&snapshot(1, 5)).unwrap();
+    drop(store);
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .execute_batch("UPDATE snapshot SET evidence = 'of a later version'")
+        .unwrap();
+    drop(connection);
+    let (_store, found) = Store::open(&path).unwrap();
+    let found = found.snapshot.unwrap();
+    assert_eq!(found.ledger, None);
+    assert_eq!(found.progress, snapshot(1, 5).progress);
+}
+
+#[test]
 fn the_journal_cannot_be_changed_or_shortened() {
     let (_dir, path) = place();
     let (mut store, _) = Store::open(&path).unwrap();

@@ -8,6 +8,7 @@
 //! The same numbers come of the same seeds. What is written are the tables of `docs/evidence.md`, between their marks,
 //! and its plots.
 
+mod cost;
 mod delays;
 mod false_trips;
 mod page;

@@ -150,8 +150,12 @@ impl World {
                 self.ended(slot, Says::Symptom(Symptom::Error));
             }
         }
-        let now = START.after(self.passed);
+        let now = self.now();
         self.evidence.take(self.outcomes.iter().copied(), now);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        START.after(self.passed)
     }
 
     /// Whether something would roll back: errors relative to old, or too many where old is better.
