@@ -9,6 +9,7 @@ mod admin;
 mod defaults;
 mod describe;
 mod document;
+mod evidence;
 mod fault;
 mod file;
 mod forwarding;

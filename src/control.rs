@@ -20,7 +20,8 @@ use observe::Observer;
 pub use salt::fresh_salt;
 pub use start::{Parts, RunningControl, start};
 pub use status::{
-    EndpointStatus, LatencyStatus, RampStatus, RollbackStatus, SideStatus, Status, TriggerStatus,
+    EndpointStatus, EvidenceStatus, LatencyStatus, RampStatus, RollbackStatus, SideStatus, Status,
+    TriggerStatus,
 };
 
 #[cfg(test)]

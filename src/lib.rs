@@ -11,6 +11,7 @@ pub mod config;
 pub mod control;
 pub mod cutover;
 pub mod demo;
+pub mod evidence;
 pub mod measure;
 pub mod plan;
 pub mod proxy;

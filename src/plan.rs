@@ -4,6 +4,7 @@
 //! address parsed, every duration bounded, every name resolved to an index.
 
 mod access;
+mod evidence;
 mod limits;
 mod ramp;
 mod route;
@@ -15,8 +16,9 @@ mod window;
 use std::path::PathBuf;
 
 pub use access::{AdminPlan, CertificatePlan, ForwardingPlan, ListenerPlan, Operator, Role};
+pub use evidence::EvidencePlan;
 pub use limits::{Limits, Timeouts};
-pub use ramp::{BothBad, Gate, GateCondition, RampPlan, RollbackPlan, StartMode, Step};
+pub use ramp::{AdvanceOn, BothBad, Gate, GateCondition, RampPlan, RollbackPlan, StartMode, Step};
 pub use route::{RouteId, RoutePlan, StaysOnOld};
 pub use split::{CookiePlan, ForcePlan, Secret, SplitPlan, Sticky, Writes};
 pub use trigger::{Limit, Reading, Trigger};
@@ -47,6 +49,8 @@ pub struct Plan {
     pub routes: Vec<RoutePlan>,
     /// The ramp.
     pub ramp: RampPlan,
+    /// What the sequential tests are held against.
+    pub evidence: EvidencePlan,
     /// What rolls back.
     pub triggers: Vec<Trigger>,
     /// What must hold before advancing.

@@ -17,11 +17,13 @@ mod marker;
 mod open;
 mod reader;
 mod schema;
+mod snapshot;
 mod writer;
 
 pub use journal::RecordError;
 pub use open::{OpenError, Recovered, Store};
 pub use reader::{JournalReader, ReadError};
+pub use snapshot::Snapshot;
 #[cfg(test)]
 pub(crate) use writer::SilentStore;
 pub use writer::{Report, StoreHandle};

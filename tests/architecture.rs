@@ -15,29 +15,33 @@ const LAYERS: &[(&str, &str)] = &[
     ("units", ""),
     ("clock", "units"),
     ("plan", "units"),
-    ("config", "units plan"),
     ("split", "units plan"),
     ("measure", "units plan split"),
-    ("cutover", "units plan split measure"),
+    ("evidence", "units plan split measure"),
+    ("config", "units plan evidence"),
+    ("cutover", "units plan split measure evidence"),
     ("proxy", "units clock plan split measure"),
-    ("store", "units plan cutover"),
-    ("control", "units clock plan split measure cutover store"),
+    ("store", "units plan evidence cutover"),
+    (
+        "control",
+        "units clock plan split measure evidence cutover store",
+    ),
     (
         "admin",
-        "units clock plan split measure cutover store control",
+        "units clock plan split measure evidence cutover store control",
     ),
     (
         "app",
-        "units clock config plan split measure cutover proxy store control admin",
+        "units clock config plan split measure evidence cutover proxy store control admin",
     ),
     (
         "demo",
-        "units clock config plan split measure cutover proxy store control admin app",
+        "units clock config plan split measure evidence cutover proxy store control admin app",
     ),
 ];
 
 /// Modules that decide and never act: no sockets, files, threads, clocks, randomness or async.
-const PURE: &[&str] = &["units", "plan", "split", "measure", "cutover"];
+const PURE: &[&str] = &["units", "plan", "split", "measure", "evidence", "cutover"];
 
 /// What a pure module may not mention.
 const IMPURE: &[&str] = &[

@@ -13,16 +13,16 @@ use tokio::sync::{broadcast, mpsc};
 use crate::{
     admin::{Journal, JournalError},
     control::{
-        CommandError, ControlHandle, Done, EndpointStatus, LatencyStatus, RampStatus, Request,
-        RollbackStatus, SideStatus, Status, TriggerStatus,
+        CommandError, ControlHandle, Done, EndpointStatus, EvidenceStatus, LatencyStatus,
+        RampStatus, Request, RollbackStatus, SideStatus, Status, TriggerStatus,
     },
     cutover::{
         Actor, Change, Command, Entry, HoldCause, Phase, RollbackCause, TriggerReading, Verdict,
     },
     plan::{
-        AdminPlan, BothBad, EjectionPlan, EndpointPlan, ForwardingPlan, HostHeader, Limits,
-        Operator, Plan, RampPlan, Role, RollbackPlan, Scheme, SplitPlan, StartMode, Step, Sticky,
-        Timeouts, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        AdminPlan, AdvanceOn, BothBad, EjectionPlan, EndpointPlan, EvidencePlan, ForwardingPlan,
+        HostHeader, Limits, Operator, Plan, RampPlan, Role, RollbackPlan, Scheme, SplitPlan,
+        StartMode, Step, Sticky, Timeouts, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
     },
     units::{Generation, PerSide, Salt, Share, Side, Timestamp, Weight},
 };
@@ -57,9 +57,11 @@ pub(crate) fn plan(operators: Vec<Operator>) -> Plan {
         routes: Vec::new(),
         ramp: RampPlan {
             start: StartMode::Manual,
+            advance: AdvanceOn::Bake,
             steps: vec![step(100), step(2500), step(10_000)],
             window: None,
         },
+        evidence: EvidencePlan::SILENT,
         triggers: Vec::new(),
         gates: Vec::new(),
         rollback: RollbackPlan {
@@ -150,6 +152,8 @@ pub(crate) fn status() -> Status {
             since: Some(AT),
             bake_s: 300.0,
             bake_remaining_s: 120.5,
+            evidence_requests_left: Some(520),
+            evidence_remaining_s: Some(65.0),
             requests: 480,
             requests_needed: 1000,
             waits: vec!["bake: 2 m left".into(), "requests: 480 of 1000".into()],
@@ -160,6 +164,7 @@ pub(crate) fn status() -> Status {
             new: side(2159, 31, &["https://203.0.113.9:443"]),
         },
         triggers: triggers(),
+        evidence: evidence(),
         rollbacks: 1,
         last_rollback: Some(RollbackStatus {
             at: AT,
@@ -204,6 +209,23 @@ fn side(requests: u64, errors: u64, endpoints: &[&str]) -> SideStatus {
         },
         endpoints: endpoints.iter().map(endpoint).collect(),
     }
+}
+
+fn evidence() -> Vec<EvidenceStatus> {
+    vec![EvidenceStatus {
+        name: "errors".into(),
+        evidence_log10: Some(1.25),
+        threshold_log10: Some(3.602),
+        since: Some(AT),
+        requests: PerSide {
+            old: 2_890,
+            new: 310,
+        },
+        events: PerSide { old: 0, new: 2 },
+        text: "errors: 2 clients in 310 requests on new, 0 in 2890 on old; evidence 18, threshold \
+               4000"
+            .into(),
+    }]
 }
 
 fn triggers() -> Vec<TriggerStatus> {

@@ -48,6 +48,7 @@ pub fn render(plan: &Plan, status: &Status, totals: &Totals) -> Result<String, M
     let mut families = Families::default();
     add_position(&mut families, status);
     add_triggers(&mut families, status);
+    add_evidence(&mut families, status);
     add_requests(&mut families, plan, totals);
     add_sides(&mut families, totals);
     add_durations(&mut families, plan, totals);
@@ -94,6 +95,23 @@ fn add_triggers(families: &mut Families, status: &Status) {
         }
     }
     for family in [breach, unknown, reading, limit] {
+        families.add(family);
+    }
+}
+
+fn add_evidence(families: &mut Families, status: &Status) {
+    let mut evidence = Family::of(table::EVIDENCE);
+    let mut threshold = Family::of(table::EVIDENCE_THRESHOLD);
+    for test in &status.evidence {
+        let labels = [("test", test.name.as_str())];
+        if let Some(value) = test.evidence_log10 {
+            evidence.push(&labels, value);
+        }
+        if let Some(value) = test.threshold_log10 {
+            threshold.push(&labels, value);
+        }
+    }
+    for family in [evidence, threshold] {
         families.add(family);
     }
 }

@@ -5,14 +5,16 @@ use crate::{
     clock::Clock,
     control::fresh_salt,
     cutover::{Change, Decision, Entry, Position, restore},
+    evidence::Ledger,
     plan::Plan,
-    store::Store,
+    store::{Snapshot, Store},
 };
 
 /// What the journal says.
 pub(super) struct Recovery {
     pub(super) store: Store,
     pub(super) restored: Decision,
+    pub(super) ledger: Option<Ledger>,
     pub(super) clock: Clock,
     /// Entries found; 0 where the journal was begun now.
     pub(super) entries: usize,
@@ -43,12 +45,13 @@ pub(super) fn recover(plan: &Plan) -> Result<Recovery, ServeError> {
     let rollbacks = entries
         .iter()
         .filter(|it| matches!(it.change, Change::RolledBack { .. }));
-    let progress = found.snapshot.unwrap_or_default();
+    let Snapshot { progress, ledger } = found.snapshot.unwrap_or_default();
     let restored = restore(plan, position, progress, clock.timestamp());
     Ok(Recovery {
         rollbacks: rollbacks.map(|_| 1_u64).sum(),
         store,
         restored,
+        ledger,
         clock,
         entries: count,
     })

@@ -176,6 +176,7 @@ fn start_control(
         plan: Arc::clone(&shared.plan),
         clock: shared.clock,
         restored: recovery.restored,
+        ledger: recovery.ledger,
         rollbacks: recovery.rollbacks,
         publication: shared.publication.clone(),
         board: Arc::clone(&shared.board),

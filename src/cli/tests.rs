@@ -184,6 +184,7 @@ weight    5% on new
 ramp      baking, step 2 of 5, for 3m 0s
           [##################------------] 2m 1s of bake left
           480 of 1,000 requests on new
+          520 more without an error, about 1m 5s
 waits for bake: 2 m left
           requests: 480 of 1000
 warning   one endpoint of old is ejected
@@ -215,6 +216,9 @@ new https://203.0.113.9:443              usable    4 in flight, 2,159 requests
 errors                 error_rate         1.43% of 2%               clear
 slower than old        latency_p99        38.4 ms of 30.6 ms        BREACH
 unreachable            connect_failures   - of 5                    unknown
+
+evidence  errors: 2 clients in 310 requests on new, 0 in 2890 on old; evidence
+          18, threshold 4000
 
 64 connections, 2 rejected, journal entry 9, store writable
 ";

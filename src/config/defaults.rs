@@ -9,11 +9,12 @@ use std::{
 };
 
 use crate::{
+    config::ramp::held_back,
     plan::{
-        AdminPlan, BothBad, CookiePlan, EjectionPlan, EndpointPlan, ForwardingPlan, HostHeader,
-        Http1Codec, Limit, Limits, ListenerPlan, Plan, RampPlan, Reading, RollbackPlan, SplitPlan,
-        StartMode, Step, Sticky, Timeouts, Trigger, UpstreamPlan, UpstreamTlsPlan, Verification,
-        Writes,
+        AdminPlan, AdvanceOn, BothBad, CookiePlan, EjectionPlan, EndpointPlan, EvidencePlan,
+        ForwardingPlan, HostHeader, Http1Codec, Limit, Limits, ListenerPlan, Plan, RampPlan,
+        Reading, RollbackPlan, SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, UpstreamPlan,
+        UpstreamTlsPlan, Verification, Writes,
     },
     units::{PerSide, Percentile, Share, Weight},
 };
@@ -30,6 +31,8 @@ pub(super) const COOKIE_NAME: &str = "changeover_id";
 pub(super) const COOKIE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The path prefix of a route that names none.
 pub(super) const ROUTE_PATH: &str = "/";
+/// What stays on old until the last step, where the file names no steps of its own.
+pub(super) const HOLDBACK: Weight = Weight::from_basis_points(500).expect("below 100 %");
 /// The observed time at one weight.
 pub(super) const BAKE: Duration = Duration::from_secs(600);
 /// Finished requests on new at one weight: something must have been seen there. How many it takes to judge is for each
@@ -59,6 +62,7 @@ pub(super) fn plan(upstreams: PerSide<UpstreamPlan>) -> Plan {
         split: split(),
         routes: Vec::new(),
         ramp: ramp(),
+        evidence: EvidencePlan::DEFAULT,
         triggers: triggers(),
         gates: Vec::new(),
         rollback: rollback(),
@@ -132,16 +136,17 @@ pub(super) fn split() -> SplitPlan {
     }
 }
 
-/// Started by an operator, at any time of day.
+/// Started by an operator, at any time of day; a step ends on evidence.
 pub(super) fn ramp() -> RampPlan {
     RampPlan {
         start: StartMode::Manual,
-        steps: steps(),
+        advance: AdvanceOn::Evidence,
+        steps: held_back(steps(), HOLDBACK),
         window: None,
     }
 }
 
-/// 1 %, 5 %, 25 %, 50 %, 100 %.
+/// 1 %, 5 %, 25 %, 50 %, 100 %, before a holdback.
 pub(super) fn steps() -> Vec<Step> {
     let weights = [100, 500, 2_500, 5_000, 10_000].map(Weight::from_basis_points);
     let step = |weight| Step {

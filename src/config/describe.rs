@@ -3,6 +3,8 @@
 mod page;
 mod timetable;
 
+use std::time::Duration;
+
 use page::Page;
 use timetable::Timetable;
 
@@ -13,11 +15,12 @@ use crate::{
         trigger::takes_samples,
         warning::rate_needed,
     },
+    evidence::{Evidence, Settings},
     plan::{
-        BothBad, GateCondition, HostHeader, Limit, Plan, Reading, RoutePlan, StartMode, Sticky,
-        Trigger, Writes,
+        AdvanceOn, BothBad, GateCondition, HostHeader, Limit, Plan, Reading, RoutePlan, StartMode,
+        Sticky, Trigger, Writes,
     },
-    units::{Side, Timestamp},
+    units::{Side, Timestamp, Weight},
 };
 
 /// The plan in words, wrapped at 80 columns, with the time at which it could be complete if it were started `now`.
@@ -34,6 +37,7 @@ pub fn describe(loaded: &Loaded, now: Timestamp) -> String {
     environments(plan, &mut page);
     requests(plan, &mut page);
     ramp(plan, now, &mut page);
+    evidence(plan, &mut page);
     triggers(plan, &mut page);
     way_back(plan, &mut page);
     around(&mut page);
@@ -178,6 +182,12 @@ fn ramp(plan: &Plan, now: Timestamp, page: &mut Page) {
         );
         page.item(&text);
     }
+    page.item(match plan.ramp.advance {
+        AdvanceOn::Evidence => {
+            "a step ends on evidence that new fails less often than is accepted; see below"
+        }
+        AdvanceOn::Bake => "a step needs no evidence to end: advance = \"bake\"",
+    });
     page.item(
         "a step ends when it has baked for its time with its requests finished on new, every \
          trigger says that all is well, every gate below the next weight holds, and the journal \
@@ -197,6 +207,55 @@ fn ramp(plan: &Plan, now: Timestamp, page: &mut Page) {
         );
         page.item(&text);
     }
+}
+
+/// The rate that times are told for: they are in inverse proportion to it.
+const RATE: u64 = 100;
+
+fn evidence(plan: &Plan, page: &mut Page) {
+    page.heading("Evidence");
+    let limit = plan.evidence.error_limit;
+    if plan.ramp.advance == AdvanceOn::Evidence {
+        let needed = Evidence::new(Settings::of(plan)).permit().requests_left;
+        let times = plan.ramp.steps.iter().map(|step| {
+            let all = u64::from(Weight::FULL.basis_points());
+            let seconds = (needed * all).div_ceil(u64::from(step.weight.basis_points()) * RATE);
+            let span = shown_duration(Duration::from_secs(seconds));
+            format!("{span} at {}", step.weight)
+        });
+        let times: Vec<String> = times.collect();
+        page.item(&format!(
+            "each step needs to show that new fails less than {limit} of its requests (or twice old's \
+             share before the first step, if that is more): {needed} requests on new without an error \
+             do; with errors at a fifth of that about twice as many, with more than four fifths it \
+             hardly ever ends"
+        ));
+        page.item(&format!(
+            "at {RATE} requests/s in all that takes {}; at another rate in proportion",
+            times.join(", ")
+        ));
+    }
+    let alarms = plan.evidence.false_alarms;
+    if alarms.parts_per_million() == 0 {
+        page.item("no test trips: false_alarms = 0");
+        return;
+    }
+    let worse = match plan.evidence.tolerated_errors.thousandths() {
+        1_000 => String::from("more often than on old"),
+        _ => format!(
+            "more than {} as often as on old",
+            plan.evidence.tolerated_errors
+        ),
+    };
+    page.item(&format!(
+        "everything goes back to old when errors, 3xx, 401, 403, 404 or clients that went away are \
+         found on new {worse}, by more than the draw of the sides explains; in 24 hours that is a \
+         false alarm with a chance of at most {alarms}"
+    ));
+    page.item(&format!(
+        "when more than {limit} of new's requests fail, and old is not known to be better, the ramp \
+         holds and says so"
+    ));
 }
 
 fn triggers(plan: &Plan, page: &mut Page) {

@@ -4,7 +4,7 @@ use toml::de::DeTable;
 
 use crate::{
     config::{
-        admin, defaults, forwarding, gate, limits, listener, ramp,
+        admin, defaults, evidence, forwarding, gate, limits, listener, ramp,
         reader::{Reader, Section, Shape, count, text},
         rollback, route, split, store, timeouts, trigger, upstream,
     },
@@ -26,6 +26,7 @@ pub(super) const SHAPE: Shape = Shape {
         "split",
         "route",
         "ramp",
+        "evidence",
         "trigger",
         "gate",
         "rollback",
@@ -55,6 +56,8 @@ pub(super) const SHAPES: &[&Shape] = &[
     &route::SHAPE,
     &ramp::SHAPE,
     &ramp::STEP,
+    &evidence::SHAPE,
+    &evidence::TOLERATE,
     &trigger::SHAPE,
     &gate::SHAPE,
     &rollback::SHAPE,
@@ -75,7 +78,8 @@ pub(super) fn read<'r>(reader: &'r Reader<'r>, table: &'r DeTable<'r>) -> Option
     let new = upstream::read(&root, Side::New);
     let split = split::read(&root);
     let routes = route::read(&root);
-    let ramp = ramp::read(&root);
+    let (evidence, holdback) = evidence::read(&root);
+    let ramp = ramp::read(&root, holdback);
     let triggers = trigger::read(&root);
     let gates = gate::read(&root);
     let rollback = rollback::read(&root);
@@ -94,6 +98,7 @@ pub(super) fn read<'r>(reader: &'r Reader<'r>, table: &'r DeTable<'r>) -> Option
         split,
         routes,
         ramp,
+        evidence,
         triggers,
         gates,
         rollback,

@@ -11,14 +11,14 @@ use crate::{
         reader::{Section, Shape, Value, choice, count, duration, list, parsed, percentage},
         scalar::{self, WEIGHT, WINDOW},
     },
-    plan::{RampPlan, StartMode, Step, Window},
+    plan::{AdvanceOn, RampPlan, StartMode, Step, Window},
     units::Weight,
 };
 
 /// The keys of `[ramp]`.
 pub(super) const SHAPE: Shape = Shape {
     path: "ramp",
-    keys: &["start", "window", "step"],
+    keys: &["start", "advance", "window", "step"],
 };
 
 /// The keys of `[[ramp.step]]`.
@@ -37,15 +37,26 @@ const STARTS: &[(&str, StartMode)] = &[
     ("automatic", StartMode::Automatic),
 ];
 
-/// Reads `[ramp]`.
-pub(super) fn read(root: &Section<'_>) -> RampPlan {
+const ADVANCES: &[(&str, AdvanceOn)] =
+    &[("evidence", AdvanceOn::Evidence), ("bake", AdvanceOn::Bake)];
+
+/// Reads `[ramp]`. Steps that the file names are taken as they are, unless it names a `holdback` as well.
+pub(super) fn read(root: &Section<'_>, holdback: Option<Weight>) -> RampPlan {
     let section = root.table("ramp", &SHAPE);
     let default = defaults::ramp();
     let start = section.get("start", choice(STARTS));
+    let advance = section.get("advance", choice(ADVANCES));
     let window = section.get("window", read_window);
+    let steps = match (read_steps(&section), holdback) {
+        (Some(steps), None) => steps,
+        (Some(steps), Some(holdback)) => held_back(steps, holdback),
+        (None, None) => default.steps,
+        (None, Some(holdback)) => held_back(defaults::steps(), holdback),
+    };
     RampPlan {
         start: start.unwrap_or(default.start),
-        steps: read_steps(&section).unwrap_or(default.steps),
+        advance: advance.unwrap_or(default.advance),
+        steps,
         window,
     }
 }
@@ -87,6 +98,21 @@ fn read_steps(ramp: &Section<'_>) -> Option<Vec<Step>> {
         section.note_value("weight", complaint.remedy(remedy));
     }
     Some(steps)
+}
+
+/// With a step before the last one that leaves a share on old, so that the last bake but one has something to compare
+/// with. Where a step of the ramp leaves as little or less, it is that step.
+pub(super) fn held_back(mut steps: Vec<Step>, holdback: Weight) -> Vec<Step> {
+    let rest = Weight::FULL.basis_points() - holdback.basis_points();
+    let Some((weight, last)) = Weight::from_basis_points(rest).zip(steps.pop()) else {
+        return steps;
+    };
+    let highest = steps.last().map_or(Weight::NONE, |it| it.weight);
+    if highest < weight && weight < last.weight {
+        steps.push(Step { weight, ..last });
+    }
+    steps.push(last);
+    steps
 }
 
 fn check_rise(section: &Section<'_>, before: Option<Weight>, weight: Weight) {

@@ -13,7 +13,7 @@ mod window;
 pub(super) use address::{ADDRESS, URL, address, endpoint, network};
 pub(super) use duration::{DURATION, duration, shown_duration};
 pub(super) use host::{HOST, header_name, host, host_and_port, host_as_sent};
-pub(super) use share::{FACTOR, SHARE, WEIGHT, factor, share, weight};
+pub(super) use share::{CHANCE, FACTOR, SHARE, WEIGHT, chance, factor, share, weight};
 pub(super) use size::{SIZE, shown_size, size};
 pub(super) use window::{WINDOW, same_zone, shown_window, window};
 

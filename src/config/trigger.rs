@@ -184,7 +184,7 @@ fn exceedable_share(text: &str) -> Result<Share, Complaint> {
 }
 
 /// A factor of at least 1: below it, a new side that is as good as old would be taken back.
-fn factor(value: Value<'_>) -> Option<Factor> {
+pub(super) fn factor(value: Value<'_>) -> Option<Factor> {
     const LEAST: Factor = Factor::from_thousandths(1_000);
     const MOST: Factor = Factor::from_thousandths(1_000_000);
     let digits = match value.item() {

@@ -13,7 +13,7 @@ use crate::{
     control::{Observer, answers::Answers},
     cutover::{Change, Effect, Entry, Event},
     split::{Publication, SplitTable, Withdrawal},
-    store::StoreHandle,
+    store::{Snapshot, StoreHandle},
     units::{Generation, Salt, Weight},
 };
 
@@ -50,7 +50,7 @@ impl Hands {
                 tunnels,
             } => {
                 self.publish(generation, weight, salt, tunnels);
-                observer.published(generation);
+                observer.published(generation, weight);
                 if tunnels.is_some() {
                     observer.withdrawn(self.clock.timestamp());
                 }
@@ -61,7 +61,10 @@ impl Hands {
                 self.announce(&entry);
                 self.store.record_after(entry);
             }
-            Effect::Snapshot(progress) => self.store.snapshot(progress),
+            Effect::Snapshot(progress) => {
+                let ledger = Some(observer.evidence.ledger().clone());
+                self.store.snapshot(Snapshot { progress, ledger });
+            }
             Effect::RestartEvidence(generation) => {
                 observer.restart(generation, self.clock.timestamp());
                 // What the triggers said is of the evidence before.

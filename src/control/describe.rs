@@ -6,15 +6,16 @@ use tokio::time::Instant;
 
 use crate::{
     control::{
-        EndpointStatus, LatencyStatus, Observer, RampStatus, RollbackStatus, SideStatus, Status,
-        TriggerStatus,
+        EndpointStatus, EvidenceStatus, LatencyStatus, Observer, RampStatus, RollbackStatus,
+        SideStatus, Status, TriggerStatus,
         apply::Hands,
         observe::{STATUS_WINDOW, endpoints},
         warn,
     },
     cutover::{Ramp, State, StoreState, TriggerReading, Wait, waits},
+    evidence::Finding,
     measure::{Population, Standing, Windows},
-    plan::{EndpointId, Plan},
+    plan::{AdvanceOn, EndpointId, Plan},
     units::{PerSide, Percentile, Side, Timestamp},
 };
 
@@ -47,6 +48,7 @@ pub(super) fn status(scene: &Scene<'_>) -> Status {
         ramp: ramp(scene, &waits),
         sides: PerSide::from_fn(|of| side(scene, of)),
         triggers: scene.state.readings().map(trigger).collect(),
+        evidence: observer.evidence.findings().map(finding).collect(),
         rollbacks: scene.hands.rollbacks,
         last_rollback: position.last_rollback.as_ref().map(|it| RollbackStatus {
             at: it.at,
@@ -85,6 +87,8 @@ fn ramp(scene: &Scene<'_>, waits: &[Wait]) -> RampStatus {
         Ramp::Idle | Ramp::RolledBack { .. } | Ramp::Complete { .. } => None,
     };
     let remaining = baking.map(|it| it.bake.saturating_sub(progress.baked));
+    let requests_left = baking.and_then(|_| evidence_requests_left(scene));
+    let rate = request_rate(scene, Side::New);
     RampStatus {
         state: scene.state.shown(waits).to_owned(),
         step,
@@ -95,8 +99,19 @@ fn ramp(scene: &Scene<'_>, waits: &[Wait]) -> RampStatus {
         bake_remaining_s: remaining.unwrap_or_default().as_secs_f64(),
         requests: progress.requests,
         requests_needed: baking.map_or(0, |it| it.requests),
+        evidence_requests_left: requests_left,
+        evidence_remaining_s: requests_left
+            .filter(|left| *left == 0 || rate > 0.0)
+            .map(|left| if left == 0 { 0.0 } else { display(left) / rate }),
         waits: waits.iter().map(Wait::to_string).collect(),
         reason: hold_reason(&position.ramp),
+    }
+}
+
+fn evidence_requests_left(scene: &Scene<'_>) -> Option<u64> {
+    match scene.plan.ramp.advance {
+        AdvanceOn::Evidence => Some(scene.observer.evidence.permit().requests_left),
+        AdvanceOn::Bake => None,
     }
 }
 
@@ -112,15 +127,11 @@ fn side(scene: &Scene<'_>, side: Side) -> SideStatus {
     let totals = &observer.totals;
     let since_start = &totals.sides[side];
     let recent = observer.recent.tally(side, Population::All, STATUS_WINDOW);
-    let span = scene
-        .running
-        .clamp(Duration::from_secs(1), STATUS_WINDOW)
-        .as_secs_f64();
     SideStatus {
         requests: since_start.tally.requests(),
         errors: since_start.tally.errors(),
         error_rate: ratio(recent.errors(), recent.requests()),
-        request_rate: display(recent.requests()) / span,
+        request_rate: request_rate(scene, side),
         in_flight: totals.in_flight(side),
         tunnels: totals.tunnels(side),
         failovers: since_start.failovers,
@@ -131,6 +142,14 @@ fn side(scene: &Scene<'_>, side: Side) -> SideStatus {
             .map(|id| endpoint(scene, id))
             .collect(),
     }
+}
+
+/// Requests per second of late.
+fn request_rate(scene: &Scene<'_>, side: Side) -> f64 {
+    let recent = &scene.observer.recent;
+    let recent = recent.tally(side, Population::All, STATUS_WINDOW);
+    let span = scene.running.clamp(Duration::from_secs(1), STATUS_WINDOW);
+    display(recent.requests()) / span.as_secs_f64()
 }
 
 /// With the requests that still wait, as triggers have it: a side that hangs is seen to.
@@ -177,6 +196,22 @@ fn trigger(reading: &TriggerReading) -> TriggerStatus {
         old: reading.old,
         requests: reading.requests,
         verdict: reading.verdict,
+    }
+}
+
+fn finding(finding: Finding) -> EvidenceStatus {
+    let log10 = |ln: f64| {
+        let log10 = ln / std::f64::consts::LN_10;
+        log10.is_finite().then(|| (log10 * 1e3).round() / 1e3)
+    };
+    EvidenceStatus {
+        name: finding.test.to_string(),
+        evidence_log10: log10(finding.ln_evidence),
+        threshold_log10: log10(finding.ln_threshold),
+        since: finding.since,
+        requests: finding.requests,
+        events: finding.events,
+        text: finding.to_string(),
     }
 }
 

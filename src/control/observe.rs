@@ -8,10 +8,11 @@ use crate::{
     cutover::{
         ConnectRun, Coverage, HealthCount, Observation, Position, StoreState, window_lengths,
     },
+    evidence::{Evidence, Ledger, Settings},
     measure::{Board, Class, Connects, Interval, Measurement, Standing, Totals, Windows},
     plan::{EndpointId, Plan},
     split::Cause,
-    units::{Generation, PerSide, Side, Timestamp},
+    units::{Generation, PerSide, Side, Timestamp, Weight},
 };
 
 /// A worker that was not heard of for this long is silent; it reports ten times a second.
@@ -25,6 +26,8 @@ pub(super) const STATUS_WINDOW: Duration = Duration::from_secs(10);
 pub(super) struct Observer {
     /// What triggers read; begins anew with the evidence.
     windows: Windows,
+    /// What sequential tests have gathered.
+    pub(super) evidence: Evidence,
     /// What the status shows, whatever is evidence.
     pub(super) recent: Windows,
     pub(super) totals: Arc<Totals>,
@@ -54,6 +57,7 @@ impl Observer {
         board: Arc<Board>,
         connects: Arc<Connects>,
         position: &Position,
+        ledger: Option<Ledger>,
         now: Instant,
     ) -> Self {
         let mut windows = Windows::new(&window_lengths(plan));
@@ -62,8 +66,11 @@ impl Observer {
             at: now,
             ever: false,
         };
+        let in_force = (position.generation, position.weight);
+        let since = position.evidence_since;
         Self {
             windows,
+            evidence: Evidence::restored(Settings::of(plan), ledger, in_force, since),
             recent: Windows::of_one(STATUS_WINDOW),
             totals: Arc::default(),
             board,
@@ -93,6 +100,7 @@ impl Observer {
         // Taken away first: what a fault of the program is about is not met again at the next turn.
         let arrived = std::mem::take(&mut self.arrived);
         self.windows.turn(&arrived, now);
+        self.evidence.turn(&arrived, now);
         self.recent.turn(&arrived, now);
         let totals = Arc::make_mut(&mut self.totals);
         let mut lost = 0;
@@ -124,7 +132,8 @@ impl Observer {
     }
 
     /// A table was published: requests on new are counted anew.
-    pub(super) const fn published(&mut self, generation: Generation) {
+    pub(super) fn published(&mut self, generation: Generation, weight: Weight) {
+        self.evidence.published(generation, weight);
         self.generation = generation;
         self.requests_on_new = 0;
     }
@@ -133,6 +142,7 @@ impl Observer {
     pub(super) fn observation(&self, now: Timestamp) -> Observation<'_> {
         Observation {
             windows: &self.windows,
+            evidence: &self.evidence,
             coverage: self.coverage,
             connects: PerSide::from_fn(|side| {
                 let (failures, since) = self.connects.run(side);

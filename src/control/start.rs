@@ -23,6 +23,7 @@ use crate::{
         event_loop::{ControlLoop, Inputs, Reports},
     },
     cutover::Decision,
+    evidence::Ledger,
     measure::{Board, Connects, Interval},
     plan::Plan,
     split::Publication,
@@ -44,6 +45,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Where the cutover stands, its table being in force in `publication`, and what is to be done first.
     pub restored: Decision,
+    /// What the sequential tests had gathered.
+    pub ledger: Option<Ledger>,
     /// Rollbacks in the journal.
     pub rollbacks: u64,
     /// Where tables are published.
@@ -114,6 +117,7 @@ pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoo
         parts.board,
         parts.connects,
         &state.position,
+        parts.ledger,
         now,
     );
     let mut hands = Hands {

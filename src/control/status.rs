@@ -26,6 +26,8 @@ pub struct Status {
     pub sides: PerSide<SideStatus>,
     /// Every trigger, in the plan's order.
     pub triggers: Vec<TriggerStatus>,
+    /// What the sequential tests have gathered against new, each test in a fixed place.
+    pub evidence: Vec<EvidenceStatus>,
     /// Rollbacks since the journal began.
     pub rollbacks: u64,
     /// The last rollback.
@@ -67,6 +69,11 @@ pub struct RampStatus {
     pub requests: u64,
     /// See `requests`.
     pub requests_needed: u64,
+    /// How many more requests on new without an error show that it is good enough for the next step; 0 when it is
+    /// shown. Absent where no step is under way, or steps do not end on evidence.
+    pub evidence_requests_left: Option<u64>,
+    /// How long that takes at the rate of the last 10 s; absent where that is not known.
+    pub evidence_remaining_s: Option<f64>,
     /// What an advance waits for, as phrases.
     pub waits: Vec<String>,
     /// For `holding`: why.
@@ -149,12 +156,31 @@ pub struct TriggerStatus {
     pub verdict: Verdict,
 }
 
+/// What one sequential test has gathered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvidenceStatus {
+    /// The test's name.
+    pub name: String,
+    /// The decimal logarithm of the evidence; absent while there is none.
+    pub evidence_log10: Option<f64>,
+    /// What it has to reach for a trip; absent where the plan accepts no false alarm, so that nothing does.
+    pub threshold_log10: Option<f64>,
+    /// Since when the evidence has been growing; absent while it is not.
+    pub since: Option<Timestamp>,
+    /// Requests drawn for each side since then.
+    pub requests: PerSide<u64>,
+    /// Those of them that count, or with sticky clients the slots that they came from.
+    pub events: PerSide<u64>,
+    /// The same in words.
+    pub text: String,
+}
+
 /// A rollback.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RollbackStatus {
     /// When.
     pub at: Timestamp,
-    /// `trigger:NAME` or `operator:NAME`.
+    /// `trigger:NAME`, `evidence:NAME` or `operator:NAME`.
     pub cause: String,
     /// The numbers, in words.
     pub detail: String,

@@ -11,7 +11,7 @@ use crate::{
     control::{CommandError, Done, Status},
     cutover::{Command, Refusal},
     measure::Class,
-    plan::{EndpointId, StartMode},
+    plan::{AdvanceOn, EndpointId, StartMode},
     store::Report,
     units::{Side, Weight},
 };
@@ -162,6 +162,7 @@ async fn a_locked_journal_holds_the_ramp_and_never_a_rollback() {
 async fn a_restart_goes_on_at_the_same_step_with_its_bake() {
     let mut slow = plan();
     slow.ramp.steps[0].bake = Duration::from_secs(600);
+    slow.ramp.advance = AdvanceOn::Evidence;
     let world = World::real(slow.clone());
     world.until("ready", |it| it.ramp.waits.is_empty()).await;
     world.command(Command::Start).await.unwrap();
@@ -172,12 +173,15 @@ async fn a_restart_goes_on_at_the_same_step_with_its_bake() {
         .until("baked a little", |it| it.ramp.bake_remaining_s < 597.5)
         .await;
     assert_eq!(status.ramp.requests, 7);
+    let evidence_before = status.ramp.evidence_requests_left;
     let dir = world.stop().await;
     let world = World::real_in(dir, slow);
     assert_eq!(world.weight(), Weight::from_basis_points(100).unwrap());
     let status = world.control.status();
     assert_eq!((status.ramp.step, status.ramp.requests), (1, 7));
     assert!(status.ramp.bake_remaining_s < 599.0, "{status:?}");
+    assert!(evidence_before.is_some());
+    assert_eq!(status.ramp.evidence_requests_left, evidence_before);
     world.stop().await;
 }
 

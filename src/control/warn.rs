@@ -20,7 +20,7 @@ pub(super) fn warnings(scene: &Scene<'_>) -> Vec<String> {
     if scene.is_faulty {
         found.push(FAULT_WARNING.to_owned());
     }
-    found.extend(both_bad(scene));
+    found.extend(no_better(scene));
     found.extend(old_unwell(scene));
     found.extend(store(scene));
     found.extend(
@@ -63,17 +63,23 @@ fn silent<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = String> + 'a {
     })
 }
 
-fn both_bad(scene: &Scene<'_>) -> Option<String> {
-    let Ramp::Holding {
-        cause: HoldCause::BothBad(trigger),
-        ..
-    } = &scene.state.position.ramp
-    else {
+fn no_better(scene: &Scene<'_>) -> Option<String> {
+    let Ramp::Holding { cause, .. } = &scene.state.position.ramp else {
         return None;
     };
+    let what = match cause {
+        HoldCause::BothBad(trigger) => {
+            format!("trigger \"{trigger}\" tripped while old was bad as well")
+        }
+        HoldCause::Evidence(test) => {
+            format!(
+                "there is evidence of \"{test}\" against new, but old is not known to be better"
+            )
+        }
+        HoldCause::Operator | HoldCause::WeightSet | HoldCause::PlanChanged => return None,
+    };
     Some(format!(
-        "trigger \"{trigger}\" tripped while old was bad as well, so that nothing was rolled back. Look at both \
-         sides, then roll back or resume by hand."
+        "{what}, so that nothing was rolled back. Look at both sides, then roll back or resume by hand."
     ))
 }
 

@@ -6,14 +6,14 @@ use http::Method;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    plan::{BothBad, Gate, GateCondition, Limit, Plan, Sticky, Trigger, Window, Writes},
+    plan::{AdvanceOn, BothBad, Gate, GateCondition, Limit, Plan, Sticky, Trigger, Window, Writes},
     units::Side,
 };
 
 /// Hex digits of the digest that are kept: 64 bits, for telling plans apart and not for security.
 const DIGITS: usize = 16;
 
-/// Digest of the plan's steps, window, triggers, gates and rollback, and of what goes where beside the weight: endpoints,
+/// Digest of the plan's steps, window, evidence, triggers, gates and rollback, and of what goes where beside the weight: endpoints,
 /// stickiness, writes and routes. Equal exactly when these are equal: what baked under others has not baked.
 ///
 /// It covers a rendering that is written out here, and so does not change with a new version of the program.
@@ -28,6 +28,19 @@ pub fn plan_digest(plan: &Plan) -> String {
             format_args!("step {weight} {bake} {}", step.requests),
         );
     }
+    let advance = match plan.ramp.advance {
+        AdvanceOn::Evidence => "evidence",
+        AdvanceOn::Bake => "bake",
+    };
+    line(&mut text, format_args!("advance {advance}"));
+    let evidence = &plan.evidence;
+    let (alarms, limit) = (evidence.false_alarms, evidence.error_limit);
+    let (alarms, limit) = (alarms.parts_per_million(), limit.parts_per_million());
+    let tolerated = evidence.tolerated_errors.thousandths();
+    line(
+        &mut text,
+        format_args!("evidence {alarms} {tolerated} {limit}"),
+    );
     if let Some(window) = &plan.ramp.window {
         render_window(&mut text, window);
     }

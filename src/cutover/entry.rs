@@ -120,14 +120,18 @@ pub enum HoldCause {
     PlanChanged,
     /// This trigger tripped while old was bad as well.
     BothBad(String),
+    /// This test has evidence against new, and old is not known to be better.
+    Evidence(String),
 }
 
-/// Why everything went back to old; `Display` is the contract's `cause`, such as `trigger:errors`.
+/// Why everything went back to old; `Display` is the contract's `cause`, such as `trigger:errors` or `evidence:401`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "name")]
 pub enum RollbackCause {
     /// This trigger tripped.
     Trigger(String),
+    /// This sequential test tripped.
+    Evidence(String),
     /// This operator asked.
     Operator(String),
 }
@@ -173,7 +177,7 @@ impl Change {
     pub(super) const fn keeps_bake(&self) -> bool {
         match self {
             Self::Held { cause, .. } => match cause {
-                HoldCause::Operator | HoldCause::BothBad(_) => true,
+                HoldCause::Operator | HoldCause::BothBad(_) | HoldCause::Evidence(_) => true,
                 HoldCause::PlanChanged | HoldCause::WeightSet => false,
             },
             Self::Resumed { bake, .. } => matches!(bake, Bake::GoesOn),
@@ -218,6 +222,7 @@ impl fmt::Display for HoldCause {
             Self::WeightSet => f.write_str("at a weight set by hand"),
             Self::PlanChanged => f.write_str("since the plan changed"),
             Self::BothBad(trigger) => write!(f, "by trigger {trigger}, with old bad as well"),
+            Self::Evidence(test) => write!(f, "by evidence {test}, with old no better"),
         }
     }
 }
@@ -226,6 +231,7 @@ impl fmt::Display for RollbackCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Trigger(name) => write!(f, "trigger:{name}"),
+            Self::Evidence(name) => write!(f, "evidence:{name}"),
             Self::Operator(name) => write!(f, "operator:{name}"),
         }
     }

@@ -1,6 +1,7 @@
 //! All that the core sees of the world, besides the time.
 
 use crate::{
+    evidence::Evidence,
     measure::Windows,
     units::{PerSide, Timestamp},
 };
@@ -10,6 +11,8 @@ use crate::{
 pub struct Observation<'a> {
     /// What the workers measured.
     pub windows: &'a Windows,
+    /// What the sequential tests have gathered from it.
+    pub evidence: &'a Evidence,
     /// Whether all of them reported lately.
     pub coverage: Coverage,
     /// Failures to connect in a row, by side, as of now.

@@ -5,8 +5,9 @@ use crate::{
     cutover::{
         Actor, Change, Ramp, WayBack,
         transition::{Draft, Transition},
-        wait::{Span, breaches, store, waits},
+        wait::{Span, breaches, doubts, store, waits},
     },
+    evidence::Finding,
     plan::StartMode,
 };
 
@@ -35,7 +36,8 @@ pub(super) fn go_on(transition: &mut Transition<'_>) {
             ..
         } => {
             let is_over = state.progress.baked >= plan.rollback.window;
-            let is_calm = breaches(plan, state).is_empty();
+            let mut trips = doubts(observation, Finding::is_trip);
+            let is_calm = breaches(plan, state).is_empty() && trips.next().is_none();
             let agrees = state.watch.clock.remaining().is_none();
             if is_over && is_calm && agrees && store(state, observation).is_none() {
                 close_way_back(transition);

@@ -117,7 +117,7 @@ impl Watch {
             connects_before: ConnectRun::default(),
             snapshot_at: None,
             store_failing: None,
-            both_bad: None,
+            is_held_for_both: false,
         }
     }
 }

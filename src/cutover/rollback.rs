@@ -1,16 +1,20 @@
-//! The way back: by a trigger that trips, or by an operator. It beats everything else, and never waits.
+//! The way back: by a trigger or a test that trips, or by an operator. It beats everything else, and never waits.
+
+use std::time::Duration;
 
 use crate::{
     cutover::{
         Actor, Change, HoldCause, Ramp, RollbackCause, WayBack,
         transition::{Draft, Transition},
-        trigger,
+        trigger::{self, View},
     },
-    plan::BothBad,
-    units::Weight,
+    evidence::Finding,
+    measure::Population,
+    plan::{BothBad, Plan},
+    units::{Side, Weight},
 };
 
-/// What a look at the triggers led to.
+/// What a look at triggers and tests led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tripped {
     /// Nothing tripped; the ramp may go on.
@@ -19,10 +23,10 @@ pub(super) enum Tripped {
     Something,
 }
 
-/// Rolls back if a trigger trips; holds and calls somebody where old is no better place to be.
+/// Rolls back if a trigger or a test trips; holds and calls somebody where old is no better place to be.
 pub(super) fn trip(transition: &mut Transition<'_>) -> Tripped {
     if !is_armed(transition) {
-        transition.state.watch.both_bad = None;
+        transition.state.watch.is_held_for_both = false;
         return Tripped::Nothing;
     }
     let (plan, weight) = (transition.plan, transition.state.position.weight);
@@ -46,22 +50,62 @@ pub(super) fn trip(transition: &mut Transition<'_>) -> Tripped {
             trigger.name
         ));
         let cause = RollbackCause::Trigger(trigger.name.clone());
-        let reaction_ms = reading.run.map(|it| it.as_secs_f64() * 1000.0);
-        let reaction_ms = reaction_ms.map(|it| (it * 1000.0).round() / 1000.0);
+        let reaction_ms = reading.run.map(in_ms);
         roll_back(transition, cause, Actor::Plan, detail, reaction_ms);
         return Tripped::Something;
     }
-    match tripped.first() {
-        Some((trigger, reading)) => {
-            let detail = trigger::describe(trigger, reading);
-            hold(transition, &trigger.name, &detail);
-            Tripped::Something
-        }
-        None => {
-            transition.state.watch.both_bad = None;
-            Tripped::Nothing
-        }
+    let mut found = view.observation.evidence.findings();
+    let goes_back = |it: &Finding| it.is_trip() && goes_back_on(plan, weight, view, it);
+    if let Some(finding) = found.find(goes_back) {
+        let test = finding.test;
+        transition.page(format!(
+            "rolled back by evidence: {finding}; everything is on old until somebody resumes"
+        ));
+        let cause = RollbackCause::Evidence(test.to_string());
+        let reaction_ms = finding.since.map(|it| in_ms(view.now.since(it)));
+        let detail = finding.to_string();
+        roll_back(transition, cause, Actor::Plan, detail, reaction_ms);
+        return Tripped::Something;
     }
+    if let Some((trigger, reading)) = tripped.first() {
+        let detail = trigger::describe(trigger, reading);
+        let name = &trigger.name;
+        let what = format!("trigger {name} trips ({detail}) but old is bad as well");
+        hold(transition, HoldCause::BothBad(name.clone()), detail, &what);
+        return Tripped::Something;
+    }
+    let mut found = view.observation.evidence.findings();
+    if let Some(finding) = found.find(Finding::is_trip) {
+        let cause = HoldCause::Evidence(finding.test.to_string());
+        let what = format!("there is evidence against new ({finding}) but old is no better");
+        hold(transition, cause, finding.to_string(), &what);
+        return Tripped::Something;
+    }
+    transition.state.watch.is_held_for_both = false;
+    Tripped::Nothing
+}
+
+/// Whether old is the better place to be, where a test tripped.
+fn goes_back_on(plan: &Plan, weight: Weight, view: View<'_>, finding: &Finding) -> bool {
+    match plan.rollback.both_bad {
+        BothBad::Rollback => return true,
+        BothBad::Hold => (),
+    }
+    let windows = view.observation.windows;
+    let seen = windows.tally(Side::Old, Population::All, OLD_SEEN_FOR);
+    // Without traffic nothing can be said of old but that it could take it. That it merely had no request while the
+    // evidence grew says nothing.
+    let is_idle = weight == Weight::FULL && finding.requests.old == 0;
+    let could_take_it = is_idle && view.observation.health[Side::Old].usable > 0;
+    (finding.is_old_better() || could_take_it) && !trigger::is_old_gone(plan, view, &seen)
+}
+
+/// How far back old is looked at, to see whether it is gone.
+const OLD_SEEN_FOR: Duration = Duration::from_secs(10);
+
+/// To the microsecond, which is what comes back unchanged from any JSON parser.
+fn in_ms(span: Duration) -> f64 {
+    (span.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// Everything back to old, now. Returns the entry's number.
@@ -80,7 +124,7 @@ pub(super) fn roll_back(
         actor,
         reason,
     };
-    transition.state.watch.both_bad = None;
+    transition.state.watch.is_held_for_both = false;
     transition.put_in_force(draft, reaction_ms)
 }
 
@@ -93,8 +137,8 @@ pub(super) fn is_armed(transition: &Transition<'_>) -> bool {
     }
 }
 
-/// Both sides are bad: stays at the weight in force, and calls somebody once.
-fn hold(transition: &mut Transition<'_>, trigger: &str, detail: &str) {
+/// Old is no better: stays at the weight in force, and calls somebody once.
+fn hold(transition: &mut Transition<'_>, cause: HoldCause, reason: String, what: &str) {
     let position = &transition.state.position;
     let moves = match position.ramp {
         Ramp::Baking { .. } => true,
@@ -102,22 +146,19 @@ fn hold(transition: &mut Transition<'_>, trigger: &str, detail: &str) {
         Ramp::Holding { .. } => transition.state.watch.pending.is_some(),
         Ramp::Idle | Ramp::RolledBack { .. } | Ramp::Complete { .. } => false,
     };
+    let step = position.ramp.step();
     if moves {
         let draft = Draft {
-            change: Change::Held {
-                cause: HoldCause::BothBad(trigger.to_owned()),
-                step: position.ramp.step(),
-            },
+            change: Change::Held { cause, step },
             weight: position.weight,
             actor: Actor::Plan,
-            reason: detail.to_owned(),
+            reason,
         };
         transition.put_in_force(draft, None);
     }
-    if transition.state.watch.both_bad.is_none() {
-        transition.state.watch.both_bad = Some(trigger.to_owned());
+    if !std::mem::replace(&mut transition.state.watch.is_held_for_both, true) {
         transition.page(format!(
-            "trigger {trigger} trips ({detail}) but old is bad as well: holding; roll back by hand if old is the better place"
+            "{what}: holding; roll back by hand if old is the better place"
         ));
     }
 }

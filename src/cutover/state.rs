@@ -83,6 +83,8 @@ impl State {
             Wait::Bake { .. }
             | Wait::Requests { .. }
             | Wait::Trigger { .. }
+            | Wait::Evidence { .. }
+            | Wait::Doubt { .. }
             | Wait::Window { .. }
             | Wait::Coverage
             | Wait::Resume { .. } => false,

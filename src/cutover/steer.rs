@@ -132,16 +132,20 @@ fn resumed_step(
         found.expect("the last step's weight is 100 %")
     };
     match (cause, step) {
-        (HoldCause::Operator | HoldCause::BothBad(_), Some(step))
+        (HoldCause::Operator | HoldCause::BothBad(_) | HoldCause::Evidence(_), Some(step))
             if steps[step].weight == weight =>
         {
             (step, Bake::GoesOn)
         }
         // The careful way under a new plan: down to the step below, where the weight fits none.
         (HoldCause::PlanChanged, step) => (step.unwrap_or(0), Bake::Anew),
-        (HoldCause::Operator | HoldCause::BothBad(_) | HoldCause::WeightSet, _) => {
-            (at_or_above(), Bake::Anew)
-        }
+        (
+            HoldCause::Operator
+            | HoldCause::BothBad(_)
+            | HoldCause::Evidence(_)
+            | HoldCause::WeightSet,
+            _,
+        ) => (at_or_above(), Bake::Anew),
     }
 }
 

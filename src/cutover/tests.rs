@@ -2,6 +2,7 @@
 
 mod bench;
 mod digesting;
+mod evidence;
 mod replaying;
 mod restoring;
 mod steering;

@@ -129,19 +129,7 @@ pub(super) fn evaluate(trigger: &Trigger, view: View<'_>) -> Evaluation {
 /// Whether old is no better place to be: it breaches the same absolute limit, or is gone.
 pub(super) fn is_old_bad(plan: &Plan, trigger: &Trigger, view: View<'_>) -> bool {
     let seen = tally(trigger, view, Stretch::Window, Side::Old, Population::All);
-    // Health checks alone may ask for a path that is not there: whoever answers requests is not gone.
-    let answers = seen.requests() > seen.errors();
-    if view.observation.health[Side::Old].usable == 0 && !answers {
-        return true;
-    }
-    // A run says nothing once old gets no traffic that could end it, so the window must have seen it.
-    let in_a_row = plan.triggers.iter().filter_map(|it| match it.limit {
-        Limit::InARow(count) => Some(count),
-        Limit::Share(_) | Limit::Latency(_) | Limit::TimesOld(_) => None,
-    });
-    let gone_after = in_a_row.min().unwrap_or(OLD_GONE_AFTER);
-    let run = view.observation.connects[Side::Old];
-    if run.failures >= gone_after && seen.count(Class::Connect) > 0 {
+    if is_old_gone(plan, view, &seen) {
         return true;
     }
     match (trigger.reading, trigger.limit) {
@@ -161,6 +149,23 @@ pub(super) fn is_old_bad(plan: &Plan, trigger: &Trigger, view: View<'_>) -> bool
         | (Reading::ErrorRate | Reading::ConnectFailures | Reading::Unhealthy, Limit::Latency(_))
         | (Reading::Latency(_), Limit::Share(_)) => false,
     }
+}
+
+/// Whether old is gone, by what was `seen` of it lately: it answers nothing well, or takes no connections.
+pub(super) fn is_old_gone(plan: &Plan, view: View<'_>, seen: &Tally) -> bool {
+    // Health checks alone may ask for a path that is not there: whoever answers requests is not gone.
+    let answers = seen.requests() > seen.errors();
+    if view.observation.health[Side::Old].usable == 0 && !answers {
+        return true;
+    }
+    // A run says nothing once old gets no traffic that could end it, so the window must have seen it.
+    let in_a_row = plan.triggers.iter().filter_map(|it| match it.limit {
+        Limit::InARow(count) => Some(count),
+        Limit::Share(_) | Limit::Latency(_) | Limit::TimesOld(_) => None,
+    });
+    let gone_after = in_a_row.min().unwrap_or(OLD_GONE_AFTER);
+    let run = view.observation.connects[Side::Old];
+    run.failures >= gone_after && seen.count(Class::Connect) > 0
 }
 
 /// The numbers of a trip in words: "error_rate 12.4% of 310 requests on new over 10 s, limit 2%".

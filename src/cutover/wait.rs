@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cutover::{Coverage, HoldCause, Observation, Ramp, State, StoreState, Verdict, gate},
-    plan::{Limit, Plan, Reading, StaysOnOld, Step, Trigger, Writes},
+    evidence::Finding,
+    plan::{AdvanceOn, Limit, Plan, Reading, StaysOnOld, Step, Trigger, Writes},
     units::{Side, Timestamp, Weight},
 };
 
@@ -32,6 +33,16 @@ pub enum Wait {
         name: String,
         /// What it says.
         verdict: Verdict,
+    },
+    /// New is not shown to be good enough yet.
+    Evidence {
+        /// How many more requests on new without an error would show it.
+        requests_left: u64,
+    },
+    /// A test has gathered much against new, if not enough to trip.
+    Doubt {
+        /// What, in words.
+        what: String,
     },
     /// A gate does not hold.
     Gate {
@@ -91,7 +102,9 @@ pub fn waits(
         }
         Ramp::Baking { step, .. } => {
             let mut found = bake(&plan.ramp.steps[*step], state);
-            found.extend(evidence(plan, state));
+            found.extend(triggers(plan, state));
+            found.extend(evidence(plan, observation));
+            found.extend(doubts(observation, Finding::is_doubt));
             found.extend(ready(plan, state, observation, now));
             match plan.ramp.steps.get(step + 1) {
                 Some(next) => found.extend(gate::waits(plan, observation, next.weight)),
@@ -123,7 +136,7 @@ fn bake(step: &Step, state: &State) -> Vec<Wait> {
 }
 
 /// The triggers that do not say that all is well. A blind one neither trips nor holds.
-fn evidence(plan: &Plan, state: &State) -> Vec<Wait> {
+fn triggers(plan: &Plan, state: &State) -> Vec<Wait> {
     let judged = plan.triggers.iter().zip(&state.watch.evaluations);
     let seeing = judged.filter(|(trigger, _)| !trigger.is_blind_at(state.position.weight));
     let unclear = seeing.filter(|(_, it)| it.for_advancing != Verdict::Clear);
@@ -133,6 +146,29 @@ fn evidence(plan: &Plan, state: &State) -> Vec<Wait> {
             verdict: it.for_advancing,
         })
         .collect()
+}
+
+/// What is missing for going on, where that takes evidence.
+fn evidence(plan: &Plan, observation: &Observation<'_>) -> Option<Wait> {
+    match plan.ramp.advance {
+        AdvanceOn::Evidence => {
+            let permit = observation.evidence.permit();
+            let requests_left = permit.requests_left;
+            (!permit.is_given).then_some(Wait::Evidence { requests_left })
+        }
+        AdvanceOn::Bake => None,
+    }
+}
+
+/// The tests that have gathered too much against new.
+pub(super) fn doubts(
+    observation: &Observation<'_>,
+    is_too_much: impl Fn(&Finding) -> bool,
+) -> impl Iterator<Item = Wait> {
+    let found = observation.evidence.findings();
+    found.filter(is_too_much).map(|it| Wait::Doubt {
+        what: it.to_string(),
+    })
 }
 
 /// What every start and advance needs, whatever the weight.
@@ -187,6 +223,7 @@ pub(super) fn to_raise(
     weight: Weight,
 ) -> Vec<Wait> {
     let mut found = breaches(plan, state);
+    found.extend(doubts(observation, Finding::is_trip));
     if observation.health[Side::New].usable == 0 {
         found.push(Wait::Gate {
             what: "new has no usable endpoint".to_owned(),
@@ -249,7 +286,11 @@ impl Wait {
     /// Whether it is a part of the bake: what passing time, more requests and calm triggers end.
     pub(super) const fn is_bake(&self) -> bool {
         match self {
-            Self::Bake { .. } | Self::Requests { .. } | Self::Trigger { .. } => true,
+            Self::Bake { .. }
+            | Self::Requests { .. }
+            | Self::Trigger { .. }
+            | Self::Evidence { .. }
+            | Self::Doubt { .. } => true,
             Self::Gate { .. }
             | Self::Window { .. }
             | Self::Store { .. }
@@ -264,6 +305,7 @@ impl Wait {
     pub(super) fn is_skipped_by_advance(&self) -> bool {
         match self {
             Self::Trigger { verdict, .. } => *verdict != Verdict::Breach,
+            Self::Doubt { .. } => false,
             _bake_or_not => self.is_bake(),
         }
     }
@@ -279,6 +321,11 @@ impl fmt::Display for Wait {
                 Verdict::Breach => write!(f, "trigger {name}: in breach"),
                 Verdict::Unknown => write!(f, "trigger {name}: too few requests to say"),
             },
+            Self::Evidence { requests_left } => write!(
+                f,
+                "evidence: {requests_left} more requests on new without an error"
+            ),
+            Self::Doubt { what } => write!(f, "evidence against new: {what}"),
             Self::Gate { what } => write!(f, "gate: {what}"),
             Self::Window { opens_at } => match opens_at {
                 Some(at) => write!(f, "window: closed until {at}"),

@@ -38,8 +38,8 @@ pub(super) struct Watch {
     pub(super) snapshot_at: Option<Timestamp>,
     /// Since when the store fails, and whether somebody was called.
     pub(super) store_failing: Option<StoreFailing>,
-    /// Somebody was called because this trigger breaches with old bad as well.
-    pub(super) both_bad: Option<String>,
+    /// Somebody was called because something trips and old is no better place to be.
+    pub(super) is_held_for_both: bool,
 }
 
 /// A store that fails.

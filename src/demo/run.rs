@@ -151,7 +151,10 @@ endpoints = ["http://{old}"]
 endpoints = ["http://{new}"]
 [split]
 writes = "split"
+[evidence]
+false_alarms = 0
 [ramp]
+advance = "bake"
 start = "manual"
 step = [
   {{ weight = "5%", bake = "{bake}ms", requests = 10 }},

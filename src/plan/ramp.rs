@@ -12,6 +12,8 @@ use crate::{
 pub struct RampPlan {
     /// Whether `serve` starts the ramp by itself.
     pub start: StartMode,
+    /// What ends a step beside its bake and its requests.
+    pub advance: AdvanceOn,
     /// At least one; weights strictly rise and the last one is 100 %.
     pub steps: Vec<Step>,
     /// When starts and advances may happen; `None` is always.
@@ -25,6 +27,15 @@ pub enum StartMode {
     Manual,
     /// `serve`, as soon as every worker reports and no trigger breaches.
     Automatic,
+}
+
+/// What ends a step beside its bake and its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdvanceOn {
+    /// Evidence that new fails less often than [`EvidencePlan::error_limit`](crate::plan::EvidencePlan::error_limit).
+    Evidence,
+    /// Nothing.
+    Bake,
 }
 
 /// One weight with what it takes to leave it.

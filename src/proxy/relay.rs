@@ -27,7 +27,7 @@ pub(crate) struct Visit {
 /// A request that was taken in and assigned.
 pub(crate) struct Taken {
     hold: Hold,
-    journey: Journey,
+    journey: Box<Journey>,
 }
 
 /// Takes a request in: reads its head, assigns it, and begins to measure it.
@@ -77,7 +77,8 @@ pub(crate) fn take_in(
             Upload::new(incoming, Rc::clone(&hold))
         }
     };
-    let journey = Journey::new(intake, assignment, head, body);
+    // Boxed, since it is handed from hand to hand.
+    let journey = Box::new(Journey::new(intake, assignment, head, body));
     Ok(Taken { hold, journey })
 }
 

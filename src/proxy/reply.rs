@@ -24,7 +24,7 @@ use crate::{
 pub(crate) struct Context {
     pub(crate) visit: Visit,
     pub(crate) hold: Hold,
-    pub(crate) journey: Journey,
+    pub(crate) journey: Box<Journey>,
 }
 
 /// Answers the client with what an endpoint said.

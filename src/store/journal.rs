@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use crate::cutover::{Entry, Progress};
+use crate::{cutover::Entry, store::Snapshot};
 
 /// How long a statement waits for somebody else's lock. Short, since a rollback's record may stand behind it.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
@@ -84,20 +84,22 @@ impl Journal {
     }
 
     /// Replaces the snapshot.
-    pub(super) fn save(&self, progress: &Progress) -> Result<(), RecordError> {
+    pub(super) fn save(&self, snapshot: &Snapshot) -> Result<(), RecordError> {
+        let Snapshot { progress, ledger } = snapshot;
         let text = serde_json::to_string(progress).map_err(RecordError::Serialise)?;
+        let evidence = serde_json::to_string(ledger).map_err(RecordError::Serialise)?;
         self.connection.execute(
-            "INSERT OR REPLACE INTO snapshot (id, seq, progress) VALUES (1, ?1, ?2)",
-            params![as_integer(progress.seq), text],
+            "INSERT OR REPLACE INTO snapshot (id, seq, progress, evidence) VALUES (1, ?1, ?2, ?3)",
+            params![as_integer(progress.seq), text, evidence],
         )?;
         Ok(())
     }
 
-    /// The snapshot's text, if there is one.
-    pub(super) fn snapshot(&self) -> rusqlite::Result<Option<String>> {
-        let sql = "SELECT progress FROM snapshot WHERE id = 1";
+    /// The snapshot's texts, of the progress and of the evidence, if there is one.
+    pub(super) fn snapshot(&self) -> rusqlite::Result<Option<(String, Option<String>)>> {
+        let sql = "SELECT progress, evidence FROM snapshot WHERE id = 1";
         self.connection
-            .query_row(sql, [], |row| row.get(0))
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()
     }
 

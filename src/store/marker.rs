@@ -144,7 +144,10 @@ fn trimmed(entry: &Entry) -> io::Result<Vec<u8>> {
             cut(name, NAME_MAX);
         }
         if let Change::RolledBack {
-            cause: RollbackCause::Trigger(name) | RollbackCause::Operator(name),
+            cause:
+                RollbackCause::Trigger(name)
+                | RollbackCause::Evidence(name)
+                | RollbackCause::Operator(name),
             ..
         } = &mut entry.change
         {

@@ -9,9 +9,9 @@ use std::{
 };
 
 use crate::{
-    cutover::{Entry, Progress},
+    cutover::Entry,
     store::{
-        RecordError,
+        RecordError, Snapshot,
         journal::Journal,
         lock::{Lock, LockError},
         marker::Marker,
@@ -26,7 +26,7 @@ pub struct Store {
     pub(super) marker: Marker,
     /// An entry in force that the marker holds and the journal does not.
     pub(super) unrecorded: Option<Entry>,
-    pub(super) progress: Progress,
+    pub(super) snapshot: Snapshot,
     pub(super) lock: Lock,
     path: PathBuf,
 }
@@ -36,8 +36,8 @@ pub struct Store {
 pub struct Recovered {
     /// Every entry in order; one that only the marker held is the last one.
     pub entries: Vec<Entry>,
-    /// The last snapshot; which entry it is about, it says itself.
-    pub snapshot: Option<Progress>,
+    /// The last snapshot.
+    pub snapshot: Option<Snapshot>,
 }
 
 /// Why a journal cannot be opened. `Display` says what to do.
@@ -123,12 +123,13 @@ impl Store {
         let (marker, unrecorded) = open_marker(path, entries.last())?;
         entries.extend(unrecorded.clone());
         let snapshot = journal.snapshot().map_err(database)?;
-        let snapshot = snapshot.and_then(|text| parse_snapshot(&text));
+        let snapshot = snapshot
+            .and_then(|(progress, evidence)| Snapshot::parse(&progress, evidence.as_deref()));
         let store = Self {
             journal,
             marker,
             unrecorded,
-            progress: snapshot.clone().unwrap_or_default(),
+            snapshot: snapshot.clone().unwrap_or_default(),
             lock,
             path: path.to_owned(),
         };
@@ -213,14 +214,6 @@ fn open_marker(path: &Path, last: Option<&Entry>) -> Result<(Marker, Option<Entr
     };
     let unrecorded = held.filter(|it| it.seq > last.seq && it.generation >= last.generation);
     Ok((marker, unrecorded))
-}
-
-/// A snapshot may be lost: what was observed is then observed again, so that a bake gets longer, never shorter.
-fn parse_snapshot(text: &str) -> Option<Progress> {
-    let parsed = serde_json::from_str(text);
-    parsed
-        .inspect_err(|error| tracing::warn!(%error, "the snapshot cannot be read"))
-        .ok()
 }
 
 /// The path with `suffix` after the file's whole name.

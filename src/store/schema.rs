@@ -3,10 +3,11 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The version that this binary writes, kept in `user_version`.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// Migration `n` leads from version `n` to `n + 1`; as many as [`VERSION`] says.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
 CREATE TABLE journal (
     seq        INTEGER PRIMARY KEY,
     at         INTEGER NOT NULL, -- microseconds since the Unix epoch
@@ -25,7 +26,9 @@ CREATE TABLE snapshot (
     seq      INTEGER NOT NULL,
     progress TEXT    NOT NULL -- JSON
 ) STRICT;
-"];
+",
+    "ALTER TABLE snapshot ADD COLUMN evidence TEXT; -- what the tests have gathered, JSON",
+];
 
 /// What a database's version means to this binary.
 #[derive(Debug)]

@@ -9,7 +9,8 @@ use tokio::sync::mpsc::Receiver;
 use super::*;
 use crate::{
     cutover::{Actor, Change, Entry, HoldCause, Progress, RollbackCause},
-    units::{Generation, Salt, Timestamp, Weight},
+    evidence::{Evidence, Settings, Unit},
+    units::{Factor, Generation, Salt, Share, Timestamp, Weight},
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -43,12 +44,24 @@ pub(super) fn rollback(seq: u64) -> Entry {
     entry(seq, 0, change)
 }
 
-fn progress(seq: u64, requests: u64) -> Progress {
-    Progress {
+fn snapshot(seq: u64, requests: u64) -> Snapshot {
+    let progress = Progress {
         seq,
         at: Timestamp::from_micros(1_000_000).after(Duration::from_secs(seq)),
         baked: Duration::from_secs(3),
         requests,
+    };
+    let mut evidence = Evidence::new(Settings {
+        unit: Unit::Slot,
+        false_alarms: Share::WHOLE,
+        tolerated_errors: Factor::from_thousandths(1_000),
+        error_limit: Share::WHOLE,
+        rises: 1,
+    });
+    evidence.published(Generation::new(seq), Weight::FULL);
+    Snapshot {
+        progress,
+        ledger: Some(evidence.ledger().clone()),
     }
 }
 
@@ -110,7 +123,7 @@ fn what_was_recorded_is_recovered() {
     handle.record_first(advance(2)).unwrap();
     wait_for(&mut reports, &Report::Recorded { seq: 2 });
     handle.record_after(rollback(3));
-    handle.snapshot(progress(3, 11));
+    handle.snapshot(snapshot(3, 11));
     let seen = wait_for(&mut reports, &Report::Recorded { seq: 3 });
     assert_eq!(
         seen,
@@ -120,7 +133,47 @@ fn what_was_recorded_is_recovered() {
     handle.close();
     let (_store, found) = Store::open(&path).unwrap();
     assert_eq!(found.entries, [advance(1), advance(2), rollback(3)]);
-    assert_eq!(found.snapshot, Some(progress(3, 11)));
+    assert_eq!(found.snapshot, Some(snapshot(3, 11)));
+}
+
+#[test]
+fn a_journal_without_evidence_is_read_and_brought_up_to_date() {
+    let (_dir, path) = place();
+    let (mut store, _) = Store::open(&path).unwrap();
+    store.append(&advance(1)).unwrap();
+    store.journal.save(&snapshot(1, 5)).unwrap();
+    drop(store);
+    // As the first version of the schema had it.
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .execute_batch("ALTER TABLE snapshot DROP COLUMN evidence; PRAGMA user_version = 1")
+        .unwrap();
+    drop(connection);
+    let (_store, found) = Store::open(&path).unwrap();
+    assert_eq!(found.entries, [advance(1)]);
+    let expected = Snapshot {
+        ledger: None,
+        ..snapshot(1, 5)
+    };
+    assert_eq!(found.snapshot, Some(expected));
+}
+
+#[test]
+fn evidence_that_cannot_be_read_costs_no_bake() {
+    let (_dir, path) = place();
+    let (mut store, _) = Store::open(&path).unwrap();
+    store.append(&advance(1)).unwrap();
+    store.journal.save(&snapshot(1, 5)).unwrap();
+    drop(store);
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .execute_batch("UPDATE snapshot SET evidence = 'of a later version'")
+        .unwrap();
+    drop(connection);
+    let (_store, found) = Store::open(&path).unwrap();
+    let found = found.snapshot.unwrap();
+    assert_eq!(found.ledger, None);
+    assert_eq!(found.progress, snapshot(1, 5).progress);
 }
 
 #[test]
@@ -243,7 +296,7 @@ fn a_store_that_works_again_says_so_by_itself() {
     let (mut handle, mut reports) = store.start().unwrap();
     let stranger = Connection::open(&path).unwrap();
     stranger.execute_batch("BEGIN IMMEDIATE").unwrap();
-    handle.snapshot(progress(1, 1));
+    handle.snapshot(snapshot(1, 1));
     let error = "database is locked".to_owned();
     wait_for(&mut reports, &Report::Failing { error });
     stranger.execute_batch("ROLLBACK").unwrap();

@@ -19,8 +19,8 @@ use std::{
 use tokio::sync::mpsc as tokio_mpsc;
 
 use crate::{
-    cutover::{Change, Entry, Progress},
-    store::{RecordError, Store, journal::Journal, lock::Lock, marker::Marker},
+    cutover::{Change, Entry},
+    store::{RecordError, Snapshot, Store, journal::Journal, lock::Lock, marker::Marker},
 };
 
 /// Orders that wait for the store's thread; more than it can fall behind in any wait for the disk that an
@@ -80,7 +80,7 @@ pub enum Report {
 enum Order {
     RecordFirst(Entry),
     RecordAfter(Entry),
-    Snapshot(Progress),
+    Snapshot(Box<Snapshot>),
 }
 
 impl Store {
@@ -95,7 +95,7 @@ impl Store {
             journal: self.journal,
             marker: self.marker,
             pending: self.unrecorded.into_iter().collect(),
-            progress: self.progress,
+            snapshot: self.snapshot,
             failure: None,
             reports,
             _lock: self.lock,
@@ -140,8 +140,8 @@ impl StoreHandle {
     }
 
     /// Replaces the snapshot, if the store has time for it.
-    pub fn snapshot(&mut self, progress: Progress) {
-        if let Err(error) = self.orders.try_send(Order::Snapshot(progress)) {
+    pub fn snapshot(&mut self, snapshot: Snapshot) {
+        if let Err(error) = self.orders.try_send(Order::Snapshot(Box::new(snapshot))) {
             tracing::debug!(%error, "a snapshot is left out");
         }
     }
@@ -180,7 +180,7 @@ struct Writer {
     /// Entries in force that are not in the journal yet, in order.
     pending: VecDeque<Entry>,
     /// The latest snapshot; written again to try out the disk.
-    progress: Progress,
+    snapshot: Snapshot,
     /// The last failure, with the wait before the next try; `None` while writing works.
     failure: Option<Failure>,
     reports: tokio_mpsc::Sender<Report>,
@@ -246,8 +246,8 @@ impl Writer {
                 self.pending.push_back(entry);
                 self.flush();
             }
-            Order::Snapshot(progress) => {
-                self.progress = progress;
+            Order::Snapshot(snapshot) => {
+                self.snapshot = *snapshot;
                 self.probe();
             }
         }
@@ -311,7 +311,7 @@ impl Writer {
         if !self.pending.is_empty() {
             return;
         }
-        match self.journal.save(&self.progress) {
+        match self.journal.save(&self.snapshot) {
             Ok(()) => self.succeeded(),
             Err(error) => self.failed(&error),
         }

@@ -21,7 +21,10 @@ const KILLS: u32 = 20;
 const RAMP: &str = r#"
 [split]
 writes = "split"
+[evidence]
+false_alarms = 0
 [ramp]
+advance = "bake"
 step = [
   { weight = "1%", bake = "100ms" },
   { weight = "2%", bake = "100ms" },

@@ -15,6 +15,7 @@
 mod clients;
 mod crash;
 mod demonstration;
+mod evidence;
 mod exactly_once;
 mod harness;
 mod reaction;

@@ -46,7 +46,10 @@ fn plan() -> String {
 [split]
 sticky = "header:x-client"
 writes = "split"
+[evidence]
+false_alarms = 0
 [ramp]
+advance = "bake"
 start = "manual"
 step = [
   {{ weight = "5%", bake = "1h", requests = 1 }},

@@ -16,7 +16,10 @@ use crate::harness::{
 const RAMP: &str = r#"
 [split]
 writes = "split"
+[evidence]
+false_alarms = 0
 [ramp]
+advance = "bake"
 step = [{ weight = "10%", bake = "1h" }, { weight = "100%", bake = "1h" }]
 [[trigger]]
 name = "errors"

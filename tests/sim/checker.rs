@@ -338,7 +338,10 @@ impl Checker {
     fn changed(&mut self, case: &Case<'_>, entry: &Entry) {
         let keeps = match &entry.change {
             Change::Held { cause, .. } => {
-                matches!(cause, HoldCause::Operator | HoldCause::BothBad(_))
+                matches!(
+                    cause,
+                    HoldCause::Operator | HoldCause::BothBad(_) | HoldCause::Evidence(_)
+                )
             }
             Change::Resumed { bake, .. } => *bake == Bake::GoesOn,
             _other => false,

@@ -1,6 +1,9 @@
 //! The simulated disk: what survives a kill. Entries lie on it as the JSON that the store writes.
 
-use changeover::cutover::{Entry, Position, Progress, ReplayError};
+use changeover::{
+    cutover::{Entry, Position, Progress, ReplayError},
+    evidence::Ledger,
+};
 
 /// What is durable.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +22,7 @@ pub(crate) struct Disk {
 pub(crate) struct Found {
     pub(crate) position: Position,
     pub(crate) progress: Progress,
+    pub(crate) ledger: Option<Ledger>,
     /// An entry in force that only the marker holds.
     pub(crate) unrecorded: Option<Entry>,
 }
@@ -38,11 +42,12 @@ impl Disk {
         self.marker = Some(to_json(entry));
     }
 
-    pub(crate) fn save(&mut self, progress: &Progress) -> Result<(), String> {
+    pub(crate) fn save(&mut self, progress: &Progress, ledger: &Ledger) -> Result<(), String> {
         if self.is_full {
             return Err("database or disk is full".to_owned());
         }
-        self.snapshot = Some(serde_json::to_string(progress).expect("it has only plain fields"));
+        let snapshot = serde_json::to_string(&(progress, ledger));
+        self.snapshot = Some(snapshot.expect("it has only plain fields"));
         Ok(())
     }
 
@@ -68,9 +73,11 @@ impl Disk {
         };
         let snapshot = self.snapshot.as_deref();
         let snapshot = snapshot.map(|it| serde_json::from_str(it).expect("it was saved as JSON"));
+        let (progress, ledger): (Option<Progress>, Option<Ledger>) = snapshot.unzip();
         Some(Found {
             position,
-            progress: snapshot.unwrap_or_default(),
+            progress: progress.unwrap_or_default(),
+            ledger,
             unrecorded,
         })
     }

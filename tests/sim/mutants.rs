@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use changeover::{
     cutover::{Context, Coverage, Decision, Effect, Event, Observation, State, StoreState, decide},
-    plan::{BothBad, Plan},
+    evidence::{Evidence, Settings},
+    plan::{AdvanceOn, BothBad, Plan},
     units::{Salt, Weight},
 };
 
@@ -231,7 +232,41 @@ fn moving_everybody_to_an_old_side_that_is_gone_is_caught() {
             stubborn.rollback.both_bad = BothBad::Rollback;
             decide(&stubborn, state, event, observation, context)
         },
-        &["nobody is moved to an old side that is gone"],
+        &[
+            "nobody is moved to an old side that is gone",
+            "a limit alone moves nobody to an old side that is no better",
+        ],
+    );
+}
+
+#[test]
+fn a_step_that_ends_without_its_evidence_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut hasty = plan.clone();
+            hasty.ramp.advance = AdvanceOn::Bake;
+            decide(&hasty, state, event, observation, context)
+        },
+        &["a step ends on evidence where it is asked for"],
+    );
+}
+
+#[test]
+fn evidence_that_nobody_looks_at_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let nothing = Evidence::new(Settings::of(plan));
+            let observation = Observation {
+                evidence: &nothing,
+                ..observation.clone()
+            };
+            decide(plan, state, event, &observation, context)
+        },
+        &[
+            "evidence that trips rolls back or holds",
+            "nothing advances in doubt",
+            "nothing goes on against evidence",
+        ],
     );
 }
 

@@ -5,8 +5,8 @@ use std::{path::Path, time::Duration};
 use changeover::{
     config,
     plan::{
-        BothBad, Gate, GateCondition, Limit, Plan, Reading, RoutePlan, StartMode, Step, Trigger,
-        Writes,
+        AdvanceOn, BothBad, EvidencePlan, Gate, GateCondition, Limit, Plan, Reading, RoutePlan,
+        StartMode, Step, Sticky, Trigger, Writes,
     },
     units::{Factor, Percentile, Share, Side, Weight},
 };
@@ -29,6 +29,14 @@ pub(crate) fn random(rng: &mut Rng, base: &Plan) -> Plan {
         true => StartMode::Automatic,
         false => StartMode::Manual,
     };
+    plan.ramp.advance = match rng.u8(..3) {
+        0 => AdvanceOn::Evidence,
+        _ => AdvanceOn::Bake,
+    };
+    plan.evidence = evidence(rng);
+    if rng.u8(..3) == 0 {
+        plan.split.sticky = Sticky::None;
+    }
     // Few lengths, since each costs a running sum.
     let windows = [
         Duration::from_millis(rng.u64(5..30) * 100),
@@ -48,6 +56,18 @@ pub(crate) fn random(rng: &mut Rng, base: &Plan) -> Plan {
     };
     plan.routes = (0..rng.usize(..3)).map(|index| route(rng, index)).collect();
     plan
+}
+
+fn evidence(rng: &mut Rng) -> EvidencePlan {
+    let share = |parts| Share::from_parts_per_million(parts).expect("below the whole");
+    EvidencePlan {
+        false_alarms: match rng.u8(..3) {
+            0 => share(0),
+            _ => share(rng.u32(1..100_000)),
+        },
+        tolerated_errors: Factor::from_thousandths(rng.u32(1_000..3_000)),
+        error_limit: share(rng.u32(10_000..200_000)),
+    }
 }
 
 fn steps(rng: &mut Rng) -> Vec<Step> {

@@ -10,6 +10,7 @@ use changeover::{
         ConnectRun, Coverage, Entry, HealthCount, Observation, Progress, State, StoreState,
         window_lengths,
     },
+    evidence::{Evidence, Ledger, Settings},
     measure::{Board, Connects, Interval, Measurement, Recorder, Standing, Windows, WorkerId},
     plan::{EndpointId, Plan, SplitPlan},
     split::{Assignment, Cause, Publication, RouteTable, SplitTable},
@@ -32,6 +33,7 @@ pub(crate) struct Process {
     started_at: Timestamp,
     pub(crate) state: State,
     pub(crate) windows: Windows,
+    pub(crate) evidence: Evidence,
     pub(crate) connects: Connects,
     pub(crate) board: Board,
     pub(crate) publication: Publication,
@@ -58,13 +60,13 @@ pub(crate) struct StoreThread {
     pub(crate) pending: VecDeque<Entry>,
     pub(crate) is_failing: bool,
     pub(crate) reports: VecDeque<Report>,
-    pub(crate) progress: Option<Progress>,
+    pub(crate) snapshot: Option<(Progress, Ledger)>,
 }
 
 pub(crate) enum Order {
     First(Entry),
     After(Entry),
-    Snapshot(Progress),
+    Snapshot(Progress, Box<Ledger>),
 }
 
 pub(crate) enum Report {
@@ -75,10 +77,22 @@ pub(crate) enum Report {
 }
 
 impl Process {
-    pub(crate) fn start(plan: Plan, state: State, true_time: Timestamp, now: Timestamp) -> Self {
+    pub(crate) fn start(
+        plan: Plan,
+        state: State,
+        ledger: Option<Ledger>,
+        true_time: Timestamp,
+        now: Timestamp,
+    ) -> Self {
         let endpoints = PerSide::from_fn(|_| usize::from(ENDPOINTS));
         let mut windows = Windows::new(&window_lengths(&plan));
         windows.restart(state.position.evidence_since);
+        let evidence = Evidence::restored(
+            Settings::of(&plan),
+            ledger,
+            (state.position.generation, state.position.weight),
+            state.position.evidence_since,
+        );
         let split = Arc::new(plan.split.clone());
         let routes = Arc::new(RouteTable::new(&plan.routes));
         let workers = (0..WORKERS).map(|index| Worker {
@@ -98,6 +112,7 @@ impl Process {
             started: true_time,
             started_at: now,
             windows,
+            evidence,
             connects: Connects::default(),
             board: Board::new(endpoints),
             publication: Publication::new(table),
@@ -120,6 +135,7 @@ impl Process {
 
     pub(crate) fn publish(&mut self, generation: Generation, weight: Weight, salt: Salt) {
         self.requests_on_new = 0;
+        self.evidence.published(generation, weight);
         self.publication.publish(SplitTable {
             generation,
             weight,
@@ -147,6 +163,7 @@ impl Process {
         });
         self.requests_on_new += u64::try_from(on_new.count()).expect("a count of requests");
         self.windows.turn(&intervals, now);
+        self.evidence.turn(&intervals, now);
         finished
     }
 
@@ -169,6 +186,7 @@ impl Process {
         };
         Observation {
             windows: &self.windows,
+            evidence: &self.evidence,
             coverage: self.coverage(now),
             connects: PerSide::from_fn(|side| {
                 let (failures, since) = self.connects.run(side);

@@ -69,6 +69,9 @@ scenarios! {
     little_traffic_waits
     a_silent_worker_stops_the_bake
     operators_are_told_why_not
+    evidence_ends_a_step
+    evidence_trips_before_a_threshold
+    evidence_freezes_where_old_is_no_better
 }
 
 fn check(name: &str) {

@@ -180,7 +180,8 @@ impl World {
         // Its clock never starts before what the journal says.
         let now = self.wall().max(found.position.at);
         let decision = restore(&self.plan, found.position, found.progress, now);
-        let mut process = Process::start(self.plan.clone(), decision.state.clone(), self.time, now);
+        let state = decision.state.clone();
+        let mut process = Process::start(self.plan.clone(), state, found.ledger, self.time, now);
         if found.unrecorded.is_some() {
             *self.changes.entry("recovered from the marker").or_default() += 1;
         }
@@ -309,7 +310,9 @@ impl World {
             Effect::RecordAfter(entry) => store.orders.push_back(Order::After(entry)),
             Effect::Snapshot(progress) => {
                 if store.orders.len() < QUEUE_MAX {
-                    store.orders.push_back(Order::Snapshot(progress));
+                    let ledger = process.evidence.ledger().clone();
+                    let order = Order::Snapshot(progress, Box::new(ledger));
+                    store.orders.push_back(order);
                 }
             }
             Effect::RestartEvidence(generation) => {
@@ -336,7 +339,7 @@ impl World {
         let orders = std::mem::take(&mut store.orders);
         let in_force = orders.iter().rev().find_map(|it| match it {
             Order::After(entry) => Some(entry),
-            Order::First(_) | Order::Snapshot(_) => None,
+            Order::First(_) | Order::Snapshot(..) => None,
         });
         if let Some(entry) = in_force {
             self.burn()?;
@@ -353,8 +356,8 @@ impl World {
                     store.pending.push_back(entry);
                     self.flush(store)?;
                 }
-                Order::Snapshot(progress) => {
-                    store.progress = Some(progress);
+                Order::Snapshot(progress, ledger) => {
+                    store.snapshot = Some((progress, *ledger));
                     self.try_out(store)?;
                 }
             }
@@ -405,8 +408,10 @@ impl World {
 
     fn try_out(&mut self, store: &mut StoreThread) -> Result<(), Stop> {
         self.flush(store)?;
-        if let Some(progress) = store.progress.as_ref().filter(|_| store.pending.is_empty()) {
-            match self.disk.save(progress) {
+        if let Some((progress, ledger)) =
+            store.snapshot.as_ref().filter(|_| store.pending.is_empty())
+        {
+            match self.disk.save(progress, ledger) {
                 Ok(()) => {
                     self.checker.saved(progress, &self.disk)?;
                     Self::succeeded(store);
@@ -489,9 +494,11 @@ fn kind_of(change: &Change) -> &'static str {
             HoldCause::Operator => "held by an operator",
             HoldCause::PlanChanged | HoldCause::WeightSet => "held by a changed plan",
             HoldCause::BothBad(_) => "held by both sides",
+            HoldCause::Evidence(_) => "held by evidence",
         },
         Change::RolledBack { cause, .. } => match cause {
             RollbackCause::Trigger(_) => "rolled back by a trigger",
+            RollbackCause::Evidence(_) => "rolled back by evidence",
             RollbackCause::Operator(_) => "rolled back by an operator",
         },
         Change::Began { .. }

@@ -58,6 +58,10 @@ metrics! {
         "What the trigger reads on new: a ratio, seconds or a count, as its reading says; absent without samples.";
     TRIGGER_LIMIT = Gauge "changeover_trigger_limit"
         "The trigger's limit, in the unit of its reading; absent where old has no reading to compare with.";
+    EVIDENCE = Gauge "changeover_evidence_log10"
+        "Decimal logarithm of the evidence that the test has against new; absent while it has none.";
+    EVIDENCE_THRESHOLD = Gauge "changeover_evidence_threshold_log10"
+        "What the evidence has to reach for a trip; absent where no false alarm is accepted.";
     REQUESTS = Counter "changeover_requests_total"
         "Requests by the side that owns the outcome, forced ones not counted.";
     ERRORS = Counter "changeover_errors_total"

@@ -358,6 +358,12 @@ fn the_position_is_shown() {
             ("changeover_trigger_reading", &slower, 0.0384),
             ("changeover_trigger_limit", &slower, 0.0306),
             ("changeover_trigger_unknown", &unreachable, 1.0),
+            ("changeover_evidence_log10", &[("test", "errors")], 1.25),
+            (
+                "changeover_evidence_threshold_log10",
+                &[("test", "errors")],
+                3.602,
+            ),
         ],
     );
     assert_eq!(

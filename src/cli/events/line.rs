@@ -32,6 +32,7 @@ pub(crate) fn what(change: &ChangeDocument) -> String {
             HoldCause::WeightSet => "held after a weight by hand".into(),
             HoldCause::PlanChanged => "held: the plan changed".into(),
             HoldCause::BothBad(trigger) => format!("held: {trigger}, but old is bad too"),
+            HoldCause::Evidence(test) => format!("held: {test}, but old is no better"),
         },
         ChangeDocument::Resumed { step, bake } => match bake {
             Bake::GoesOn => format!("resumed at step {step}"),
@@ -39,6 +40,9 @@ pub(crate) fn what(change: &ChangeDocument) -> String {
         },
         ChangeDocument::WeightSet { from, step: _ } => format!("weight set by hand, from {from}%"),
         ChangeDocument::RolledBack { cause, from } => match cause {
+            RollbackCause::Evidence(name) => {
+                format!("ROLLED BACK from {from}% by evidence of {name}")
+            }
             RollbackCause::Trigger(name) => format!("ROLLED BACK from {from}% by {name}"),
             RollbackCause::Operator(_) => format!("ROLLED BACK from {from}% by hand"),
         },

@@ -63,6 +63,7 @@ pub(crate) fn text(status: &Status) -> String {
             "{name:<22} {kind:<18} {reading:<25} {verdict}"
         ));
     }
+    evidence(&mut page, status);
     page.blank();
     page.row(format_args!(
         "{} connections, {} rejected, journal entry {}, store {}",
@@ -72,6 +73,20 @@ pub(crate) fn text(status: &Status) -> String {
         status.store
     ));
     page.text
+}
+
+/// What speaks against new.
+fn evidence(page: &mut Page, status: &Status) {
+    let growing = status.evidence.iter().filter(|it| it.since.is_some());
+    let mut label = "evidence";
+    page.blank();
+    for test in growing {
+        page.line(label, &test.text);
+        label = "";
+    }
+    if label == "evidence" {
+        page.line(label, "nothing speaks against new");
+    }
 }
 
 fn ramp(page: &mut Page, ramp: &RampStatus, at: Timestamp) {
@@ -96,6 +111,11 @@ fn ramp(page: &mut Page, ramp: &RampStatus, at: Timestamp) {
     if ramp.requests_needed > 0 {
         let (seen, needed) = (count(ramp.requests), count(ramp.requests_needed));
         page.more(&format!("{seen} of {needed} requests on new"));
+    }
+    if let Some(left) = ramp.evidence_requests_left.filter(|it| *it > 0) {
+        let time = ramp.evidence_remaining_s.map(span);
+        let time = time.map_or_else(String::new, |it| format!(", about {it}"));
+        page.more(&format!("{} more without an error{time}", count(left)));
     }
     for (index, wait) in ramp.waits.iter().enumerate() {
         page.line(if index == 0 { "waits for" } else { "" }, wait);

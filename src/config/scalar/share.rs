@@ -9,6 +9,8 @@ use crate::{
 pub(in crate::config) const SHARE: &str = "a share such as \"2.5%\"";
 /// What a weight looks like.
 pub(in crate::config) const WEIGHT: &str = "a weight such as \"5%\" or \"0.5%\"";
+/// What a chance looks like.
+pub(in crate::config) const CHANCE: &str = "a chance such as 0.001";
 /// What a factor looks like.
 pub(in crate::config) const FACTOR: &str = "a factor such as 1.5";
 
@@ -29,6 +31,13 @@ pub(in crate::config) fn weight(text: &str) -> Result<Weight, Complaint> {
         ParseWeightError::TooFine => Complaint::new(quoted(text), "at most two decimals"),
         ParseWeightError::TooLarge => Complaint::new(quoted(text), "at most \"100%\""),
     })
+}
+
+/// Reads the digits of `0.001`, to the millionth.
+pub(in crate::config) fn chance(digits: &str) -> Result<Share, Complaint> {
+    let complaint = || Complaint::new(quoted(digits), CHANCE).remedy("use at most six decimals");
+    let parts = scaled(digits, 6).ok_or_else(complaint)?;
+    Share::from_parts_per_million(parts).ok_or_else(complaint)
 }
 
 /// Reads the digits of `1.5` or `2` in thousandths.
@@ -80,6 +89,20 @@ mod tests {
         check("%", None);
         check("-1%", None);
         check("99999999999999%", None);
+    }
+
+    #[test]
+    fn reads_chances_exactly() {
+        let check = |text, expected| {
+            let found = chance(text).ok().map(Share::parts_per_million);
+            assert_eq!(found, expected, "{text:?}");
+        };
+        check("0.001", Some(1_000));
+        check("0", Some(0));
+        check("0.000001", Some(1));
+        check("0.0000001", None);
+        check("1.5", None);
+        check("1e-3", None);
     }
 
     #[test]

@@ -24,7 +24,7 @@ fn a_plan_is_told_in_words() {
 fn without_a_window_bakes_add_up_from_now() {
     let told = describe(&with(""), at("2026-11-22T10:00:00Z"));
     assert!(
-        told.contains("complete at the earliest: Sun 2026-11-22 10:50 UTC"),
+        told.contains("complete at the earliest: Sun 2026-11-22 11:00 UTC"),
         "{told}"
     );
 }

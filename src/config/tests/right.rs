@@ -7,8 +7,8 @@ use http::Method;
 use super::{LEAST, read, with};
 use crate::{
     config::{from_urls, load, parse},
-    plan::{Limit, Reading, Scheme, Sticky, Trigger, Writes},
-    units::{Factor, Percentile, Side, Timestamp, Weight},
+    plan::{AdvanceOn, EvidencePlan, Limit, Reading, Scheme, Sticky, Trigger, Writes},
+    units::{Factor, Percentile, Share, Side, Timestamp, Weight},
 };
 
 #[test]
@@ -32,7 +32,7 @@ fn the_quickstart_says_what_it_promises() {
         .iter()
         .map(|it| (it.reading, it.limit))
         .collect();
-    let two_percent = crate::units::Share::from_parts_per_million(20_000).expect("a share");
+    let two_percent = Share::from_parts_per_million(20_000).expect("a share");
     assert_eq!(
         limits,
         [
@@ -49,6 +49,48 @@ fn the_quickstart_says_what_it_promises() {
         about,
         ["[admin]"],
         "it warns of nothing but the missing operators"
+    );
+}
+
+#[test]
+fn evidence_is_read_exactly() {
+    let text = "[evidence]\nfalse_alarms = 0\nerror_limit = \"1.5%\"\ntolerate = { errors = 1.25 }\n\
+                [ramp]\nadvance = \"bake\"\n";
+    let plan = with(text).plan;
+    let share = |parts| Share::from_parts_per_million(parts).expect("a share");
+    assert_eq!(
+        plan.evidence,
+        EvidencePlan {
+            false_alarms: share(0),
+            tolerated_errors: Factor::from_thousandths(1_250),
+            error_limit: share(15_000),
+        }
+    );
+    assert_eq!(plan.ramp.advance, AdvanceOn::Bake);
+    let plan = read(LEAST).expect("it is right").plan;
+    assert_eq!(plan.evidence, EvidencePlan::DEFAULT);
+    assert_eq!(plan.ramp.advance, AdvanceOn::Evidence);
+}
+
+#[test]
+fn a_holdback_is_a_step_before_the_last_one() {
+    let weights = |text: &str| -> Vec<String> {
+        let steps = with(text).plan.ramp.steps;
+        steps.iter().map(|it| it.weight.to_string()).collect()
+    };
+    let own = "[ramp]\nstep = [{ weight = \"97%\" }, { weight = \"100%\", bake = \"3m\" }]\n";
+    let held =
+        |share: &str, rest: &str| weights(&format!("[evidence]\nholdback = {share:?}\n{rest}"));
+    assert_eq!(weights(""), ["1%", "5%", "25%", "50%", "95%", "100%"]);
+    assert_eq!(held("0%", ""), ["1%", "5%", "25%", "50%", "100%"]);
+    assert_eq!(held("50%", ""), ["1%", "5%", "25%", "50%", "100%"]);
+    assert_eq!(weights(own), ["97%", "100%"]);
+    assert_eq!(held("5%", own), ["97%", "100%"]);
+    assert_eq!(held("1%", own), ["97%", "99%", "100%"]);
+    let text = format!("[evidence]\nholdback = \"1%\"\n{own}");
+    assert_eq!(
+        with(&text).plan.ramp.steps[1].bake,
+        Duration::from_secs(180)
     );
 }
 

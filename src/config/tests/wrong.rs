@@ -37,7 +37,7 @@ endpoints = ["http://127.0.0.1:9002"]"#,
 endpoints = ["http://127.0.0.1:9001"]
 [new]
 endpoints = ["http://127.0.0.1:9002"]"#,
-        r#"1:1: found unknown key "nmae" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, trigger, gate, rollback, forwarding, timeouts, limits; did you mean "name"?"#,
+        r#"1:1: found unknown key "nmae" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, evidence, trigger, gate, rollback, forwarding, timeouts, limits; did you mean "name"?"#,
     ),
     (
         r#"name = shop
@@ -153,7 +153,7 @@ enpoints = 1
 endpoints = ["http://b"]"#,
         r#"1:1: found no [new] in the file, expected [new], which has no default
 3:1: found unknown key "enpoints" in [old], expected one of endpoints, host, health, ejection, tls, http1; did you mean "endpoints"?
-4:2: found unknown key "nwe" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, trigger, gate, rollback, forwarding, timeouts, limits; did you mean "new"?"#,
+4:2: found unknown key "nwe" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, evidence, trigger, gate, rollback, forwarding, timeouts, limits; did you mean "new"?"#,
     ),
     (
         r#"[[old]]
@@ -348,6 +348,28 @@ cookie = { name = "a b", lifetime = "1s" }"#,
 6:37: found 1s, expected from 1m to 400d"#,
     ),
     (
+        r#"[evidence]
+false_alarms = "0.1%"
+error_limit = "50%"
+tolerate = { errors = 0.5, latency = "5ms" }"#,
+        r#"6:16: found a string, expected a chance such as 0.001
+7:15: found "50%", expected a share from "0.01%" to "20%"
+8:23: found 0.5, expected a factor from 1 to 1000
+8:28: found unknown key "latency" in [evidence.tolerate], expected one of errors"#,
+    ),
+    (
+        r#"[evidence]
+false_alarms = 0.5
+error_limit = "0.001%"
+holdback = "60%"
+[ramp]
+advance = "time""#,
+        r#"6:16: found 0.5, expected a chance from 0 to 0.1; 0 leaves everything to the triggers
+7:15: found "0.001%", expected a share from "0.01%" to "20%"
+8:12: found "60%", expected at most "50%"
+10:11: found "time", expected one of "evidence", "bake""#,
+    ),
+    (
         r#"[split]
 writes = "both"
 reveal = "yes""#,
@@ -503,7 +525,7 @@ bake = 600
 weight = "100%""#,
         r#"5:1: found no "weight" in [[ramp.step]], expected "weight", which has no default
 6:8: found a number without a unit, expected a duration such as "250ms", "1m30s" or "7d"; for seconds write "600s"
-7:8: found unknown key "steps" in [ramp], expected one of start, window, step; did you mean "step"?"#,
+7:8: found unknown key "steps" in [ramp], expected one of start, advance, window, step; did you mean "step"?"#,
     ),
     (
         r#"[[trigger]]
@@ -683,7 +705,7 @@ alt_svc = "strp""#,
     (
         r#"[dns]
 move = "manual""#,
-        r#"5:2: found unknown key "dns" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, trigger, gate, rollback, forwarding, timeouts, limits"#,
+        r#"5:2: found unknown key "dns" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, evidence, trigger, gate, rollback, forwarding, timeouts, limits"#,
     ),
     (
         r#"[limits

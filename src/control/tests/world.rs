@@ -12,15 +12,17 @@ use tokio::{
 use crate::{
     clock::Clock,
     control::{CommandError, ControlHandle, Done, Parts, Status, start::assemble},
-    cutover::{Actor, Command, Entry, Position, restore},
+    cutover::{Actor, Command, Decision, Entry, Position, restore},
+    evidence::Ledger,
     measure::{Board, Class, Connects, Finished, Interval, Measurement, WorkerId},
     plan::{
-        AdminPlan, BothBad, EjectionPlan, EndpointPlan, ForwardingPlan, HostHeader, Limit, Limits,
-        Plan, RampPlan, Reading, RollbackPlan, RouteId, Scheme, SplitPlan, StartMode, Step, Sticky,
-        Timeouts, Trigger, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        AdminPlan, AdvanceOn, BothBad, EjectionPlan, EndpointPlan, EvidencePlan, ForwardingPlan,
+        HostHeader, Limit, Limits, Plan, RampPlan, Reading, RollbackPlan, RouteId, Scheme,
+        SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, UpstreamPlan, UpstreamTlsPlan,
+        Verification, Writes,
     },
     split::{Assignment, Cause, Publication, RouteTable, SplitTable},
-    store::{JournalReader, Report, SilentStore, Store, StoreHandle},
+    store::{JournalReader, Report, SilentStore, Snapshot, Store, StoreHandle},
     units::{PerSide, Salt, Share, Side, Slot, Weight},
 };
 
@@ -61,7 +63,7 @@ impl World {
             entries.push(began);
         }
         let position = Position::replay(&entries).unwrap();
-        let progress = found.snapshot.unwrap_or_default();
+        let Snapshot { progress, ledger } = found.snapshot.unwrap_or_default();
         let restored = restore(&plan, position, progress, clock.timestamp());
         let (store, reported) = store.start().unwrap();
         let unused = mpsc::channel(1).0;
@@ -69,7 +71,7 @@ impl World {
             dir,
             plan,
             clock,
-            restored,
+            (restored, ledger),
             (store, None),
             (unused, reported),
         )
@@ -84,6 +86,7 @@ impl World {
         let (store, silent) = SilentStore::start();
         let dir = tempfile::tempdir().unwrap();
         let reports = mpsc::channel(64);
+        let restored = (restored, None);
         Self::with(dir, plan, clock, restored, (store, Some(silent)), reports)
     }
 
@@ -91,7 +94,7 @@ impl World {
         dir: TempDir,
         plan: Plan,
         clock: Clock,
-        restored: crate::cutover::Decision,
+        (restored, ledger): (Decision, Option<Ledger>),
         store: (StoreHandle, Option<SilentStore>),
         reports: (mpsc::Sender<Report>, mpsc::Receiver<Report>),
     ) -> Self {
@@ -114,6 +117,7 @@ impl World {
             plan,
             clock,
             restored,
+            ledger,
             rollbacks: 0,
             publication: publication.clone(),
             board: Arc::clone(&board),
@@ -266,9 +270,11 @@ pub(super) fn plan() -> Plan {
         routes: Vec::new(),
         ramp: RampPlan {
             start: StartMode::Manual,
+            advance: AdvanceOn::Bake,
             steps: vec![step(100), step(2500), step(10_000)],
             window: None,
         },
+        evidence: EvidencePlan::SILENT,
         triggers: vec![Trigger {
             name: "unreachable".to_owned(),
             reading: Reading::ConnectFailures,

@@ -8,11 +8,13 @@ use crate::{
         HealthCount, Observation, Position, Progress, Refusal, State, StoreState, Verdict, decide,
         restore, window_lengths,
     },
+    evidence::{Evidence, Settings},
     measure::{Class, Finished, Head, Interval, Measurement, Waiting, Windows, WorkerId},
     plan::{
-        AdminPlan, BothBad, EjectionPlan, EndpointPlan, ForwardingPlan, HostHeader, Limit, Limits,
-        Plan, RampPlan, Reading, RollbackPlan, RouteId, Scheme, SplitPlan, StartMode, Step, Sticky,
-        Timeouts, Trigger, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        AdminPlan, AdvanceOn, BothBad, EjectionPlan, EndpointPlan, EvidencePlan, ForwardingPlan,
+        HostHeader, Limit, Limits, Plan, RampPlan, Reading, RollbackPlan, RouteId, Scheme,
+        SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, UpstreamPlan, UpstreamTlsPlan,
+        Verification, Writes,
     },
     split::{Assignment, Cause},
     units::{Generation, PerSide, Salt, Share, Side, Slot, Timestamp, Weight},
@@ -25,6 +27,7 @@ pub(super) struct Bench {
     pub(super) plan: Plan,
     pub(super) state: State,
     pub(super) windows: Windows,
+    pub(super) evidence: Evidence,
     pub(super) coverage: Coverage,
     pub(super) connects: PerSide<ConnectRun>,
     pub(super) health: PerSide<HealthCount>,
@@ -86,8 +89,11 @@ impl Bench {
     }
 
     pub(super) fn restored(plan: Plan, position: Position, progress: Progress) -> Self {
+        let in_force = (position.generation, position.weight);
+        let since = position.evidence_since;
         let restored = restore(&plan, position, progress, START);
         Self {
+            evidence: Evidence::restored(Settings::of(&plan), None, in_force, since),
             windows: Windows::new(&window_lengths(&plan)),
             plan,
             state: restored.state,
@@ -125,14 +131,7 @@ impl Bench {
             wall: self.now.after(self.wall_ahead),
             salt: Salt::new([self.salts; 16]),
         };
-        let observation = Observation {
-            windows: &self.windows,
-            coverage: self.coverage,
-            connects: self.connects,
-            health: self.health,
-            store: self.store.clone(),
-            requests_on_new: self.requests_on_new,
-        };
+        let observation = self.observation();
         let (plan, state) = (&self.plan, &self.state);
         let decision: Decision = decide(plan, state, event, &observation, context);
         assert_eq!(
@@ -143,13 +142,35 @@ impl Bench {
         self.state = decision.state;
         for effect in &decision.effects {
             match effect {
-                Effect::Publish { .. } => self.requests_on_new = 0,
+                Effect::Publish {
+                    generation, weight, ..
+                } => {
+                    self.requests_on_new = 0;
+                    self.evidence.published(*generation, *weight);
+                }
                 Effect::RestartEvidence(generation) => self.windows.restart(*generation),
                 _other => (),
             }
         }
         self.effects = decision.effects;
         decision.answer
+    }
+
+    /// What `look` makes of the present observation.
+    pub(super) fn observed<T>(&self, look: impl FnOnce(&Observation<'_>) -> T) -> T {
+        look(&self.observation())
+    }
+
+    fn observation(&self) -> Observation<'_> {
+        Observation {
+            windows: &self.windows,
+            evidence: &self.evidence,
+            coverage: self.coverage,
+            connects: self.connects,
+            health: self.health,
+            store: self.store.clone(),
+            requests_on_new: self.requests_on_new,
+        }
     }
 
     /// Lets 100 ms pass and decides.
@@ -171,7 +192,9 @@ impl Bench {
         for batch in batches {
             self.measure(&mut interval, *batch);
         }
-        self.windows.turn(&[interval], self.now);
+        let intervals = [interval];
+        self.windows.turn(&intervals, self.now);
+        self.evidence.turn(&intervals, self.now);
     }
 
     /// Turns for so many seconds, with enough fine requests on both sides for every trigger.
@@ -343,9 +366,11 @@ pub(super) fn plan() -> Plan {
         routes: Vec::new(),
         ramp: RampPlan {
             start: StartMode::Manual,
+            advance: AdvanceOn::Bake,
             steps: vec![step(5), step(25), step(100)],
             window: None,
         },
+        evidence: EvidencePlan::SILENT,
         triggers: vec![trigger(
             "errors",
             Reading::ErrorRate,

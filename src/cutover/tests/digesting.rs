@@ -6,7 +6,8 @@ use super::bench::{percent, plan, share};
 use crate::{
     cutover::plan_digest,
     plan::{
-        BothBad, Gate, GateCondition, Limit, Plan, Reading, RoutePlan, StartMode, Sticky, Writes,
+        AdvanceOn, BothBad, Gate, GateCondition, Limit, Plan, Reading, RoutePlan, StartMode,
+        Sticky, Writes,
     },
     units::{Factor, Side},
 };
@@ -14,16 +15,20 @@ use crate::{
 #[test]
 fn it_is_the_same_in_every_version() {
     // A change of this value makes every running ramp hold when the program is replaced.
-    assert_eq!(plan_digest(&plan()), "4b6e2389533c78fe");
+    assert_eq!(plan_digest(&plan()), "b32a898bf39c2571");
 }
 
 #[test]
 fn it_changes_with_what_a_ramp_depends_on() {
-    let changes: [fn(&mut Plan); 17] = [
+    let changes: [fn(&mut Plan); 21] = [
         |it| it.ramp.steps[0].weight = percent(6),
         |it| it.ramp.steps[0].bake += Duration::from_micros(1),
         |it| it.ramp.steps[0].requests += 1,
         |it| it.ramp.steps.truncate(2),
+        |it| it.ramp.advance = AdvanceOn::Evidence,
+        |it| it.evidence.false_alarms = share(1),
+        |it| it.evidence.tolerated_errors = Factor::from_thousandths(1_001),
+        |it| it.evidence.error_limit = share(1),
         |it| it.triggers[0].name.push('!'),
         |it| it.triggers[0].reading = Reading::ConnectFailures,
         |it| it.triggers[0].limit = Limit::Share(share(3)),

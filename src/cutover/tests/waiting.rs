@@ -10,23 +10,14 @@ use jiff::{
 use super::bench::{Batch, Bench, plan};
 use crate::{
     cutover::{
-        Change, Command, Coverage, Effect, Event, Observation, StoreState, Verdict, Wait,
-        wait::Span, waits,
+        Change, Command, Coverage, Effect, Event, StoreState, Verdict, Wait, wait::Span, waits,
     },
     plan::{Plan, Recurrence, RoutePlan, StartMode, Window, Writes},
     units::{Side, Weight},
 };
 
 fn found(bench: &Bench) -> Vec<Wait> {
-    let observation = Observation {
-        windows: &bench.windows,
-        coverage: bench.coverage,
-        connects: bench.connects,
-        health: bench.health,
-        store: bench.store.clone(),
-        requests_on_new: bench.requests_on_new,
-    };
-    waits(&bench.plan, &bench.state, &observation, bench.now)
+    bench.observed(|observation| waits(&bench.plan, &bench.state, observation, bench.now))
 }
 
 fn phrases(bench: &Bench) -> Vec<String> {

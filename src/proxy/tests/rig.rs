@@ -19,9 +19,10 @@ use crate::{
     clock::Clock,
     measure::{Board, Connects, Finished, Head, Interval, Measurement, Rejection},
     plan::{
-        AdminPlan, BothBad, CookiePlan, EjectionPlan, EndpointPlan, ForcePlan, ForwardingPlan,
-        HostHeader, Limits, ListenerPlan, Plan, RampPlan, RollbackPlan, Scheme, Secret, SplitPlan,
-        StartMode, Sticky, Timeouts, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        AdminPlan, AdvanceOn, BothBad, CookiePlan, EjectionPlan, EndpointPlan, EvidencePlan,
+        ForcePlan, ForwardingPlan, HostHeader, Limits, ListenerPlan, Plan, RampPlan, RollbackPlan,
+        Scheme, Secret, SplitPlan, StartMode, Sticky, Timeouts, UpstreamPlan, UpstreamTlsPlan,
+        Verification, Writes,
     },
     proxy::{RunningProxy, Shared, start},
     split::{Publication, RouteTable, SplitTable, Withdrawal},
@@ -189,9 +190,11 @@ fn plan(endpoints: PerSide<Vec<SocketAddr>>) -> Plan {
         routes: Vec::new(),
         ramp: RampPlan {
             start: StartMode::Manual,
+            advance: AdvanceOn::Bake,
             steps: Vec::new(),
             window: None,
         },
+        evidence: EvidencePlan::SILENT,
         triggers: Vec::new(),
         gates: Vec::new(),
         rollback: RollbackPlan {

@@ -121,8 +121,8 @@ impl<B> HyperHttp1<B> {
 /// An HTTP/1.1 connection in either codec: one exchange at a time.
 #[derive(Debug)]
 pub(crate) enum Http1Connection<B> {
-    /// Ours.
-    Native(Http1),
+    /// Ours. Boxed, since it is handed from hand to hand.
+    Native(Box<Http1>),
     /// hyper's.
     Hyper(HyperHttp1<B>),
 }

@@ -127,7 +127,7 @@ where
                 Connection::Http1(match self.codec {
                     Http1Codec::Native => {
                         let buffers = Rc::clone(&self.buffers);
-                        Http1Connection::Native(Http1::new(socket, &self.limits, buffers))
+                        Http1Connection::Native(Box::new(Http1::new(socket, &self.limits, buffers)))
                     }
                     Http1Codec::Hyper => {
                         Http1Connection::Hyper(HyperHttp1::start(socket, &self.limits).await?)

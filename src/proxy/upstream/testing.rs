@@ -31,9 +31,10 @@ use crate::{
     clock::{self, Clock},
     measure::{Board, Connects},
     plan::{
-        AdminPlan, BothBad, EjectionPlan, EndpointId, EndpointPlan, ForwardingPlan, HostHeader,
-        Http1Codec, Limit, Limits, Plan, RampPlan, Reading, RollbackPlan, Scheme, SplitPlan,
-        StartMode, Sticky, Timeouts, Trigger, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        AdminPlan, AdvanceOn, BothBad, EjectionPlan, EndpointId, EndpointPlan, EvidencePlan,
+        ForwardingPlan, HostHeader, Http1Codec, Limit, Limits, Plan, RampPlan, Reading,
+        RollbackPlan, Scheme, SplitPlan, StartMode, Sticky, Timeouts, Trigger, UpstreamPlan,
+        UpstreamTlsPlan, Verification, Writes,
     },
     proxy::{
         Shared,
@@ -216,9 +217,11 @@ pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
         routes: vec![],
         ramp: RampPlan {
             start: StartMode::Manual,
+            advance: AdvanceOn::Bake,
             steps: vec![],
             window: None,
         },
+        evidence: EvidencePlan::SILENT,
         triggers: vec![Trigger {
             name: "unreachable".to_owned(),
             reading: Reading::ConnectFailures,

@@ -87,6 +87,11 @@ impl Environment {
         admin::get(self.address, &path);
     }
 
+    /// Answers so many of a thousand requests with `status` from now on, evenly spread, and all others well.
+    pub fn fail(&self, status: u16, per_mille: u16) {
+        admin::get(self.address, &format!("/_fail/{status}/{per_mille}"));
+    }
+
     /// What arrived: each `x-id` with how often.
     pub fn arrived(&self) -> BTreeMap<String, u64> {
         let text = admin::get(self.address, "/_ids");
@@ -150,6 +155,8 @@ struct Service {
     name: String,
     status: AtomicU64,
     latency_ms: AtomicU64,
+    /// Requests of a thousand that are answered with the status; the others are answered well.
+    per_mille: AtomicU64,
     count: AtomicU64,
     ids: Mutex<BTreeMap<String, u64>>,
 }
@@ -162,6 +169,7 @@ async fn serve(name: &str, port: u16) {
     let service = Arc::new(Service {
         name: name.to_owned(),
         status: AtomicU64::new(200),
+        per_mille: AtomicU64::new(1_000),
         ..Service::default()
     });
     while let Ok((stream, _)) = listener.accept().await {
@@ -196,7 +204,7 @@ async fn answer(
     if let Some(control) = path.strip_prefix("/_") {
         return Ok(Response::new(service.control(control)));
     }
-    service.count.fetch_add(1, Ordering::Relaxed);
+    let number = service.count.fetch_add(1, Ordering::Relaxed);
     if let Some(id) = request.headers().get("x-id") {
         let id = id.to_str().expect("ids are ASCII").to_owned();
         *service.ids.lock().expect("no panic").entry(id).or_default() += 1;
@@ -215,7 +223,12 @@ async fn answer(
         },
     };
     let mut response = Response::new(Full::new(body));
-    let status = u16::try_from(service.status.load(Ordering::Relaxed)).expect("a status");
+    let per_mille = service.per_mille.load(Ordering::Relaxed);
+    let status = match number * per_mille % 1_000 < per_mille {
+        true => service.status.load(Ordering::Relaxed),
+        false => 200,
+    };
+    let status = u16::try_from(status).expect("a status");
     *response.status_mut() = StatusCode::from_u16(status).expect("a status");
     let name = service.name.parse().expect("a header value");
     response.headers_mut().insert("x-served-by", name);
@@ -229,6 +242,13 @@ impl Service {
                 let number = |text: &str| text.parse().expect("a number");
                 self.status.store(number(status), Ordering::Relaxed);
                 self.latency_ms.store(number(latency), Ordering::Relaxed);
+                self.per_mille.store(1_000, Ordering::Relaxed);
+                String::new()
+            }
+            ["fail", status, per_mille] => {
+                let number = |text: &str| text.parse().expect("a number");
+                self.status.store(number(status), Ordering::Relaxed);
+                self.per_mille.store(number(per_mille), Ordering::Relaxed);
                 String::new()
             }
             ["count"] => self.count.load(Ordering::Relaxed).to_string(),

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use changeover::{
     cutover::{Coverage, Entry, Verdict},
+    evidence::Finding,
     measure::Population,
-    plan::{Limit, Reading, Trigger},
+    plan::{AdvanceOn, Limit, Reading, Trigger},
     units::{Side, Timestamp, Weight},
 };
 
@@ -32,6 +33,14 @@ impl Checker {
 
     /// No trigger that sees anything at this weight is in breach.
     pub(super) fn no_breach(&self, case: &Case<'_>, weight: Weight) -> Result<(), Violation> {
+        must(
+            !case
+                .observation
+                .evidence
+                .findings()
+                .any(|it| Finding::is_trip(&it)),
+            "nothing goes on against evidence",
+        )?;
         let readings = case.decision.state.readings();
         for (trigger, reading) in case.plan.triggers.iter().zip(readings) {
             // While nothing is sent to new, only these say how it is.
@@ -59,6 +68,15 @@ impl Checker {
         must(
             observed.requests >= step.requests,
             "a step sees its requests",
+        )?;
+        let evidence = case.observation.evidence;
+        must(
+            case.plan.ramp.advance == AdvanceOn::Bake || evidence.permit().is_given,
+            "a step ends on evidence where it is asked for",
+        )?;
+        must(
+            !evidence.findings().any(|it| it.is_doubt()),
+            "nothing advances in doubt",
         )?;
         let weight = case.before.position.weight;
         for (trigger, reading) in case.plan.triggers.iter().zip(&entry.readings) {

@@ -7,6 +7,7 @@ use changeover::{
         Answer, Change, Command, Effect, Event, HoldCause, REASON_CHARS_MAX, Ramp, RollbackCause,
         TriggerReading, Verdict, WayBack,
     },
+    evidence::Finding,
     measure::Population,
     plan::{BothBad, Limit, Reading, Trigger},
     units::{Side, Timestamp, Weight},
@@ -86,9 +87,13 @@ impl Checker {
                     .any(|it| matches!(it, Effect::Page { .. }));
                 must(is_paged, "a rollback by a trigger calls somebody")
             }
-            (RollbackCause::Operator(_) | RollbackCause::Trigger(_), _) => {
-                Err(Violation::new("a rollback has a cause"))
+            (RollbackCause::Evidence(name), Event::Turn | Event::Recorded { .. }) => {
+                by_evidence(case, name)
             }
+            (
+                RollbackCause::Operator(_) | RollbackCause::Trigger(_) | RollbackCause::Evidence(_),
+                _,
+            ) => Err(Violation::new("a rollback has a cause")),
         }
     }
 
@@ -109,7 +114,7 @@ impl Checker {
             let is_held = matches!(
                 &after.ramp,
                 Ramp::Holding {
-                    cause: HoldCause::BothBad(_),
+                    cause: HoldCause::BothBad(_) | HoldCause::Evidence(_),
                     ..
                 }
             );
@@ -118,6 +123,23 @@ impl Checker {
             must(
                 case.rolls_back() || !is_old_well(case),
                 "a trip rolls back in the same turn while old is well",
+            )?;
+        }
+        let mut tripped = case
+            .observation
+            .evidence
+            .findings()
+            .filter(Finding::is_trip);
+        if let Some(finding) = tripped.next() {
+            let after = &case.decision.state.position.ramp;
+            let stays = matches!(after, Ramp::Holding { .. } | Ramp::Complete { .. });
+            must(
+                case.rolls_back() || stays,
+                "evidence that trips rolls back or holds",
+            )?;
+            must(
+                case.rolls_back() || !(finding.is_old_better() && is_old_well(case)),
+                "evidence that trips rolls back in the same turn while old is well",
             )?;
         }
         self.notices_what_is_hopeless(case)
@@ -159,6 +181,29 @@ impl Checker {
         }
         Ok(())
     }
+}
+
+/// A rollback by the test of this name.
+fn by_evidence(case: &Case<'_>, name: &str) -> Result<(), Violation> {
+    let mut found = case.observation.evidence.findings();
+    let finding = found.find(|it| it.test.as_str() == name);
+    let finding = finding.ok_or_else(|| Violation::new("a rollback names its test"))?;
+    must(finding.is_trip(), "only evidence enough trips")?;
+    let is_asked = case.plan.rollback.both_bad == BothBad::Rollback;
+    must(
+        is_asked || !is_old_gone(case),
+        "nobody is moved to an old side that is gone",
+    )?;
+    let is_idle = case.before.position.weight == Weight::FULL && finding.requests.old == 0;
+    must(
+        is_asked || finding.is_old_better() || is_idle,
+        "a limit alone moves nobody to an old side that is no better",
+    )?;
+    let mut effects = case.decision.effects.iter();
+    must(
+        effects.any(|it| matches!(it, Effect::Page { .. })),
+        "a rollback by evidence calls somebody",
+    )
 }
 
 /// Whether everybody could be moved to old: it has been fine for as long as windows reach.

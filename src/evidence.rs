@@ -1,0 +1,41 @@
+//! Sequential evidence: how surprising it is that just these units were drawn to new.
+//!
+//! Only the draw of the sides is taken for random. Nothing is assumed about traffic, incidents, retries or bots, so
+//! that the chance of a false trip is bounded whatever they do, however often somebody looks. Here are numbers only:
+//! [`Evidence`] takes in what the workers measured and says what each [`Test`] has gathered; `cutover` decides what
+//! follows.
+//!
+//! ```text
+//! intervals ─▶ outcome ─▶ ledger ─┬▶ relative: slots or requests ─▶ detector ─▶ Finding ─▶ trip
+//!                                 ├▶ absolute                   ─▶ detector ─▶ Finding ─▶ freeze
+//!                                 ├▶ advance                                ─▶ Permit  ─▶ the next step
+//!                                 └▶ baseline (all on old), activity
+//! ```
+//!
+//! The unit of analysis is the unit of assignment: the request where each is drawn anew, else the slot, once an epoch.
+//! This is the one place where floats decide: evidence is a product of thousands of small factors, kept as its
+//! logarithm, and its proofs leave room for rounding.
+
+mod absolute;
+mod activity;
+mod advance;
+mod baseline;
+mod budget;
+mod detector;
+mod finding;
+mod ledger;
+mod outcome;
+mod relative;
+mod requests;
+mod slot_set;
+mod slots;
+mod stored;
+
+pub use advance::Permit;
+pub use budget::{HORIZON, Settings, Test, Unit};
+pub use finding::Finding;
+pub use ledger::{Evidence, Ledger};
+pub use outcome::{Outcome, Says, Symptom};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! What a test has gathered, with the numbers that it rests on and a sentence that says so.
+
+use std::fmt;
+
+use crate::{
+    evidence::{Symptom, Test, Unit},
+    units::{PerSide, Timestamp},
+};
+
+/// Relative evidence of this much says that old is better, where only a fixed limit was exceeded.
+const OLD_IS_BETTER: f64 = 20.0;
+
+/// What one test has gathered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Finding {
+    /// The test.
+    pub test: Test,
+    /// What `events` counts.
+    pub unit: Unit,
+    /// ln R.
+    pub ln_evidence: f64,
+    /// What ln R has to reach for a trip.
+    pub ln_threshold: f64,
+    /// Drawn requests in the stretch that carries the evidence.
+    pub requests: PerSide<u64>,
+    /// Events among them, or slots that had some.
+    pub events: PerSide<u64>,
+    /// Since when the evidence has been growing; `None` while it is not.
+    pub since: Option<Timestamp>,
+    /// For [`Test::ErrorLimit`]: the logarithm of the evidence, over the same stretch, that new is worse than old.
+    pub ln_relative: f64,
+}
+
+impl Finding {
+    /// Whether there is evidence enough to act on.
+    #[must_use]
+    pub fn is_trip(&self) -> bool {
+        self.ln_evidence >= self.ln_threshold
+    }
+
+    /// Whether there is so much evidence that the ramp must not go on.
+    #[must_use]
+    pub fn is_doubt(&self) -> bool {
+        self.ln_evidence > self.ln_threshold / 2.0
+    }
+
+    /// Whether old is better, by the draw: what a fixed limit alone cannot tell.
+    #[must_use]
+    pub fn is_old_better(&self) -> bool {
+        match self.test {
+            Test::Relative(_) => true,
+            Test::ErrorLimit => self.ln_relative >= OLD_IS_BETTER.ln(),
+        }
+    }
+
+    /// R as people read it.
+    #[must_use]
+    pub fn evidence_shown(&self) -> String {
+        shown(self.ln_evidence)
+    }
+
+    /// Its threshold as people read it.
+    #[must_use]
+    pub fn threshold_shown(&self) -> String {
+        shown(self.ln_threshold)
+    }
+}
+
+/// "errors: 12 of 310 requests on new, 0 of 2890 on old; evidence 4100, threshold 4000".
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.test {
+            Test::Relative(Symptom::Error) => "errors",
+            Test::Relative(Symptom::Redirect) => "redirects",
+            Test::Relative(Symptom::Unauthorized) => "status 401",
+            Test::Relative(Symptom::Forbidden) => "status 403",
+            Test::Relative(Symptom::NotFound) => "status 404",
+            Test::Relative(Symptom::Abort) => "clients that went away",
+            Test::ErrorLimit => "errors above the limit",
+        };
+        let Self {
+            events, requests, ..
+        } = self;
+        let (bad, good) = (events.new, events.old);
+        let (on_new, on_old) = (requests.new, requests.old);
+        match self.unit {
+            Unit::Request => write!(
+                f,
+                "{what}: {bad} of {on_new} requests on new, {good} of {on_old} on old"
+            )?,
+            Unit::Slot => write!(
+                f,
+                "{what}: {bad} clients in {on_new} requests on new, {good} in {on_old} on old"
+            )?,
+        }
+        let (evidence, threshold) = (self.evidence_shown(), self.threshold_shown());
+        write!(f, "; evidence {evidence}, threshold {threshold}")
+    }
+}
+
+/// Two significant digits up to a million, a power of ten beyond, and nothing more precise below one.
+fn shown(ln: f64) -> String {
+    let log10 = ln / std::f64::consts::LN_10;
+    if log10.is_infinite() && log10 > 0.0 {
+        return "infinite".to_owned();
+    }
+    if log10 >= 6.0 {
+        return format!("10^{log10:.0}");
+    }
+    if log10 < 0.0 {
+        return "below 1".to_owned();
+    }
+    let digit = 10.0_f64.powf((log10.floor() - 1.0).max(-1.0));
+    let rounded = (ln.exp() / digit).round() * digit;
+    if rounded < 10.0 {
+        format!("{rounded:.1}")
+    } else {
+        format!("{rounded:.0}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(test: Test, unit: Unit) -> Finding {
+        Finding {
+            test,
+            unit,
+            ln_evidence: 4_123.0_f64.ln(),
+            ln_threshold: 4_000.0_f64.ln(),
+            requests: PerSide {
+                old: 2_890,
+                new: 310,
+            },
+            events: PerSide { old: 0, new: 12 },
+            since: None,
+            ln_relative: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_sentence_says_what_was_seen_and_how_much_it_is_worth() {
+        assert_eq!(
+            finding(Test::Relative(Symptom::Unauthorized), Unit::Request).to_string(),
+            "status 401: 12 of 310 requests on new, 0 of 2890 on old; evidence 4100, threshold 4000"
+        );
+        assert_eq!(
+            finding(Test::ErrorLimit, Unit::Slot).to_string(),
+            "errors above the limit: 12 clients in 310 requests on new, 0 in 2890 on old; evidence 4100, \
+             threshold 4000"
+        );
+    }
+
+    #[test]
+    fn numbers_have_as_many_digits_as_are_worth_reading() {
+        let check = |number: f64, expected| assert_eq!(shown(number.ln()), expected, "{number}");
+        check(0.0, "below 1");
+        check(0.9, "below 1");
+        check(1.25, "1.3");
+        check(12.4, "12");
+        check(123_456.0, "120000");
+        check(2e9, "10^9");
+        check(f64::INFINITY, "infinite");
+        assert_eq!(shown(1_000.0), "10^434");
+    }
+
+    #[test]
+    fn a_trip_is_at_its_threshold_and_a_doubt_above_half_of_it() {
+        let mut finding = finding(Test::Relative(Symptom::Error), Unit::Slot);
+        assert!(finding.is_trip() && finding.is_doubt());
+        finding.ln_evidence = finding.ln_threshold;
+        assert!(finding.is_trip());
+        finding.ln_evidence = finding.ln_threshold / 2.0;
+        assert!(!finding.is_trip() && !finding.is_doubt());
+    }
+
+    #[test]
+    fn a_fixed_limit_says_that_old_is_better_only_by_the_draw() {
+        let mut finding = finding(Test::ErrorLimit, Unit::Slot);
+        assert!(!finding.is_old_better());
+        finding.ln_relative = 21.0_f64.ln();
+        assert!(finding.is_old_better());
+    }
+}

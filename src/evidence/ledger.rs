@@ -1,0 +1,460 @@
+//! The book that all tests are kept in: which outcome counts where, and by which weight.
+//!
+//! An outcome belongs to the generation at which its request was sent, not to the moment at which it became known; two
+//! generations in a turn are two ticks. Weight 0 ends all evidence: what follows is drawn with another salt.
+//! Nothing is allocated at a turn.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    evidence::{
+        Finding, Outcome, Permit, Says, Settings, Symptom, Test, Unit,
+        absolute::{AbsoluteTest, Judged},
+        activity::Activity,
+        advance::Advance,
+        baseline::Baseline,
+        budget::{gamma_of, gamma_of_rise},
+        detector::{Detector, Mark},
+        requests::RequestTest,
+        slots::{SlotTest, Worth},
+    },
+    measure::Interval,
+    units::{Generation, PerSide, SLOTS, Side, Timestamp, Weight},
+};
+
+/// Tables that late outcomes are still known by. Requests older than so many changes of weight are no evidence.
+const TABLES_MAX: usize = 8;
+
+/// More time than this between two turns was not observed.
+const TURN_MAX: Duration = Duration::from_secs(1);
+
+/// New fails too often where it does so more than twice as often as old did before the first step.
+const BASELINE_TIMES: f64 = 2.0;
+
+/// The highest share of errors that can be accepted: above it there is nothing worse to tell it from.
+const ACCEPTED_MAX: f64 = 0.45;
+
+/// The lowest one: an error in a million requests.
+const ACCEPTED_MIN: f64 = 1e-6;
+
+/// All evidence, and what it is held against.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    settings: Settings,
+    ledger: Ledger,
+}
+
+/// All that was gathered: what a snapshot keeps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// The latest tables, oldest first; the last one is in force.
+    tables: Vec<Table>,
+    /// The last turn.
+    turned_at: Option<Timestamp>,
+    /// The plan's rises that have spent their γ, and those that will at the next turn.
+    rises_spent: u32,
+    rises_due: u32,
+    relative: Relative,
+    absolute: PerSide<AbsoluteTest>,
+    advance: Advance,
+    baseline: Baseline,
+    /// Everything seen so far; its events are errors.
+    seen: Mark,
+}
+
+/// One table, and what was seen of it in the turn under way.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    generation: Generation,
+    weight: Weight,
+    #[serde(skip)]
+    tally: Tally,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Tally {
+    requests: PerSide<u64>,
+    events: [PerSide<u64>; Symptom::ALL.len()],
+    fine: PerSide<u64>,
+    /// On new, but for slots that always fail.
+    judged: Judged,
+}
+
+/// The tests relative to old, by symptom.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Relative {
+    Requests(Box<[RequestTest; Symptom::ALL.len()]>),
+    Slots {
+        tests: Box<[SlotTest; Symptom::ALL.len()]>,
+        activity: Activity,
+    },
+}
+
+impl Evidence {
+    /// No evidence yet, and no table in force.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            ledger: Ledger::new(settings.unit),
+        }
+    }
+
+    /// Goes on from a snapshot, if it is about the evidence in force: about the same unit, and not older than
+    /// `since`, before which nothing is evidence.
+    #[must_use]
+    pub fn restored(
+        settings: Settings,
+        snapshot: Option<Ledger>,
+        (generation, weight): (Generation, Weight),
+        since: Generation,
+    ) -> Self {
+        let fitting = snapshot.filter(|it| it.unit() == settings.unit && it.latest() >= since);
+        let mut evidence = Self::new(settings);
+        if let Some(ledger) = fitting {
+            evidence.ledger = ledger;
+        }
+        if evidence.ledger.latest() != generation {
+            evidence.published(generation, weight);
+        }
+        evidence
+    }
+
+    /// What a snapshot keeps.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// A table was put in force. Weight 0 ends all evidence.
+    pub fn published(&mut self, generation: Generation, weight: Weight) {
+        let ledger = &mut self.ledger;
+        let before = ledger.weight();
+        if weight == Weight::NONE {
+            let turned_at = ledger.turned_at;
+            *ledger = Ledger::new(self.settings.unit);
+            ledger.turned_at = turned_at;
+        } else if weight > before && ledger.rises_spent < self.settings.rises {
+            ledger.rises_spent += 1;
+            ledger.rises_due += 1;
+        }
+        if ledger.tables.len() == TABLES_MAX {
+            ledger.tables.remove(0);
+        }
+        ledger.tables.push(Table {
+            generation,
+            weight,
+            tally: Tally::default(),
+        });
+        ledger.advance = Advance::new();
+    }
+
+    /// Takes in what the workers handed over since the last turn.
+    pub fn turn(&mut self, intervals: &[Interval], now: Timestamp) {
+        let measured = intervals.iter().flat_map(|it| &it.measurements);
+        self.take(measured.filter_map(Outcome::of), now);
+    }
+
+    /// Takes in the outcomes that became known since the last turn.
+    pub fn take(&mut self, outcomes: impl Iterator<Item = Outcome> + Clone, now: Timestamp) {
+        let ledger = &mut self.ledger;
+        let from = ledger.turned_at.unwrap_or(now);
+        ledger.pass_time(&self.settings, now);
+        ledger.count(outcomes.clone());
+        for index in 0..ledger.tables.len() {
+            let generation = ledger.tables[index].generation;
+            let of_table = outcomes.clone();
+            let of_table = of_table.filter(|it| it.generation == generation);
+            ledger.tick(&self.settings, index, of_table, from);
+        }
+        ledger.note_activity(outcomes);
+    }
+
+    /// What every test has gathered, in the order of [`Test::ALL`].
+    pub fn findings(&self) -> impl Iterator<Item = Finding> {
+        Test::ALL.into_iter().map(|test| self.finding(test))
+    }
+
+    /// Whether new is shown to be good enough for the next step.
+    #[must_use]
+    pub fn permit(&self) -> Permit {
+        let accepted = self.ledger.accepted(&self.settings);
+        self.ledger.advance.permit(accepted)
+    }
+
+    fn finding(&self, test: Test) -> Finding {
+        let Ledger { seen, .. } = &self.ledger;
+        let (ln_evidence, since, events) = match test {
+            Test::Relative(symptom) => {
+                let (detector, events) = self.ledger.relative.detector(symptom);
+                (detector.ln_evidence(), detector.since(), events)
+            }
+            Test::ErrorLimit => {
+                let detector = self.ledger.absolute.new.detector();
+                (detector.ln_evidence(), detector.since(), seen.events)
+            }
+        };
+        let begun = since.unwrap_or(Mark { events, ..*seen });
+        let between = |now: PerSide<u64>, then: PerSide<u64>| PerSide {
+            old: now.old - then.old,
+            new: now.new - then.new,
+        };
+        Finding {
+            test,
+            unit: self.settings.unit,
+            ln_evidence,
+            ln_threshold: self.settings.ln_threshold(test),
+            requests: between(seen.requests, begun.requests),
+            events: between(events, begun.events),
+            since: since.map(|it| it.at),
+            ln_relative: seen.ln_relative.0 - begun.ln_relative.0,
+        }
+    }
+}
+
+impl Ledger {
+    fn new(unit: Unit) -> Self {
+        // Reserved for good, so that a turn allocates nothing.
+        let tables = Vec::with_capacity(TABLES_MAX);
+        Self {
+            tables,
+            turned_at: None,
+            rises_spent: 0,
+            rises_due: 0,
+            relative: Relative::new(unit),
+            absolute: PerSide::from_fn(|_| AbsoluteTest::new()),
+            advance: Advance::new(),
+            baseline: Baseline::new(match unit {
+                Unit::Request => 0,
+                Unit::Slot => SLOTS,
+            }),
+            seen: Mark::default(),
+        }
+    }
+
+    fn pass_time(&mut self, settings: &Settings, now: Timestamp) {
+        let passed = self.turned_at.map_or(Duration::ZERO, |it| now.since(it));
+        self.turned_at = self.turned_at.max(Some(now));
+        self.relative.roll(now);
+        let weight = self.weight();
+        if weight == Weight::NONE {
+            return;
+        }
+        let due = f64::from(std::mem::take(&mut self.rises_due));
+        let gamma = gamma_of(passed.min(TURN_MAX)) + due * gamma_of_rise(settings.rises);
+        for side in Side::ALL {
+            self.absolute[side].spend(gamma);
+        }
+        // At 100 % there is nothing to compare with.
+        if weight < Weight::FULL {
+            self.relative.spend(gamma);
+        }
+    }
+
+    /// Counts the turn's outcomes by table.
+    fn count(&mut self, outcomes: impl Iterator<Item = Outcome>) {
+        let Self {
+            tables, baseline, ..
+        } = self;
+        for table in tables.iter_mut() {
+            table.tally = Tally::default();
+        }
+        let in_force = tables.last().map(|it| it.generation);
+        for outcome in outcomes {
+            let mut latest_first = tables.iter_mut().rev();
+            let Some(table) = latest_first.find(|it| it.generation == outcome.generation) else {
+                continue;
+            };
+            let is_error = outcome.says == Says::Symptom(Symptom::Error);
+            table
+                .tally
+                .add(&outcome, baseline.always_fails(outcome.slot));
+            let counts = is_error || outcome.says.is_fine();
+            if table.weight == Weight::NONE && in_force == Some(table.generation) && counts {
+                baseline.add(outcome.slot, is_error);
+            }
+        }
+    }
+
+    /// One tick: the outcomes of one table, which became known after `from`.
+    fn tick(
+        &mut self,
+        settings: &Settings,
+        index: usize,
+        outcomes: impl Iterator<Item = Outcome>,
+        from: Timestamp,
+    ) {
+        let Table { weight, tally, .. } = self.tables[index];
+        if tally.is_empty() || weight == Weight::NONE {
+            return;
+        }
+        let before = Mark {
+            at: from,
+            ..self.seen
+        };
+        let tolerated = settings.tolerated_errors.ratio();
+        let worth = self
+            .relative
+            .tick(&tally, weight, outcomes, tolerated, before);
+        let accepted = self.accepted(settings);
+        for side in Side::ALL {
+            let judged = Judged {
+                errors: worth.fresh[side],
+                fine: tally.fine[side],
+            };
+            self.absolute[side].tick(judged, accepted, before);
+            self.seen.requests[side] += tally.requests[side];
+            self.seen.events[side] += worth.fresh[side];
+        }
+        self.seen.ln_relative.0 += worth.ln_largest;
+        // What both sides suffer says nothing about new.
+        let old = self.absolute.old.detector().ln_evidence();
+        let is_shared = old > settings.ln_threshold(Test::ErrorLimit) / 2.0;
+        let is_in_force = index + 1 == self.tables.len();
+        if is_in_force && !is_shared {
+            self.advance.tick(tally.judged, accepted);
+        }
+    }
+
+    fn note_activity(&mut self, outcomes: impl Iterator<Item = Outcome>) {
+        if let Relative::Slots { activity, .. } = &mut self.relative {
+            for outcome in outcomes {
+                activity.add(outcome.slot);
+            }
+        }
+    }
+
+    /// The share of errors that is accepted on new.
+    fn accepted(&self, settings: &Settings) -> f64 {
+        let old = self.baseline.error_share().unwrap_or(0.0);
+        let accepted = settings.error_limit.ratio().max(BASELINE_TIMES * old);
+        accepted.clamp(ACCEPTED_MIN, ACCEPTED_MAX)
+    }
+
+    const fn unit(&self) -> Unit {
+        match self.relative {
+            Relative::Requests(_) => Unit::Request,
+            Relative::Slots { .. } => Unit::Slot,
+        }
+    }
+
+    fn latest(&self) -> Generation {
+        self.tables
+            .last()
+            .map_or(Generation::ZERO, |it| it.generation)
+    }
+
+    fn weight(&self) -> Weight {
+        self.tables.last().map_or(Weight::NONE, |it| it.weight)
+    }
+}
+
+impl Tally {
+    fn add(&mut self, outcome: &Outcome, always_fails: bool) {
+        let side = outcome.side;
+        self.requests[side] += 1;
+        let is_fine = outcome.says.is_fine();
+        self.fine[side] += u64::from(is_fine);
+        if let Says::Symptom(symptom) = outcome.says {
+            self.events[symptom.index()][side] += 1;
+        }
+        if side == Side::New && !always_fails {
+            let is_error = outcome.says == Says::Symptom(Symptom::Error);
+            self.judged.errors += u64::from(is_error);
+            self.judged.fine += u64::from(is_fine);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.requests == PerSide::default()
+    }
+
+    fn has(&self, symptom: Symptom) -> bool {
+        self.events[symptom.index()] != PerSide::default()
+    }
+}
+
+impl Relative {
+    fn new(unit: Unit) -> Self {
+        match unit {
+            Unit::Request => Self::Requests(Box::new(Symptom::ALL.map(|_| RequestTest::new()))),
+            Unit::Slot => Self::Slots {
+                tests: Box::new(Symptom::ALL.map(|_| SlotTest::new(SLOTS))),
+                activity: Activity::new(SLOTS),
+            },
+        }
+    }
+
+    fn spend(&mut self, gamma: f64) {
+        match self {
+            Self::Requests(tests) => tests.iter_mut().for_each(|it| it.spend(gamma)),
+            Self::Slots { tests, .. } => tests.iter_mut().for_each(|it| it.spend(gamma)),
+        }
+    }
+
+    fn roll(&mut self, now: Timestamp) {
+        match self {
+            Self::Requests(_) => (),
+            Self::Slots { tests, activity } => {
+                tests.iter_mut().for_each(|it| it.roll(now));
+                activity.roll(now);
+            }
+        }
+    }
+
+    /// One tick of every symptom that was seen; what it is worth for errors.
+    fn tick(
+        &mut self,
+        tally: &Tally,
+        weight: Weight,
+        outcomes: impl Iterator<Item = Outcome>,
+        tolerated: f64,
+        before: Mark,
+    ) -> Worth {
+        let seen = || Symptom::ALL.into_iter().filter(|it| tally.has(*it));
+        let mut errors = Worth::default();
+        match self {
+            Self::Requests(tests) => {
+                for symptom in seen() {
+                    let events = tally.events[symptom.index()];
+                    let test = &mut tests[symptom.index()];
+                    let ln_largest = test.tick(events, weight, tolerated, before);
+                    if symptom == Symptom::Error {
+                        errors = Worth {
+                            fresh: events,
+                            ln_largest,
+                        };
+                    }
+                }
+            }
+            Self::Slots { tests, activity } => {
+                for symptom in seen() {
+                    tests[symptom.index()].begin(weight.basis_points(), activity);
+                }
+                for outcome in outcomes {
+                    if let Says::Symptom(symptom) = outcome.says {
+                        tests[symptom.index()].see(outcome.slot);
+                    }
+                }
+                for symptom in seen() {
+                    let worth = tests[symptom.index()].end(tolerated, before);
+                    if symptom == Symptom::Error {
+                        errors = worth;
+                    }
+                }
+            }
+        }
+        errors
+    }
+
+    fn detector(&self, symptom: Symptom) -> (&Detector<6>, PerSide<u64>) {
+        match self {
+            Self::Requests(tests) => tests[symptom.index()].detector(),
+            Self::Slots { tests, .. } => tests[symptom.index()].detector(),
+        }
+    }
+}
