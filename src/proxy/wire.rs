@@ -65,7 +65,7 @@ impl Wire {
 
     /// Moves what the client takes out of `pipe`; only where it is plain.
     pub(crate) fn poll_drain(
-        &mut self,
+        &self,
         pipe: &mut Pipe,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
@@ -162,11 +162,10 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = match &mut self.socket {
+        match &mut self.socket {
             Socket::Plain(it) => Pin::new(it).poll_flush(cx),
             Socket::Tls(it) => Pin::new(it).poll_flush(cx),
-        };
-        flushed
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

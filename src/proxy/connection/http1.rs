@@ -614,7 +614,7 @@ impl Drain for Outlet<'_> {
     }
 
     fn poll_drain(&mut self, pipe: &mut Pipe, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.0.stream.borrow_mut().wire.poll_drain(pipe, cx)
+        self.0.stream.borrow().wire.poll_drain(pipe, cx)
     }
 }
 

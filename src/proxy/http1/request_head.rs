@@ -70,8 +70,14 @@ pub(super) struct Lines {
     host: Option<Range<usize>>,
     content_length: Option<u64>,
     is_chunked: bool,
-    says_close: bool,
-    says_keep_alive: bool,
+    options: Options,
+}
+
+/// What `Connection` asks for.
+#[derive(Debug, Default)]
+struct Options {
+    close: bool,
+    keep_alive: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -121,8 +127,8 @@ impl Lines {
             }
             10 if name.eq_ignore_ascii_case(b"connection") => {
                 for option in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
-                    self.says_close |= option.eq_ignore_ascii_case(b"close");
-                    self.says_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                    self.options.close |= option.eq_ignore_ascii_case(b"close");
+                    self.options.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
                 Some(())
             }
@@ -135,9 +141,9 @@ impl Lines {
         let body = self.judge(bytes).ok_or(Rejection::Malformed)?;
         let line = self.line.take().ok_or(Rejection::Malformed)?;
         let persistence = match line.version {
-            _ if self.says_close => Persistence::Close,
+            _ if self.options.close => Persistence::Close,
             LineVersion::Http11 => Persistence::KeepAlive,
-            LineVersion::Http10 if self.says_keep_alive => Persistence::KeepAliveHttp10,
+            LineVersion::Http10 if self.options.keep_alive => Persistence::KeepAliveHttp10,
             LineVersion::Http10 => Persistence::Close,
         };
         let head = self.take_apart(&line, bytes).ok_or(Rejection::Malformed)?;

@@ -38,11 +38,23 @@ pub(crate) struct Writer<B> {
     /// Whether `piece` is a chunk, whose line end follows it.
     is_chunk: bool,
     body: B,
-    is_body_begun: bool,
-    is_body_ended: bool,
+    progress: Progress,
     framing: Framing,
     trailers: Trailers,
     is_begun: bool,
+}
+
+/// How far a message's body was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// There is none.
+    NoBody,
+    /// Nothing was taken yet.
+    Untouched,
+    /// Some was.
+    Begun,
+    /// It was taken to its end.
+    Ended,
 }
 
 /// What a writer has of its worker's, until it is dropped.
@@ -111,8 +123,10 @@ where
             piece: Bytes::new(),
             is_chunk: false,
             body,
-            is_body_begun: false,
-            is_body_ended: matches!(framing, Framing::None | Framing::Sized(0)),
+            progress: match framing {
+                Framing::None | Framing::Sized(0) => Progress::NoBody,
+                Framing::Sized(_) | Framing::Chunked | Framing::UntilClose => Progress::Untouched,
+            },
             framing,
             trailers,
             is_begun: false,
@@ -131,7 +145,12 @@ where
 
     /// Whether anything was taken from its body.
     pub(crate) const fn is_body_begun(&self) -> bool {
-        self.is_body_begun
+        matches!(self.progress, Progress::Begun | Progress::Ended)
+    }
+
+    /// Whether nothing more is to be taken from its body.
+    const fn is_ended(&self) -> bool {
+        matches!(self.progress, Progress::NoBody | Progress::Ended)
     }
 
     /// Whether all that was gathered of the message is written.
@@ -176,7 +195,7 @@ where
                     return Poll::Ready(Err(failure));
                 }
                 ready!(Pin::new(&mut *io).poll_flush(cx)).map_err(WriteError::Io)?;
-                return if self.is_body_ended {
+                return if self.is_ended() {
                     Poll::Ready(Ok(()))
                 } else {
                     Poll::Pending
@@ -247,7 +266,7 @@ where
                 Some(Ok(count)) => count,
                 Some(Err(error)) => return Poll::Ready(Err(WriteError::Body(error))),
             };
-            self.is_body_begun = true;
+            self.progress = Progress::Begun;
             if let Err(error) = self.count(count) {
                 return Poll::Ready(Err(error));
             }
@@ -269,7 +288,7 @@ where
             *left = left.checked_sub(bytes).ok_or(WriteError::Length)?;
             if *left == 0 {
                 // Whoever knows the length does not ask again after the last byte.
-                self.is_body_ended = true;
+                self.progress = Progress::Ended;
             }
         }
         Ok(())
@@ -277,15 +296,15 @@ where
 
     /// Takes what the body has ready, as far as it is to be sent together.
     fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), WriteError<B::Error>> {
-        while !self.is_body_ended && self.piece.is_empty() && self.lent.out.len() < GATHERED_MAX {
+        while !self.is_ended() && self.piece.is_empty() && self.lent.out.len() < GATHERED_MAX {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
                 return Ok(());
             };
-            self.is_body_begun = true;
+            self.progress = Progress::Begun;
             match frame {
                 Some(Ok(frame)) => self.take(frame)?,
                 Some(Err(error)) => {
-                    self.is_body_ended = true;
+                    self.progress = Progress::Ended;
                     return Err(WriteError::Body(error));
                 }
                 None => self.end(None)?,
@@ -326,7 +345,7 @@ where
     }
 
     fn end(&mut self, trailers: Option<HeaderMap>) -> Result<(), WriteError<B::Error>> {
-        self.is_body_ended = true;
+        self.progress = Progress::Ended;
         match self.framing {
             Framing::Chunked => {
                 self.lent.out.extend_from_slice(b"0\r\n");

@@ -306,11 +306,11 @@ async fn a_large_upload_ends_where_the_next_request_begins() {
     const LENGTH: usize = 500_000;
     let old = Scripted::start(|_, mut client| async move {
         client.until("\r\n\r\n").await;
-        let body = client.exactly(LENGTH).await;
+        let mut body = client.exactly(LENGTH).await;
         client
             .say(&format!(
                 "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{}",
-                &body[LENGTH - 8..]
+                body.split_off(LENGTH - 8)
             ))
             .await;
         client.until("\r\n\r\n").await;
@@ -326,7 +326,7 @@ async fn a_large_upload_ends_where_the_next_request_begins() {
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n{sent}GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
     );
     client.say(&both).await;
-    assert_eq!(client.response().await.body, sent[LENGTH - 8..]);
+    assert!(sent.ends_with(&client.response().await.body));
     assert_eq!(client.response().await.body, "next");
 }
 

@@ -112,7 +112,8 @@ impl<B> UpstreamTunnel<B> {
             Opened::Soon(upgrade) => {
                 let upgraded = upgrade.await.map_err(io::Error::other)?;
                 let parts = upgraded.downcast::<TokioIo<Socket>>();
-                let parts = parts.map_err(|_| io::Error::other("another transport than ours"))?;
+                let parts =
+                    parts.map_err(|_upgraded| io::Error::other("another transport than ours"))?;
                 (parts.io.into_inner(), parts.read_buf)
             }
         };

@@ -142,7 +142,7 @@ impl World {
         &self,
         request: Request<Sent>,
     ) -> Result<Response<UpstreamBody<Sent>>, SendError<Sent>> {
-        send(self.lease().await, request).await
+        Box::pin(send(self.lease().await, request)).await
     }
 
     /// GETs `path` from the new side; the body's text.
