@@ -20,6 +20,8 @@ mod listener;
 mod relay;
 mod reply;
 mod request;
+#[doc(hidden)]
+pub mod stages;
 mod tls;
 mod tunnel;
 mod upstream;

@@ -33,7 +33,8 @@ pub(crate) async fn relay(visit: Visit, mut head: RequestHead, incoming: ClientB
     let taken = {
         let mut reader = worker.table.borrow_mut();
         let table = reader.table();
-        Intake::new(&visit.connection, &mut head, table, now).map(|it| {
+        let peer = visit.connection.peer;
+        Intake::new(&worker.plan, peer, &mut head, table, now).map(|it| {
             let assignment = it.assign(table);
             (it, assignment)
         })
