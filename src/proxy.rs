@@ -21,6 +21,8 @@ mod pipe;
 mod relay;
 mod reply;
 mod request;
+#[doc(hidden)]
+pub mod stages;
 mod tls;
 mod tunnel;
 mod upstream;

@@ -5,7 +5,7 @@
 
 mod ticket;
 
-use std::{cell::RefCell, collections::BTreeMap, mem, rc::Rc, time::Duration};
+use std::{cell::RefCell, mem, rc::Rc, time::Duration};
 
 use slab::Slab;
 
@@ -53,13 +53,6 @@ struct InFlight {
     /// Since when it waits for its side's response head; `None` while its body is sent, after the head came,
     /// and when the other side answers in its place.
     waiting_since: Option<Timestamp>,
-}
-
-/// What is found among the requests in flight.
-#[derive(Debug)]
-struct Survey {
-    waiting: PerSide<Vec<Waiting>>,
-    routes_in_flight: Vec<(RouteId, PerSide<u32>)>,
 }
 
 /// One open tunnel; closing it is dropping this.
@@ -126,30 +119,28 @@ impl Recorder {
         }
     }
 
-    /// Takes everything measured since the last time. `spare` becomes the next buffer, so that a taken one can
-    /// be given back emptied.
+    /// Takes everything measured since the last time. What `spare` holds is thrown away, and its memory used for this
+    /// interval and for what is measured next: a taken interval that is given back costs no allocation.
     #[must_use]
-    pub fn take(&self, now: Timestamp, spare: Vec<Measurement>) -> Interval {
+    pub fn take(&self, now: Timestamp, spare: Interval) -> Interval {
         let mut inner = self.0.borrow_mut();
         inner.settle_abandoned(now);
-        let measurements = mem::replace(&mut inner.measurements, spare);
+        let mut interval = spare;
+        mem::swap(&mut inner.measurements, &mut interval.measurements);
         inner.measurements.clear();
-        let Survey {
-            waiting,
-            routes_in_flight,
-        } = inner.survey(now);
+        inner.survey(now, &mut interval);
+        for side in Side::ALL {
+            interval.endpoints_in_flight[side].clone_from(&inner.endpoints_in_flight[side]);
+        }
         Interval {
             worker: inner.worker,
             at: now,
-            measurements,
-            waiting,
             in_flight: inner.in_flight_count,
-            endpoints_in_flight: inner.endpoints_in_flight.clone(),
-            routes_in_flight,
             tunnels: inner.tunnels,
             connections: inner.connections,
             rejected: mem::take(&mut inner.rejected),
             lost: mem::take(&mut inner.lost),
+            ..interval
         }
     }
 
@@ -204,12 +195,19 @@ impl Inner {
 
     /// Walks the requests in flight once: the ages of those that wait, rounded down to three significant digits at
     /// most and equal ones merged, and how many each route has.
-    fn survey(&self, now: Timestamp) -> Survey {
-        let mut waiting: PerSide<Vec<Waiting>> = PerSide::default();
-        let mut routes: BTreeMap<RouteId, PerSide<u32>> = BTreeMap::new();
+    fn survey(&self, now: Timestamp, interval: &mut Interval) {
+        let Interval {
+            waiting,
+            routes_in_flight,
+            ..
+        } = interval;
+        routes_in_flight.clear();
+        for side in Side::ALL {
+            waiting[side].clear();
+        }
         for (_, request) in &self.in_flight {
             let Assignment { side, cause, .. } = request.assignment;
-            routes.entry(request.route).or_default()[side] += 1;
+            of_route(routes_in_flight, request.route)[side] += 1;
             let Some(since) = request.waiting_since else {
                 continue;
             };
@@ -222,14 +220,25 @@ impl Inner {
                 });
             }
         }
-        Survey {
-            waiting: waiting.map(merge_equal),
-            routes_in_flight: routes.into_iter().collect(),
+        for side in Side::ALL {
+            merge_equal(&mut waiting[side]);
         }
     }
 }
 
-fn merge_equal(mut waiting: Vec<Waiting>) -> Vec<Waiting> {
+/// The counts of a route, in a list that is in the order of the ids.
+fn of_route(routes: &mut Vec<(RouteId, PerSide<u32>)>, id: RouteId) -> &mut PerSide<u32> {
+    let place = match routes.binary_search_by_key(&id, |it| it.0) {
+        Ok(place) => place,
+        Err(place) => {
+            routes.insert(place, (id, PerSide::default()));
+            place
+        }
+    };
+    &mut routes[place].1
+}
+
+fn merge_equal(waiting: &mut Vec<Waiting>) {
     waiting.sort_unstable_by_key(|it| (it.generation, it.age));
     waiting.dedup_by(|next, kept| {
         let same = (next.generation, next.age) == (kept.generation, kept.age);
@@ -239,7 +248,6 @@ fn merge_equal(mut waiting: Vec<Waiting>) -> Vec<Waiting> {
         }
         same
     });
-    waiting
 }
 
 /// Rounds down to 1 ms below a second, 10 ms below 10 s, and 100 ms beyond.

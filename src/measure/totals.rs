@@ -59,7 +59,7 @@ pub struct SideTotals {
 }
 
 /// What is open at one worker now.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Gauges {
     at: Timestamp,
     in_flight: PerSide<u32>,
@@ -82,9 +82,9 @@ impl Totals {
             *count += more;
         }
         self.lost += interval.lost;
-        let reported = self.workers.get(&interval.worker);
-        if reported.is_none_or(|it| it.at <= interval.at) {
-            self.workers.insert(interval.worker, Gauges::of(interval));
+        let reported = self.workers.entry(interval.worker).or_default();
+        if reported.at <= interval.at {
+            reported.replace(interval);
         }
     }
 
@@ -197,15 +197,17 @@ impl SideTotals {
 }
 
 impl Gauges {
-    fn of(interval: &Interval) -> Self {
-        Self {
-            at: interval.at,
-            in_flight: interval.in_flight,
-            endpoints_in_flight: interval.endpoints_in_flight.clone(),
-            routes_in_flight: interval.routes_in_flight.clone(),
-            tunnels: interval.tunnels,
-            connections: interval.connections,
+    /// Takes the place of what was reported before, in the same memory.
+    fn replace(&mut self, interval: &Interval) {
+        self.at = interval.at;
+        self.in_flight = interval.in_flight;
+        for side in Side::ALL {
+            let counts = &interval.endpoints_in_flight[side];
+            self.endpoints_in_flight[side].clone_from(counts);
         }
+        self.routes_in_flight.clone_from(&interval.routes_in_flight);
+        self.tunnels = interval.tunnels;
+        self.connections = interval.connections;
     }
 }
 

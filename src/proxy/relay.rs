@@ -46,7 +46,8 @@ pub(crate) fn take_in(
     let taken = {
         let mut reader = worker.table.borrow_mut();
         let table = reader.table();
-        Intake::new(&visit.connection, &mut head, table, now).map(|it| {
+        let peer = visit.connection.peer;
+        Intake::new(&worker.plan, peer, &mut head, table, now).map(|it| {
             let assignment = it.assign(table);
             (it, assignment)
         })

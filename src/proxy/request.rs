@@ -4,14 +4,11 @@ use http::{Method, Version};
 
 use crate::{
     measure::Rejection,
-    plan::RouteId,
-    proxy::{
-        connection::Connection,
-        head::{
-            self, Client, HeadLimits, Identity, RequestHead, RequestHop, TraceSource, admit_h2,
-            identify, names::EXPECT, normalize_path, recognize, stamp_request, strip_request,
-            take_force, target_of,
-        },
+    plan::{Plan, RouteId},
+    proxy::head::{
+        self, Client, HeadLimits, Identity, Peer, RequestHead, RequestHop, TraceSource, admit_h2,
+        identify, names::EXPECT, normalize_path, recognize, stamp_request, strip_request,
+        take_force, target_of,
     },
     split::{Assignment, Draw, Facts, Intent, SplitTable, Target, assign},
     units::{Side, Timestamp},
@@ -39,17 +36,17 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    /// Reads a head and rewrites it to what every endpoint shall see, but for its protocol.
+    /// Reads a head that came from `peer`, and rewrites it to what every endpoint shall see, but for its protocol.
     ///
     /// # Errors
     /// The reason to refuse it.
     pub(crate) fn new(
-        connection: &Connection,
+        plan: &Plan,
+        peer: Peer,
         head: &mut RequestHead,
         table: &SplitTable,
         now: Timestamp,
     ) -> Result<Self, Rejection> {
-        let plan = &connection.worker.plan;
         let version = head.version;
         if version == Version::HTTP_2 {
             admit_h2(head, &HeadLimits::from(&plan.limits))?;
@@ -58,7 +55,7 @@ impl Intake {
             return Err(Rejection::Unsupported);
         }
         let (authority, route) = locate(head, table)?;
-        let client = identify(&head.headers, connection.peer, &plan.forwarding);
+        let client = identify(&head.headers, peer, &plan.forwarding);
         let identity = recognize(&mut head.headers, &table.split.sticky, &client, &table.salt);
         let force = table.split.force.as_ref();
         let forced = force.and_then(|it| take_force(&mut head.headers, it, now));

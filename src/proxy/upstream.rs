@@ -27,6 +27,7 @@ mod upload;
 mod upstreams;
 
 pub(crate) use body::{UpstreamBody, UpstreamTunnel};
+pub use choose::choose;
 pub(crate) use dial::{Target, Want, dial};
 pub(crate) use error::{BreakKind, ConnectError, DialError, SendError};
 pub(crate) use lease::Lease;

@@ -65,6 +65,7 @@ pub(crate) type Port = (TcpListener, Option<Arc<ServerConfig>>);
 
 /// What everything on one worker shares.
 pub(crate) struct Worker {
+    id: WorkerId,
     pub(crate) plan: Arc<Plan>,
     pub(crate) clock_source: clock::Clock,
     pub(crate) table: RefCell<Reader>,
@@ -148,7 +149,8 @@ async fn run(
     worker.stage.set(Stage::Ending);
     // Everything still open is cut here, and its outcome recorded.
     drop(tasks);
-    let last = worker.recorder.take(worker.now(), Vec::new());
+    let now = worker.now();
+    let last = worker.recorder.take(now, Interval::empty(id, now));
     if tokio::time::timeout(LAST_WORDS, shared.intervals.send(last))
         .await
         .is_err()
@@ -198,6 +200,7 @@ impl Worker {
         let endpoints = PerSide::from_fn(|side| plan.upstreams[side].endpoints.len());
         let buffers = Rc::new(Buffers::default());
         Self {
+            id,
             clock_source: shared.clock,
             table: RefCell::new(shared.publication.reader()),
             recorder: Recorder::new(id, endpoints),
@@ -248,8 +251,11 @@ impl Worker {
     }
 
     fn hand_over(&self, shared: &Shared, now: Timestamp) {
-        let spare = Vec::with_capacity(self.measured.get());
-        let interval: Interval = self.recorder.take(now, spare);
+        let spare = Interval {
+            measurements: Vec::with_capacity(self.measured.get()),
+            ..Interval::empty(self.id, now)
+        };
+        let interval = self.recorder.take(now, spare);
         self.measured.set(interval.measurements.len());
         match shared.intervals.try_send(interval) {
             Ok(()) => (),

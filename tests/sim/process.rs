@@ -151,7 +151,8 @@ impl Process {
         let mut intervals: Vec<Interval> = Vec::new();
         for worker in self.workers.iter_mut().filter(|it| it.silent_until <= now) {
             worker.reported_at = now;
-            intervals.push(worker.recorder.take(now, Vec::new()));
+            let spare = Interval::empty(WorkerId(0), now);
+            intervals.push(worker.recorder.take(now, spare));
         }
         let measured = intervals.iter().flat_map(|it| &it.measurements);
         let finished = measured.filter(|it| matches!(it, Measurement::Finished(_)));

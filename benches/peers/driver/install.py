@@ -18,6 +18,7 @@ DEBIAN = {
     "nginx": "nginx",
     "openssl": "openssl",
     "taskset": "util-linux",
+    "valgrind": "valgrind",
     "wrk": "wrk",
 }
 POLICY = "/usr/sbin/policy-rc.d"

@@ -44,7 +44,7 @@ fn outcome(class: Class) -> Outcome {
 }
 
 fn take(recorder: &Recorder, now: i64) -> Interval {
-    recorder.take(at(now), Vec::new())
+    recorder.take(at(now), Interval::empty(WorkerId(3), at(now)))
 }
 
 fn heads(interval: &Interval) -> Vec<Head> {
@@ -298,19 +298,24 @@ fn a_full_log_loses_measurements_and_says_so() {
 }
 
 #[test]
-fn a_spare_buffer_is_emptied_before_it_is_used() {
+fn nothing_of_a_spare_interval_is_left() {
     let recorder = recorder();
-    recorder
-        .begin(to_new(), RouteId(0), at(0))
-        .finish(outcome(Class::Success), at(1));
+    let mut finished = recorder.begin(to_new(), RouteId(0), at(0));
+    finished.choose(1);
+    finished.finish(outcome(Class::Success), at(1));
+    let mut waiting = recorder.begin(to_new(), RouteId(2), at(0));
+    waiting.choose(1);
     let taken = take(&recorder, 2);
-    assert!(
-        recorder
-            .take(at(3), taken.measurements)
-            .measurements
-            .is_empty()
-    );
-    assert!(take(&recorder, 4).measurements.is_empty());
+    assert_eq!(taken.waiting.new.len(), 1);
+    waiting.finish(outcome(Class::Success), at(3));
+    let after = recorder.take(at(4), taken);
+    assert_eq!((after.worker, after.at), (WorkerId(3), at(4)));
+    assert_eq!(finishes(&after).len(), 1);
+    assert_eq!(heads(&after).len(), 0);
+    assert_eq!(after.waiting, PerSide::default());
+    assert_eq!(after.routes_in_flight, []);
+    assert_eq!(after.endpoints_in_flight.new, [0, 0]);
+    assert!(take(&recorder, 5).measurements.is_empty());
 }
 
 #[test]

@@ -21,6 +21,14 @@ use crate::{
 /// The digits of an id: 32 of them, five bits each, none that is taken for another.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
+/// Whether it is one of them.
+const fn is_digit(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'0'..=b'9' | b'a'..=b'h' | b'j' | b'k' | b'm' | b'n' | b'p'..=b't' | b'v'..=b'z'
+    )
+}
+
 /// The opaque id that our cookie carries: 128 bits as 26 digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientId([u8; 26]);
@@ -56,7 +64,7 @@ impl ClientId {
     fn parse(text: &[u8]) -> Option<Self> {
         let digits: [u8; 26] = text.try_into().ok()?;
         // 26 digits hold 130 bits, so the first one is below 8.
-        let is_ours = digits[0] < b'8' && digits.iter().all(|it| DIGITS.contains(it));
+        let is_ours = digits[0] < b'8' && digits.iter().all(|it| is_digit(*it));
         is_ours.then_some(Self(digits))
     }
 
@@ -118,6 +126,13 @@ pub(super) fn write_cookie(
 /// Removes every cookie called `name` and returns the first id of ours among them. Other cookies stay as they are, byte
 /// for byte.
 fn take_cookie(headers: &mut Fields, name: &[u8]) -> Option<ClientId> {
+    // A client that has no other cookie sends this one alone.
+    let alone = headers.single(COOKIE).filter(|it| !it.contains(&b';'));
+    if let Some(value) = alone.and_then(|it| value_of(it, name)) {
+        let id = ClientId::parse(value);
+        headers.remove(COOKIE);
+        return id;
+    }
     let is_ours = |line: &[u8]| pairs(line).any(|pair| value_of(pair, name).is_some());
     if !headers.get_all(COOKIE).any(is_ours) {
         return None;

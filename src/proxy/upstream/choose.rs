@@ -7,7 +7,7 @@ const DRAWS: usize = 4;
 /// endpoints that is the less loaded one. `draw(n)` is a random number below `n`.
 ///
 /// Nearly always all are allowed, and then two looks suffice however many there are.
-pub(crate) fn choose(
+pub fn choose(
     count: usize,
     allowed: impl Fn(usize) -> bool,
     load: impl Fn(usize) -> usize,

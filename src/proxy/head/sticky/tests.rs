@@ -187,3 +187,10 @@ proptest! {
         prop_assert_eq!(without_empty_start(&left), without_empty_start(&expected));
     }
 }
+
+#[test]
+fn the_digits_are_told_from_all_other_bytes() {
+    for byte in 0..=u8::MAX {
+        assert_eq!(is_digit(byte), DIGITS.contains(&byte), "{byte}");
+    }
+}
