@@ -9,6 +9,7 @@ use std::{
 };
 
 use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
     sync::{
         broadcast::{Receiver, error::RecvError},
         watch,
@@ -80,6 +81,8 @@ pub fn run(options: Options, out: &mut dyn Write) -> Result<Summary, DemoError> 
 
 async fn play(options: Options, out: &mut dyn Write) -> Result<Summary, DemoError> {
     let started = clock::wall();
+    // First of all, so that Ctrl-C never kills what has to be cleaned up.
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let folder = tempfile::tempdir()?;
     let old = Environment::start(Side::Old)?;
     let new = Environment::start(Side::New)?;
@@ -98,7 +101,7 @@ async fn play(options: Options, out: &mut dyn Write) -> Result<Summary, DemoErro
     let seen = Arc::new(Seen::default());
     let (stop, stopped) = watch::channel(false);
     let clients = tokio::spawn(clients(running.listeners[0], Arc::clone(&seen), stopped));
-    let told = story.tell(&running).await;
+    let told = story.tell(&running, &mut interrupt).await;
     stop.send_replace(true);
     // A panic of the clients has already been printed by its hook.
     drop(clients.await);
@@ -218,19 +221,17 @@ impl Story<'_> {
 
     /// Follows the journal until the cutover has ended, one way or the other, and two seconds longer: traffic
     /// shows that the end holds.
-    async fn tell(&mut self, running: &Running) -> Result<(), DemoError> {
+    async fn tell(&mut self, running: &Running, interrupt: &mut Signal) -> Result<(), DemoError> {
         const AFTERWARDS: Duration = Duration::from_secs(2);
         let mut entries = running.control.follow();
         let mut ticks = interval(Duration::from_millis(50));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let deadline = Duration::from_secs(u64::from(self.options.seconds) * 2 + 20);
         let mut progress = Progress::Waiting;
-        let interrupted = tokio::signal::ctrl_c();
-        tokio::pin!(interrupted);
         loop {
             tokio::select! {
                 biased;
-                _ = &mut interrupted => return Err(DemoError::Interrupted),
+                _ = interrupt.recv() => return Err(DemoError::Interrupted),
                 entry = next(&mut entries) => self.entry(&entry)?,
                 _ = ticks.tick() => {
                     let (status, now) = (running.control.status(), clock::wall());

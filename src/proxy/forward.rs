@@ -238,6 +238,8 @@ pub(crate) async fn forward(hold: &Hold, journey: &mut Journey) -> Result<Answer
         journey.may_go(hold);
         let want = match journey.intake.hop.upgrade {
             Some(_) => Want::Http1,
+            // What broke may have broken because it was idle for too long; so may be the next idle one.
+            None if journey.sends > 0 => Want::Fresh,
             None => Want::Any,
         };
         let upstreams = &hold.worker().upstreams;

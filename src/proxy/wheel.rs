@@ -232,8 +232,7 @@ impl Wait {
             Self::Nothing => None,
             Self::Handshake => Some(timeouts.tls_handshake),
             Self::Lull => Some(LULL.min(timeouts.client_idle)),
-            Self::Request => Some(timeouts.client_idle.saturating_sub(LULL)),
-            Self::Stream => Some(timeouts.client_idle),
+            Self::Request | Self::Stream => Some(timeouts.client_idle),
             Self::Head => Some(timeouts.request_head),
             Self::Body | Self::Upload | Self::Download | Self::Reader | Self::Flush => {
                 Some(timeouts.body_idle)

@@ -123,6 +123,7 @@ pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire, ahead: BytesMu
     };
     match next {
         Next::Request | Next::Lull | Next::Broken => (),
+        Next::Overdue(Wait::Request) => Box::pin(client.leave()).await,
         Next::Close => Box::pin(client.close()).await,
         Next::Overdue(Wait::Head) => Box::pin(client.say_head_timeout()).await,
         Next::Overdue(wait) => tracing::debug!(?wait, "a client's connection took too long"),
@@ -326,6 +327,11 @@ impl Client {
         let worker = &self.connection.worker;
         let buffers = Rc::clone(&worker.buffers);
         let mut writer = Writer::new(buffers, body, framing, asked.trailers);
+        // The client need not be asked for its body any more; what of that was said already is said to its end.
+        let greeting = std::mem::take(&mut self.stream.borrow_mut().greeting);
+        if greeting.len() < CONTINUE.len() {
+            writer.head().extend_from_slice(greeting);
+        }
         write_response_head(
             &head,
             framing,
@@ -410,6 +416,15 @@ impl Client {
                 Ok::<_, io::Error>(())
             };
             self.see_off(farewell).await;
+        } else {
+            self.leave().await;
+        }
+    }
+
+    /// Says over TLS that nothing was cut off (RFC 8446 section 6.1); a plain connection just closes.
+    async fn leave(&self) {
+        if !Outlet(self).drains() {
+            self.see_off(async { Outlet(self).shutdown().await }).await;
         }
     }
 

@@ -180,7 +180,7 @@ where
         // What came before the body broke is sent first, if the receiver takes it now.
         let mut failure = None;
         loop {
-            if self.may_pipe(io) {
+            if failure.is_none() && self.may_pipe(io) {
                 match ready!(self.poll_pipe(io, cx)) {
                     Ok(Piped::Some) => continue,
                     Ok(Piped::Nothing) => (),

@@ -236,6 +236,33 @@ async fn a_stale_pooled_connection_costs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_get_that_is_repeated_meets_no_second_stale_connection() {
+    // Each connection answers once, and breaks when the next request has come.
+    let old = Scripted::start(|_, mut client| async move {
+        client.until("\r\n\r\n").await;
+        client.say(OK).await;
+        client.until("\r\n\r\n").await;
+    })
+    .await;
+    let mut rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        let mut client = Talk::to(rig.address()).await;
+        client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        clients.push(client);
+    }
+    for client in &mut clients {
+        assert_eq!(client.response().await.body, "hi");
+    }
+    // Now many idle connections wait, none of which carries another answer.
+    for client in &mut clients {
+        assert_eq!(client.get("/").await.body, "hi");
+    }
+    let outcomes = rig.outcomes(16).await;
+    assert!(outcomes.iter().all(|it| it.class == Class::Success));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_http_is_a_broken_protocol() {
     let old = Scripted::start(|_, mut client| async move {
         client.until("\r\n\r\n").await;

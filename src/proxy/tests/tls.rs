@@ -4,7 +4,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
@@ -97,6 +100,25 @@ async fn alpn_decides_and_without_it_http1_is_spoken() {
     let (status, said) = http2::Client::over(io).await.get("/").await;
     assert_eq!(status, 200);
     assert!(said.contains(r#""x-forwarded-proto": "https""#), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_last_answer_ends_so_that_the_client_knows_it_whole() {
+    let certificates = Certificates::make(&["a.test"]);
+    let rig = rig(&certificates).await;
+    let requests = [
+        "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: a.test\r\n\r\n",
+    ];
+    for request in requests {
+        let io = certificates.connect(rig.address(), "a.test", &[]).await;
+        let mut io = io.unwrap();
+        io.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        // An end without `close_notify` is an error here.
+        io.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,6 +31,8 @@ const ADDRESSES_MAX: usize = 4;
 pub(crate) enum Want {
     /// Whatever the endpoint prefers.
     Any,
+    /// The same, on a connection that nothing was sent on before.
+    Fresh,
     /// HTTP/1.1, as for an upgrade.
     Http1,
 }
@@ -129,7 +131,7 @@ pub(crate) async fn dial(
             Security::None(protocol) => Ok((Socket::new(Transport::Tcp(tcp), slot), *protocol)),
             Security::Tls { name, any, http1 } => {
                 let connector = match want {
-                    Want::Any => any,
+                    Want::Any | Want::Fresh => any,
                     Want::Http1 => http1,
                 };
                 let tls = connector.connect(name.clone(), tcp).await;

@@ -121,7 +121,7 @@ where
         let (socket, protocol) = dial(&self.target, want, self.connect_timeout, Some(slot)).await?;
         let connection = match protocol {
             Protocol::Http1 => {
-                if want == Want::Any {
+                if want != Want::Http1 {
                     self.pool.learn(protocol);
                 }
                 Connection::Http1(match self.codec {

@@ -18,7 +18,10 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{Method, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, ReadBuf},
+    task::coop::unconstrained,
+};
 
 use crate::{
     plan::Limits,
@@ -49,6 +52,8 @@ pub(crate) struct Http1 {
     socket: Socket,
     /// Read, but not used yet.
     ahead: BytesMut,
+    /// So many bytes of a response head were found not to end it.
+    looked: usize,
     buffers: Rc<Buffers>,
     limits: HeadLimits,
     buffer_bytes: usize,
@@ -83,6 +88,7 @@ impl Http1 {
         Self {
             socket,
             ahead: BytesMut::new(),
+            looked: 0,
             buffers,
             limits: HeadLimits {
                 // What endpoints name their fields is theirs.
@@ -110,12 +116,19 @@ impl Http1 {
 
     fn is_quiet(&mut self) -> bool {
         let mut byte = [0; 1];
+        if let Some(socket) = self.socket.plain() {
+            let read = socket.try_read(&mut byte);
+            return read.is_err_and(|it| it.kind() == io::ErrorKind::WouldBlock);
+        }
         let mut buf = ReadBuf::new(&mut byte);
+        // Whatever the task has done before: out of its budget it would be told of nothing.
+        let socket = &mut self.socket;
+        let looking = unconstrained(poll_fn(|cx| {
+            Poll::Ready(Pin::new(&mut *socket).poll_read(cx, &mut buf).is_pending())
+        }));
         // Nobody is to be woken: whoever uses it next asks again.
         let mut cx = Context::from_waker(Waker::noop());
-        Pin::new(&mut self.socket)
-            .poll_read(&mut cx, &mut buf)
-            .is_pending()
+        pin!(looking).poll(&mut cx) == Poll::Ready(true)
     }
 
     /// Ends an exchange.
@@ -196,16 +209,20 @@ impl Http1 {
             let Self {
                 socket,
                 ahead,
+                looked,
                 buffers,
                 limits,
                 ..
             } = self;
-            if !ahead.is_empty()
-                && let Some((length, head)) = read_response(ahead, method, limits)?
-            {
-                drop(ahead.split_to(length));
-                return Poll::Ready(Ok(head));
+            // Read once it may be complete, and not with every byte that comes.
+            if may_end(ahead, *looked) || ahead.len() >= limits.head_bytes {
+                *looked = 0;
+                if let Some((length, head)) = read_response(ahead, method, limits)? {
+                    drop(ahead.split_to(length));
+                    return Poll::Ready(Ok(head));
+                }
             }
+            *looked = ahead.len();
             let read = buffers.poll_read(socket, cx, |read| {
                 if read.is_empty() {
                     return Err(if ahead.is_empty() {
@@ -405,6 +422,13 @@ impl<B> Transfer<B> {
     pub(crate) fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// Whether a head may end in these bytes, of which the first `looked` do not hold its end.
+fn may_end(bytes: &[u8], looked: usize) -> bool {
+    let rest = &bytes[looked.saturating_sub(2).min(bytes.len())..];
+    let ends = |it: &[u8]| it.starts_with(b"\n\n") || it.starts_with(b"\n\r\n");
+    (0..rest.len()).any(|at| ends(&rest[at..]))
 }
 
 /// How the end of a request's body is told: as its head says, or else as is known of the body.

@@ -195,7 +195,11 @@ impl<B> Pool<B> {
         if let Some(connection) = self.take(want) {
             return Ok(Turn::Reuse(connection));
         }
-        let may_share = want == Want::Any && self.protocol.get() != Some(Protocol::Http1);
+        if want == Want::Fresh && self.slots.is_full() {
+            // An idle one makes room, since it would not do.
+            self.idle.borrow_mut().pop_front();
+        }
+        let may_share = want != Want::Http1 && self.protocol.get() != Some(Protocol::Http1);
         if may_share && self.is_opening_shared.get() {
             return Err(WaitError::Opening);
         }
@@ -211,6 +215,9 @@ impl<B> Pool<B> {
     }
 
     fn take(&self, want: Want) -> Option<Connection<B>> {
+        if want == Want::Fresh {
+            return None;
+        }
         if want == Want::Any {
             let mut shared = self.shared.borrow_mut();
             if shared.iter().any(|it| !it.is_open()) {

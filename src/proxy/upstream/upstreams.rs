@@ -156,7 +156,7 @@ where
         let endpoints = &self.sides[side];
         let now = self.clock.timestamp_of(self.swept.get());
         let can = |it: &Endpoint<B>| {
-            let speaks = want == Want::Any || it.plan.scheme != Scheme::H2c;
+            let speaks = want != Want::Http1 || it.plan.scheme != Scheme::H2c;
             speaks && !tried.has(it.id.index)
         };
         let standing = |it: &Endpoint<B>| self.board.standing(it.id, now);
