@@ -466,7 +466,10 @@ impl Client {
                 Part::More => (),
             }
             let buffer = self.connection.worker.plan.limits.buffer_bytes;
-            if ready!(stream.poll_more(buffer, cx)).map_err(ClientFault::Io)? == 0 {
+            let Stream {
+                wire, ahead, body, ..
+            } = &mut *stream;
+            if ready!(body.poll_more(wire, ahead, buffer, cx)).map_err(ClientFault::Io)? == 0 {
                 return Poll::Ready(Some(Err(ClientFault::Truncated)));
             }
         }
@@ -479,24 +482,19 @@ impl Client {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<usize, ClientFault>>> {
         let stream = &mut *self.stream.borrow_mut();
-        let BodyReader::Sized(left) = stream.body else {
-            return Poll::Ready(None);
-        };
-        let Some(socket) = stream.wire.plain().filter(|_| stream.ahead.is_empty()) else {
-            return Poll::Ready(None);
-        };
-        if !stream.greeting.is_empty() {
+        if !stream.ahead.is_empty() || !stream.greeting.is_empty() {
             return Poll::Ready(None);
         }
-        let moved = ready!(pipe.poll_fill_from(socket, left, cx));
-        Poll::Ready(Some(match moved {
-            Ok(0) => Err(ClientFault::Truncated),
-            Ok(count) => {
-                stream.body.skip(count);
-                Ok(count)
-            }
-            Err(error) => Err(ClientFault::Io(error)),
-        }))
+        let Some(socket) = stream.wire.plain() else {
+            return Poll::Ready(None);
+        };
+        Poll::Ready(
+            ready!(stream.body.poll_fill(socket, pipe, cx)).map(|moved| match moved {
+                Ok(0) => Err(ClientFault::Truncated),
+                Ok(count) => Ok(count),
+                Err(error) => Err(ClientFault::Io(error)),
+            }),
+        )
     }
 
     /// Whether the body of the request in work has been read to its end.
@@ -532,18 +530,6 @@ impl Stream {
             self.greeting = &self.greeting[count..];
         }
         Pin::new(&mut self.wire).poll_flush(cx)
-    }
-
-    /// Reads more of a body into memory of its own, which is handed on without a copy.
-    fn poll_more(&mut self, buffer: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let room = match &self.body {
-            BodyReader::Sized(left) => usize::try_from(*left).map_or(buffer, |it| it.min(buffer)),
-            BodyReader::Ended | BodyReader::Chunked(_) | BodyReader::UntilClose => buffer,
-        };
-        if self.ahead.capacity() == self.ahead.len() {
-            self.ahead.reserve(room);
-        }
-        pin!(self.wire.read_buf(&mut self.ahead)).poll(cx)
     }
 }
 

@@ -1,16 +1,26 @@
 //! Telling a body from what follows it.
 
+use std::{
+    io,
+    pin::pin,
+    task::{Context, Poll, ready},
+};
+
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::SizeHint;
 use thiserror::Error;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    net::TcpStream,
+};
 
 use super::{
     chunked::{Chunk, Chunks},
     field,
     scan::{Scan, Scanned},
 };
-use crate::proxy::head::HeadLimits;
+use crate::proxy::{head::HeadLimits, pipe::Pipe};
 
 /// Who sends a body: clients are held to the letter, since what they send may be meant to be misread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,11 +101,40 @@ impl BodyReader {
         }
     }
 
-    /// Counts bytes of a body of known length that went another way.
-    pub(crate) fn skip(&mut self, bytes: usize) {
-        if let Self::Sized(left) = self {
-            *self = Self::sized(left.saturating_sub(u64::try_from(bytes).unwrap_or(u64::MAX)));
+    /// Reads more of it into `bytes`, memory of its own that is handed on without a copy: up to `buffer` bytes at once. 0 at
+    /// the end of the stream.
+    pub(crate) fn poll_more<IO: AsyncRead + Unpin>(
+        &self,
+        io: &mut IO,
+        bytes: &mut BytesMut,
+        buffer: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let room = match self {
+            Self::Sized(left) => usize::try_from(*left).map_or(buffer, |it| it.min(buffer)),
+            Self::Ended | Self::Chunked(_) | Self::UntilClose => buffer,
+        };
+        if bytes.capacity() == bytes.len() {
+            bytes.reserve(room);
         }
+        pin!(io.read_buf(bytes)).poll(cx)
+    }
+
+    /// Moves more of it from `socket` into `pipe`; 0 at the end of the stream. `None` where its length is not known.
+    pub(crate) fn poll_fill(
+        &mut self,
+        socket: &TcpStream,
+        pipe: &mut Pipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<usize>>> {
+        let Self::Sized(left) = *self else {
+            return Poll::Ready(None);
+        };
+        let moved = ready!(pipe.poll_fill_from(socket, left, cx));
+        if let Ok(count) = moved {
+            *self = Self::sized(left.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX)));
+        }
+        Poll::Ready(Some(moved))
     }
 
     /// Takes the next part from the front of `bytes`.

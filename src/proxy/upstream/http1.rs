@@ -19,7 +19,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Method, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, ReadBuf},
+    io::{AsyncRead, ReadBuf},
     task::coop::unconstrained,
 };
 
@@ -338,18 +338,8 @@ where
                 Part::End => return Poll::Ready(None),
                 Part::More => (),
             }
-            let room = match &self.body {
-                BodyReader::Sized(left) => {
-                    usize::try_from(*left).map_or(*buffer_bytes, |it| it.min(*buffer_bytes))
-                }
-                BodyReader::Ended | BodyReader::Chunked(_) | BodyReader::UntilClose => {
-                    *buffer_bytes
-                }
-            };
-            if ahead.capacity() == ahead.len() {
-                ahead.reserve(room);
-            }
-            let count = ready!(pin!(socket.read_buf(ahead)).poll(cx)).map_err(ExchangeFault::Io)?;
+            let read = self.body.poll_more(socket, ahead, *buffer_bytes, cx);
+            let count = ready!(read).map_err(ExchangeFault::Io)?;
             if count == 0 {
                 return Poll::Ready(match self.body {
                     BodyReader::UntilClose => {
@@ -386,24 +376,19 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<usize, ExchangeFault>>> {
         self.upload(connection, cx);
-        let BodyReader::Sized(left) = self.body else {
+        if !connection.ahead.is_empty() {
+            return Poll::Ready(None);
+        }
+        let Some(socket) = connection.socket.plain() else {
             return Poll::Ready(None);
         };
-        let Some(socket) = connection
-            .socket
-            .plain()
-            .filter(|_| connection.ahead.is_empty())
-        else {
-            return Poll::Ready(None);
-        };
-        Poll::Ready(Some(match ready!(pipe.poll_fill_from(socket, left, cx)) {
-            Ok(0) => Err(ExchangeFault::Truncated),
-            Ok(count) => {
-                self.body.skip(count);
-                Ok(count)
-            }
-            Err(error) => Err(ExchangeFault::Io(error)),
-        }))
+        Poll::Ready(
+            ready!(self.body.poll_fill(socket, pipe, cx)).map(|moved| match moved {
+                Ok(0) => Err(ExchangeFault::Truncated),
+                Ok(count) => Ok(count),
+                Err(error) => Err(ExchangeFault::Io(error)),
+            }),
+        )
     }
 }
 

@@ -9,7 +9,10 @@ use http_body_util::{BodyExt, Empty};
 use tokio::{
     io,
     sync::mpsc,
-    task::{spawn_local, yield_now},
+    task::{
+        coop::{consume_budget, has_budget_remaining},
+        spawn_local, yield_now,
+    },
 };
 
 use crate::{
@@ -18,8 +21,8 @@ use crate::{
     proxy::upstream::{
         BreakKind, SendError,
         testing::{
-            NEW, Peer, World, eventually, get, in_either_codec, listen, plan, post, request, send,
-            text, upload,
+            NEW, Peer, World, eventually, get, in_either_codec, listen, local, plan, post, request,
+            send, text, upload,
         },
     },
 };
@@ -174,6 +177,41 @@ async fn bytes_that_come_after_the_response_close_its_connection() {
         peer.write("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged")
             .await;
         assert_poisoned(&world, &mut peer).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_came_is_seen_though_the_task_has_used_up_its_budget() {
+    local(async {
+        let (world, mut peer, _listener) = connected(Http1Codec::Native).await;
+        peer.write("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged")
+            .await;
+        while world.upstreams.idle(NEW) == 1 {
+            yield_now().await;
+            while has_budget_remaining() {
+                consume_budget().await;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_head_that_comes_in_pieces_is_read_as_one() {
+    let whole =
+        "HTTP/1.1 103 Early Hints\r\na: b\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    in_either_codec(async |codec| {
+        let (world, mut peer, _listener) = connected(codec).await;
+        let answering = async {
+            peer.read_head().await;
+            for byte in whole.chars() {
+                peer.write(&byte.to_string()).await;
+                yield_now().await;
+            }
+        };
+        let (got, ()) = tokio::join!(world.send(get("/")), answering);
+        assert_eq!(text(got.unwrap()).await, "ok");
     })
     .await;
 }
