@@ -16,9 +16,16 @@ use tokio::{
     task::JoinSet,
 };
 
+/// The accept queue while relaying: a few clients that connect at the same moment must fit, since the kernel drops
+/// what does not, and the client tries again a second later.
+const SPEAKING: i32 = 128;
+/// The accept queue of a black hole. The kernel completes one handshake more before it drops the next.
+const SILENT: i32 = 1;
+
 /// A running relay; it ends when dropped.
 pub struct Relay {
     pub address: SocketAddr,
+    socket: Socket,
     silent: Arc<watch::Sender<bool>>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
@@ -31,10 +38,10 @@ impl Relay {
         socket
             .bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
             .expect("a free port");
-        // The kernel completes one handshake more than the backlog before it drops the next.
-        socket.listen(1).expect("it is bound");
+        socket.listen(SPEAKING).expect("it is bound");
         socket.set_nonblocking(true).expect("it is open");
-        let listener = std::net::TcpListener::from(socket);
+        let listener =
+            std::net::TcpListener::from(socket.try_clone().expect("descriptors are left"));
         let address = listener.local_addr().expect("it is bound");
         let (silent, silence) = watch::channel(false);
         let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -52,6 +59,7 @@ impl Relay {
         });
         Self {
             address,
+            socket,
             silent: Arc::new(silent),
             stop: Some(stop),
             thread: Some(thread),
@@ -67,6 +75,7 @@ impl Relay {
     /// is returned is dropped.
     pub fn go_silent(&self) -> Vec<Socket> {
         self.silent.send_replace(true);
+        self.socket.listen(SILENT).expect("it listens");
         // Fills the accept queue until a connection is neither completed nor refused.
         let mut fillers = Vec::new();
         loop {
@@ -83,6 +92,7 @@ impl Relay {
 
     /// Goes on relaying, on connections old and new.
     pub fn go_on(&self) {
+        self.socket.listen(SPEAKING).expect("it listens");
         self.silent.send_replace(false);
     }
 }
