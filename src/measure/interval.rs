@@ -74,7 +74,7 @@ pub enum Measurement {
 pub struct Head {
     /// When.
     pub at: Timestamp,
-    /// The side and why, the slot and the generation at which it was sent.
+    /// The side and why, the slot and the generation at which the wait for it began.
     pub assignment: Assignment,
     /// The route it matched.
     pub route: RouteId,

@@ -13,7 +13,7 @@ use crate::{
     measure::{Finished, Interval, Measurement, Rejection, Waiting, WorkerId},
     plan::{EndpointId, RouteId},
     split::{Assignment, Cause},
-    units::{PerSide, Side, Timestamp},
+    units::{Generation, PerSide, Side, Timestamp},
 };
 
 pub use ticket::{Outcome, Ticket};
@@ -53,6 +53,8 @@ struct InFlight {
     /// Since when it waits for its side's response head; `None` while its body is sent, after the head came,
     /// and when the other side answers in its place.
     waiting_since: Option<Timestamp>,
+    /// The generation at which that wait began.
+    waiting_in: Generation,
 }
 
 /// One open tunnel; closing it is dropping this.
@@ -89,6 +91,7 @@ impl Recorder {
             assignment,
             route,
             waiting_since: Some(now),
+            waiting_in: assignment.generation,
         });
         Ticket::new(self.clone(), key, assignment, route, now)
     }
@@ -216,7 +219,7 @@ impl Inner {
                     age: round_down(now.since(since)),
                     requests: 1,
                     drawn: u32::from(cause == Cause::Weighted),
-                    generation: request.assignment.generation,
+                    generation: request.waiting_in,
                 });
             }
         }

@@ -237,6 +237,50 @@ fn a_wait_for_one_side_is_no_latency_of_the_other() {
 }
 
 #[test]
+fn a_wait_that_began_before_a_rollback_is_no_latency_after_the_resume() {
+    let recorder = recorder();
+    let mut waits = recorder.begin(to_new(), RouteId(0), at(0));
+    let before = waits.assignment().generation;
+    let resumed = Assignment {
+        generation: before.next().next(),
+        ..to_new()
+    };
+    waits.reassign(resumed, at(900));
+    assert_eq!(take(&recorder, 950).waiting.new[0].generation, before);
+    waits.head(at(1_000));
+    waits.finish(outcome(Class::Success), at(1_001));
+    let now = take(&recorder, 1_010);
+    assert_eq!(heads(&now)[0].assignment.generation, before);
+    assert_eq!(heads(&now)[0].latency, millis(1_000));
+    let sent_in = finishes(&now)[0].assignment.generation;
+    assert_eq!(
+        sent_in, resumed.generation,
+        "the outcome is of what was sent"
+    );
+}
+
+#[test]
+fn a_wait_that_begins_with_the_end_of_a_body_is_of_the_generation_in_force() {
+    let recorder = recorder();
+    let mut uploads = recorder.begin(to_new(), RouteId(0), at(0));
+    let resumed = Assignment {
+        generation: uploads.assignment().generation.next(),
+        ..to_new()
+    };
+    uploads.reassign(resumed, at(100));
+    uploads.body_started();
+    uploads.body_sent(at(500));
+    assert_eq!(
+        take(&recorder, 600).waiting.new[0].generation,
+        resumed.generation
+    );
+    uploads.head(at(700));
+    let now = take(&recorder, 800);
+    assert_eq!(heads(&now)[0].assignment.generation, resumed.generation);
+    assert_eq!(heads(&now)[0].latency, millis(200));
+}
+
+#[test]
 fn a_failover_is_in_flight_at_the_other_side_and_owned_by_its_own() {
     let recorder = recorder();
     let mut ticket = recorder.begin(to_new(), RouteId(0), at(0));

@@ -6,7 +6,7 @@ use crate::{
     measure::{Class, Finished, Head, Measurement, recorder::Recorder},
     plan::{EndpointId, RouteId},
     split::Assignment,
-    units::{Side, Timestamp},
+    units::{Generation, Side, Timestamp},
 };
 
 /// The shortest wait that counts as a latency though the client ended it.
@@ -24,6 +24,8 @@ pub struct Ticket {
     route: RouteId,
     arrived: Timestamp,
     waiting_since: Timestamp,
+    /// The generation at which that wait began, which its latency belongs to.
+    waiting_in: Generation,
     /// The last endpoint tried of the assigned side.
     tried: Option<u16>,
     /// The endpoint among whose requests in flight it is.
@@ -77,6 +79,7 @@ impl Ticket {
             route,
             arrived: now,
             waiting_since: now,
+            waiting_in: assignment.generation,
             tried: None,
             occupied: None,
             attempts: 0,
@@ -98,13 +101,16 @@ impl Ticket {
     }
 
     /// Takes over a new assignment, made because the first one's generation was no longer in force before
-    /// anything was sent. What the request waited for the one side is not the other side's latency.
+    /// anything was sent. What the request waited for the one side is not the other side's latency; and what began before
+    /// a rollback is no evidence after it, also where the request goes to the same side again.
     pub fn reassign(&mut self, assignment: Assignment, now: Timestamp) {
         let mut inner = self.recorder.0.borrow_mut();
         if assignment.side != self.assignment.side {
             self.waiting_since = now;
-            let waiting_since = &mut inner.in_flight[self.key].waiting_since;
-            *waiting_since = waiting_since.map(|_| now);
+            self.waiting_in = assignment.generation;
+            let request = &mut inner.in_flight[self.key];
+            request.waiting_since = request.waiting_since.map(|_| now);
+            request.waiting_in = assignment.generation;
         }
         inner.leave(&mut self.occupied);
         inner.in_flight_count[self.assignment.side] -= 1;
@@ -155,14 +161,17 @@ impl Ticket {
     /// part that went before it, so that a slow upload is no slow response.
     pub const fn body_progressed(&mut self, now: Timestamp) {
         self.waiting_since = now;
+        self.waiting_in = self.assignment.generation;
     }
 
     /// The last body byte was sent: the wait for the response begins now.
     pub fn body_sent(&mut self, now: Timestamp) {
-        self.waiting_since = now;
+        self.body_progressed(now);
         if self.wait == Wait::ForHead {
             let mut inner = self.recorder.0.borrow_mut();
-            inner.in_flight[self.key].waiting_since = Some(now);
+            let request = &mut inner.in_flight[self.key];
+            request.waiting_since = Some(now);
+            request.waiting_in = self.waiting_in;
         }
     }
 
@@ -173,7 +182,10 @@ impl Ticket {
         }
         let head = Head {
             at: now,
-            assignment: self.assignment,
+            assignment: Assignment {
+                generation: self.waiting_in,
+                ..self.assignment
+            },
             route: self.route,
             endpoint: self.tried,
             latency: now.since(self.waiting_since),
