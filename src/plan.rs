@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 pub use access::{AdminPlan, CertificatePlan, ForwardingPlan, ListenerPlan, Operator, Role};
 pub use evidence::EvidencePlan;
-pub use limits::{Limits, Timeouts};
+pub use limits::{Limits, Timeouts, Underscores};
 pub use ramp::{AdvanceOn, BothBad, Gate, GateCondition, RampPlan, RollbackPlan, StartMode, Step};
 pub use route::{RouteId, RoutePlan, StaysOnOld};
 pub use split::{CookiePlan, ForcePlan, Secret, SplitPlan, Sticky, Writes};

@@ -10,11 +10,14 @@ mod accept;
 mod body;
 mod buffers;
 mod connection;
+mod crowd;
+mod descriptors;
 mod exchange;
 mod failure;
 mod forward;
 pub mod head;
 mod health;
+mod hints;
 mod http1;
 mod listener;
 mod pipe;
@@ -112,7 +115,11 @@ pub struct RunningProxy {
 /// # Errors
 /// When a certificate cannot be used, an address cannot be bound, or a thread cannot be made; nothing runs then.
 pub fn start(shared: &Shared) -> Result<RunningProxy, StartError> {
-    let upstream_tls = Arc::new(ClientTls::load(&shared.plan)?);
+    let common = worker::Common {
+        upstream_tls: Arc::new(ClientTls::load(&shared.plan)?),
+        crowd: Arc::default(),
+        connections: descriptors::client_connections(&shared.plan),
+    };
     let tls = tls::load(&shared.plan.listeners)?;
     let workers = shared.plan.workers;
     let bound = listener::bind(&shared.plan.listeners, workers)?;
@@ -123,7 +130,7 @@ pub fn start(shared: &Shared) -> Result<RunningProxy, StartError> {
         let thread = worker::spawn(
             index,
             shared.clone(),
-            Arc::clone(&upstream_tls),
+            common.clone(),
             ports,
             stopped.clone(),
         );

@@ -15,7 +15,7 @@ use crate::{
     admin::metrics::families::{Families, Family},
     control::Status,
     cutover::Verdict,
-    measure::{Class, PartTotals, Rejection, Totals},
+    measure::{Class, PartTotals, Pause, Rejection, Totals},
     plan::{EndpointId, Plan, RouteId},
     units::{PerSide, Side},
 };
@@ -200,6 +200,12 @@ fn add_load(families: &mut Families, plan: &Plan, totals: &Totals) {
         rejected.push(&[("reason", reason.as_str())], count(requests));
     }
     families.add(rejected);
+    let mut pauses = Family::of(table::ACCEPT_PAUSES);
+    for cause in Pause::ALL {
+        let labels = [("cause", cause.as_str())];
+        pauses.push(&labels, count(totals.pauses[cause.index()]));
+    }
+    families.add(pauses);
     families.single(table::LOST, count(totals.lost));
 }
 

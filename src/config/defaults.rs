@@ -13,8 +13,8 @@ use crate::{
     plan::{
         AdminPlan, AdvanceOn, BothBad, CookiePlan, EjectionPlan, EndpointPlan, EvidencePlan,
         ForwardingPlan, HostHeader, Http1Codec, Limit, Limits, ListenerPlan, Plan, RampPlan,
-        Reading, RollbackPlan, SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, UpstreamPlan,
-        UpstreamTlsPlan, Verification, Writes,
+        Reading, RollbackPlan, SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, Underscores,
+        UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
     },
     units::{PerSide, Percentile, Share, Weight},
 };
@@ -92,6 +92,7 @@ pub(super) fn listeners() -> Vec<ListenerPlan> {
     vec![ListenerPlan {
         address: loopback(8080),
         certificates: Vec::new(),
+        proxy_protocol: Vec::new(),
     }]
 }
 
@@ -193,6 +194,8 @@ pub(super) fn timeouts() -> Timeouts {
         client_idle: Duration::from_secs(75),
         connect: Duration::from_secs(1),
         response_head: Duration::from_secs(60),
+        // Clients that shut down their sending side on purpose do so at once, and most that are gone do not come back.
+        half_closed: Duration::from_secs(2),
         // Below the five seconds after which common servers close an idle connection.
         upstream_idle: Duration::from_secs(4),
         tunnel_idle: Duration::from_secs(3600),
@@ -205,8 +208,14 @@ pub(super) fn limits() -> Limits {
     Limits {
         head_bytes: 64 << 10,
         target_bytes: 8 << 10,
+        header_bytes: 16 << 10,
         headers: 100,
+        underscores: Underscores::Refuse,
         connections: 10_000,
+        // Many clients may share an address: what is too many from one, only its operators know.
+        connections_per_client: None,
+        requests_per_side: 10_000,
+        control_frames: 1_000,
         streams: 128,
         idle_per_endpoint: 32,
         connections_per_endpoint: 1_024,

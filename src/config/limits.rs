@@ -4,10 +4,10 @@ use crate::{
     config::{
         defaults,
         fault::Complaint,
-        reader::{Section, Shape, count, size},
+        reader::{Section, Shape, choice, count, size},
         scalar::shown_size,
     },
-    plan::Limits,
+    plan::{Limits, Underscores},
 };
 
 /// The keys of `[limits]`.
@@ -16,8 +16,13 @@ pub(super) const SHAPE: Shape = Shape {
     keys: &[
         "head_bytes",
         "target_bytes",
+        "header_bytes",
         "headers",
+        "underscores",
         "connections",
+        "connections_per_client",
+        "requests_per_side",
+        "control_frames",
         "streams",
         "idle_per_endpoint",
         "connections_per_endpoint",
@@ -25,6 +30,11 @@ pub(super) const SHAPE: Shape = Shape {
         "events_page",
     ],
 };
+
+const UNDERSCORES: &[(&str, Underscores)] = &[
+    ("refuse", Underscores::Refuse),
+    ("accept", Underscores::Accept),
+];
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -42,8 +52,24 @@ pub(super) fn read(root: &Section<'_>) -> Limits {
     let limits = Limits {
         head_bytes: bytes("head_bytes", 8 * KIB, MIB, default.head_bytes),
         target_bytes: bytes("target_bytes", 256, 512 * KIB, default.target_bytes),
+        header_bytes: bytes("header_bytes", 256, MIB, default.header_bytes),
         headers: number("headers", 10, 10_000, default.headers),
+        underscores: section
+            .get("underscores", choice(UNDERSCORES))
+            .unwrap_or(default.underscores),
         connections: number("connections", 1, 1_000_000, default.connections),
+        connections_per_client: section
+            .get("connections_per_client", count(1..=1_000_000))
+            .or(default.connections_per_client),
+        requests_per_side: number(
+            "requests_per_side",
+            1,
+            10_000_000,
+            default.requests_per_side,
+        ),
+        control_frames: section
+            .get("control_frames", count(100..=1_000_000))
+            .unwrap_or(default.control_frames),
         streams: section
             .get("streams", count(1..=10_000))
             .unwrap_or(default.streams),
@@ -70,6 +96,16 @@ fn check(section: &Section<'_>, mut limits: Limits) -> Limits {
             "target_bytes",
             Complaint::new(found, "no more than `head_bytes`"),
         );
+    }
+    if limits.header_bytes > limits.head_bytes {
+        if section.has("header_bytes") {
+            let bytes = |it: usize| shown_size(u64::try_from(it).unwrap_or(u64::MAX));
+            let (field, head) = (bytes(limits.header_bytes), bytes(limits.head_bytes));
+            let found = format!("{field} within heads of {head}");
+            let complaint = Complaint::new(found, "no more than `head_bytes`");
+            section.note_value("header_bytes", complaint);
+        }
+        limits.header_bytes = limits.head_bytes;
     }
     if limits.idle_per_endpoint > limits.connections_per_endpoint {
         if section.has("idle_per_endpoint") {

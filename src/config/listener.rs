@@ -5,7 +5,7 @@ use crate::{
         defaults,
         fault::Complaint,
         file,
-        reader::{Section, Shape, parsed},
+        reader::{Section, Shape, list, parsed},
         scalar::{self, ADDRESS},
     },
     plan::{CertificatePlan, ListenerPlan},
@@ -14,7 +14,7 @@ use crate::{
 /// The keys of `[[listener]]`.
 pub(super) const SHAPE: Shape = Shape {
     path: "listener",
-    keys: &["address", "certificates"],
+    keys: &["address", "certificates", "proxy_protocol"],
 };
 
 /// The keys of an entry of `certificates`.
@@ -27,6 +27,8 @@ pub(super) const CERTIFICATE: Shape = Shape {
 const LISTENERS: usize = 64;
 /// As many names as one listener serves certificates for.
 const CERTIFICATES: usize = 1_000;
+/// As many networks of load balancers as stand in front of one listener.
+const NETWORKS: usize = 1_000;
 
 /// Reads every `[[listener]]`; the default one if there is none. `admin` is the one other address taken.
 pub(super) fn read(root: &Section<'_>, admin: std::net::SocketAddr) -> Vec<ListenerPlan> {
@@ -44,6 +46,8 @@ pub(super) fn read(root: &Section<'_>, admin: std::net::SocketAddr) -> Vec<Liste
     for section in sections {
         let address = section.require("address", parsed(ADDRESS, scalar::address));
         let certificates = read_certificates(&section);
+        let network = parsed("a network such as \"10.0.0.0/8\"", scalar::network);
+        let networks = section.get("proxy_protocol", list(NETWORKS, network));
         let Some(address) = address else { continue };
         if address.port() != 0 {
             if listeners.iter().any(|it| it.address == address) {
@@ -58,6 +62,7 @@ pub(super) fn read(root: &Section<'_>, admin: std::net::SocketAddr) -> Vec<Liste
         listeners.push(ListenerPlan {
             address,
             certificates,
+            proxy_protocol: networks.into_iter().flatten().map(|(it, _)| it).collect(),
         });
     }
     listeners

@@ -60,6 +60,7 @@ pub(super) fn status(scene: &Scene<'_>) -> Status {
         not_ready: warn::not_ready(scene),
         connections: observer.totals.connections(),
         rejected: observer.totals.rejections(),
+        accept_pauses: observer.totals.pauses.iter().sum(),
         store: match &observer.store {
             StoreState::Writable => "writable".to_owned(),
             StoreState::Failing { error } => format!("failing: {error}"),

@@ -40,6 +40,8 @@ pub struct Status {
     pub connections: u64,
     /// Requests refused before they were assigned, since start.
     pub rejected: u64,
+    /// How often accepting clients has paused since start, for want of connections or descriptors.
+    pub accept_pauses: u64,
     /// Whether the journal can be written.
     pub store: String,
     /// The last journal entry's number.

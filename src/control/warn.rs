@@ -3,6 +3,7 @@
 use crate::{
     control::{apply::PAGE_SHOWN, describe::Scene, observe::SILENT_AFTER},
     cutover::{HoldCause, Ramp, StoreState},
+    measure::Pause,
     units::Side,
 };
 
@@ -27,6 +28,7 @@ pub(super) fn warnings(scene: &Scene<'_>) -> Vec<String> {
         silent(scene)
             .map(|it| format!("{it}: the ramp waits. Restart the program if it stays so.")),
     );
+    found.extend(paused(scene));
     if scene.observer.totals.lost > 0 {
         found.push(format!(
             "{} measurements were lost since start: a worker measured more than the control loop took. The ramp \
@@ -91,6 +93,25 @@ fn old_unwell(scene: &Scene<'_>) -> Option<String> {
              back before the ramp goes on.",
             health.usable, health.endpoints
         )
+    })
+}
+
+fn paused<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = String> + 'a {
+    let now = Pause::ALL
+        .into_iter()
+        .filter(|it| scene.observer.totals.is_paused(*it));
+    now.map(|cause| {
+        match cause {
+            Pause::Connections => {
+                "there are as many client connections as there may be, and further clients wait to be accepted. See who \
+                 holds them, or raise [limits] connections and the process's limit on open files."
+            }
+            Pause::Descriptors => {
+                "the system gives no further file descriptors, and clients wait to be accepted. Raise the limit on open \
+                 files, or lower [limits] connections."
+            }
+        }
+        .to_owned()
     })
 }
 

@@ -139,11 +139,17 @@ pub enum Rejection {
     Overload,
     /// The TLS handshake failed or took too long.
     TlsHandshake,
+    /// Too many connections from one address: 503, or closed.
+    ClientConnections,
+    /// Too many frames without content on an HTTP/2 connection.
+    Flood,
+    /// No PROXY protocol header from a peer that must send one.
+    ProxyHeader,
 }
 
 impl Rejection {
     /// Every reason, in the order of its index.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Malformed,
         Self::HeadTimeout,
         Self::HeadTooLarge,
@@ -151,6 +157,9 @@ impl Rejection {
         Self::Unsupported,
         Self::Overload,
         Self::TlsHandshake,
+        Self::ClientConnections,
+        Self::Flood,
+        Self::ProxyHeader,
     ];
 
     /// Its place in [`Rejection::ALL`].
@@ -170,6 +179,9 @@ impl Rejection {
             Self::Unsupported => "unsupported",
             Self::Overload => "overload",
             Self::TlsHandshake => "tls_handshake",
+            Self::ClientConnections => "client_connections",
+            Self::Flood => "flood",
+            Self::ProxyHeader => "proxy_header",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    measure::{Class, Rejection},
+    measure::{Class, Pause, Rejection},
     plan::RouteId,
     split::{Assignment, Cause},
     units::{Generation, PerSide, Side, Slot, Timestamp},
@@ -34,6 +34,10 @@ pub struct Interval {
     pub tunnels: PerSide<u32>,
     /// Client connections open now.
     pub connections: u32,
+    /// Listening sockets that accept nobody now, by [`Pause::index`].
+    pub paused: [u32; Pause::ALL.len()],
+    /// How often accepting has paused since the last interval, by [`Pause::index`].
+    pub pauses: [u64; Pause::ALL.len()],
     /// Requests refused before assignment since the last interval, by [`Rejection::index`].
     pub rejected: [u64; Rejection::ALL.len()],
     /// Measurements that had to be dropped since the last interval because nobody took them.
@@ -54,6 +58,8 @@ impl Interval {
             routes_in_flight: Vec::new(),
             tunnels: PerSide::default(),
             connections: 0,
+            paused: Default::default(),
+            pauses: Default::default(),
             rejected: Default::default(),
             lost: 0,
         }

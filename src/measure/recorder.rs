@@ -10,7 +10,7 @@ use std::{cell::RefCell, mem, rc::Rc, time::Duration};
 use slab::Slab;
 
 use crate::{
-    measure::{Finished, Interval, Measurement, Rejection, Waiting, WorkerId},
+    measure::{Finished, Interval, Measurement, Pause, Rejection, Waiting, WorkerId},
     plan::{EndpointId, RouteId},
     split::{Assignment, Cause},
     units::{Generation, PerSide, Side, Timestamp},
@@ -42,6 +42,8 @@ struct Inner {
     endpoints_in_flight: PerSide<Vec<u32>>,
     tunnels: PerSide<u32>,
     connections: u32,
+    paused: [u32; Pause::ALL.len()],
+    pauses: [u64; Pause::ALL.len()],
     rejected: [u64; Rejection::ALL.len()],
     lost: u64,
 }
@@ -64,6 +66,13 @@ pub struct TunnelTicket {
     side: Side,
 }
 
+/// A listening socket that accepts nobody; going on is dropping this.
+#[derive(Debug)]
+pub struct PauseTicket {
+    recorder: Recorder,
+    cause: Pause,
+}
+
 impl Recorder {
     /// A recorder for `worker`, with so many endpoints on each side.
     #[must_use]
@@ -77,6 +86,8 @@ impl Recorder {
             endpoints_in_flight: endpoints.map(|count| vec![0; count]),
             tunnels: PerSide::default(),
             connections: 0,
+            paused: Default::default(),
+            pauses: Default::default(),
             rejected: Default::default(),
             lost: 0,
         })))
@@ -112,6 +123,24 @@ impl Recorder {
         inner.connections = inner.connections.saturating_sub(1);
     }
 
+    /// Requests in flight on `side` now, forced ones included.
+    #[must_use]
+    pub fn in_flight(&self, side: Side) -> u32 {
+        self.0.borrow().in_flight_count[side]
+    }
+
+    /// A listening socket accepts nobody until the pause is dropped.
+    #[must_use]
+    pub fn pause(&self, cause: Pause) -> PauseTicket {
+        let mut inner = self.0.borrow_mut();
+        inner.paused[cause.index()] += 1;
+        inner.pauses[cause.index()] += 1;
+        PauseTicket {
+            recorder: self.clone(),
+            cause,
+        }
+    }
+
     /// Counts a tunnel until the ticket is dropped.
     #[must_use]
     pub fn tunnel(&self, side: Side) -> TunnelTicket {
@@ -141,6 +170,8 @@ impl Recorder {
             in_flight: inner.in_flight_count,
             tunnels: inner.tunnels,
             connections: inner.connections,
+            paused: inner.paused,
+            pauses: mem::take(&mut inner.pauses),
             rejected: mem::take(&mut inner.rejected),
             lost: mem::take(&mut inner.lost),
             ..interval
@@ -156,6 +187,9 @@ impl Recorder {
             inner.push(measurement);
         }
         for (count, earlier) in inner.rejected.iter_mut().zip(interval.rejected) {
+            *count += earlier;
+        }
+        for (count, earlier) in inner.pauses.iter_mut().zip(interval.pauses) {
             *count += earlier;
         }
         inner.lost += interval.lost;
@@ -263,6 +297,14 @@ fn round_down(age: Duration) -> Duration {
     };
     let rounded = millis / granule * granule;
     Duration::from_millis(u64::try_from(rounded).unwrap_or(u64::MAX))
+}
+
+impl Drop for PauseTicket {
+    fn drop(&mut self) {
+        let mut inner = self.recorder.0.borrow_mut();
+        let count = &mut inner.paused[self.cause.index()];
+        *count = count.saturating_sub(1);
+    }
 }
 
 impl Drop for TunnelTicket {

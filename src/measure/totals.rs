@@ -5,7 +5,9 @@ mod part;
 use std::collections::BTreeMap;
 
 use crate::{
-    measure::{Finished, Head, Interval, Latencies, Measurement, Rejection, Tally, WorkerId},
+    measure::{
+        Finished, Head, Interval, Latencies, Measurement, Pause, Rejection, Tally, WorkerId,
+    },
     plan::{EndpointId, RouteId},
     split::Cause,
     units::{PerSide, Side, Timestamp},
@@ -27,6 +29,8 @@ pub struct Totals {
     pub endpoints: BTreeMap<EndpointId, PartTotals>,
     /// Requests refused before they were assigned, by [`Rejection::index`].
     pub rejected: [u64; Rejection::ALL.len()],
+    /// How often accepting has paused, by [`Pause::index`].
+    pub pauses: [u64; Pause::ALL.len()],
     /// Measurements that were lost because a worker's log was full.
     pub lost: u64,
     /// What each worker reported last.
@@ -67,6 +71,7 @@ struct Gauges {
     routes_in_flight: Vec<(RouteId, PerSide<u32>)>,
     tunnels: PerSide<u32>,
     connections: u32,
+    paused: [u32; Pause::ALL.len()],
 }
 
 impl Totals {
@@ -79,6 +84,9 @@ impl Totals {
             }
         }
         for (count, more) in self.rejected.iter_mut().zip(interval.rejected) {
+            *count += more;
+        }
+        for (count, more) in self.pauses.iter_mut().zip(interval.pauses) {
             *count += more;
         }
         self.lost += interval.lost;
@@ -127,6 +135,12 @@ impl Totals {
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.gauge(|it| it.connections)
+    }
+
+    /// Whether some listening socket accepts nobody now, for this cause.
+    #[must_use]
+    pub fn is_paused(&self, cause: Pause) -> bool {
+        self.gauge(|it| it.paused[cause.index()]) > 0
     }
 
     /// Requests refused before they were assigned, for whatever reason.
@@ -208,6 +222,7 @@ impl Gauges {
         self.routes_in_flight.clone_from(&interval.routes_in_flight);
         self.tunnels = interval.tunnels;
         self.connections = interval.connections;
+        self.paused = interval.paused;
     }
 }
 

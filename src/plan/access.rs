@@ -12,6 +12,8 @@ pub struct ListenerPlan {
     pub address: SocketAddr,
     /// Certificates chosen by SNI, the first one when no name matches; empty means plain HTTP/1.1 and h2c.
     pub certificates: Vec<CertificatePlan>,
+    /// Networks of peers whose connections begin with a PROXY protocol header; from anybody else none is read.
+    pub proxy_protocol: Vec<IpNet>,
 }
 
 /// A certificate chain with its key, both PEM files.

@@ -17,12 +17,23 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the request's last byte (or its head, if its body is still going on) to the response head.
     pub response_head: Duration,
+    /// How long a request goes on whose client has shut down its sending side: it may wait for the answer, or be gone.
+    pub half_closed: Duration,
     /// An idle pooled connection to an endpoint; shorter than endpoints keep theirs.
     pub upstream_idle: Duration,
     /// A tunnel without a byte in either direction.
     pub tunnel_idle: Duration,
     /// From the signal to stop until what still runs is cut.
     pub drain: Duration,
+}
+
+/// Whether header names may hold underscores, which some servers read as hyphens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Underscores {
+    /// They are refused.
+    Refuse,
+    /// They pass.
+    Accept,
 }
 
 /// The limits on amounts.
@@ -32,10 +43,21 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Bytes of a request line's target.
     pub target_bytes: usize,
+    /// Bytes of one header field's line in a request.
+    pub header_bytes: usize,
     /// Header fields of one head.
     pub headers: usize,
+    /// Whether requests may have underscores in header names.
+    pub underscores: Underscores,
     /// Client connections open at once, over all workers; beyond it the accept waits.
     pub connections: usize,
+    /// Client connections open at once from one address, over all workers; more are turned away. `None`: as many as there
+    /// may be in all.
+    pub connections_per_client: Option<usize>,
+    /// Requests in flight on one side, over all workers; more are answered with 503.
+    pub requests_per_side: usize,
+    /// Frames without content that one HTTP/2 connection may send within a second.
+    pub control_frames: u32,
     /// Streams at once on one HTTP/2 connection, from clients and to endpoints.
     pub streams: u32,
     /// Idle pooled connections per endpoint and worker.

@@ -1,20 +1,17 @@
 //! Accepting connections on one socket, within the limit on connections and on what the system can give.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    rc::Rc,
-    sync::Arc,
-};
+use std::{io, net::SocketAddr, rc::Rc};
 
-use rustls::ServerConfig;
 use tokio::{net::TcpStream, sync::watch};
 use tokio_rustls::TlsAcceptor;
 
-use crate::proxy::{
-    connection::{self, Arrival},
-    wheel::TURN,
-    worker::{Stop, Worker},
+use crate::{
+    measure::Pause,
+    proxy::{
+        connection::{self, Arrival},
+        wheel::TURN,
+        worker::{Port, Stop, Worker},
+    },
 };
 
 /// Accepts until told to stop, and then what the system has taken on for us already: closing the socket over it would
@@ -22,8 +19,8 @@ use crate::proxy::{
 /// polling it here, and outlives the end of accepting.
 pub(crate) async fn run(
     worker: Rc<Worker>,
-    socket: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    index: usize,
+    (socket, tls): Port,
     mut stop: watch::Receiver<Stop>,
 ) {
     let listener = match tokio::net::TcpListener::from_std(socket) {
@@ -33,73 +30,92 @@ pub(crate) async fn run(
             return;
         }
     };
-    let acceptor = tls.map(TlsAcceptor::from);
+    let door = Door {
+        worker,
+        listener: index,
+        tls: tls.map(TlsAcceptor::from),
+    };
     tokio::select! {
-        never = accept(&worker, &listener, acceptor.as_ref()) => never,
+        never = door.accept(&listener) => never,
         told = stop.wait_for(|it| *it == Stop::Drain) => match told {
             Ok(_) => tracing::debug!("accepting ends"),
             Err(_) => return, // The owner is gone: what runs is cut anyway.
         },
     }
-    if let Err(error) = empty(&worker, listener, acceptor.as_ref()) {
+    if let Err(error) = door.empty(listener) {
         tracing::debug!(%error, "what waited to be accepted is lost");
     }
 }
 
-/// Accepts for ever.
-async fn accept(
-    worker: &Rc<Worker>,
-    listener: &tokio::net::TcpListener,
-    acceptor: Option<&TlsAcceptor>,
-) -> ! {
-    loop {
-        while !worker.has_room() {
-            worker.room.notified().await;
-        }
-        match listener.accept().await {
-            Ok((socket, peer)) => serve(worker, acceptor, socket, peer),
-            Err(error) if is_about_one_connection(&error) => {
-                tracing::debug!(%error, "a connection was lost before it was accepted");
+/// Where clients of one listener come in.
+struct Door {
+    worker: Rc<Worker>,
+    /// The listener's place in the plan.
+    listener: usize,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Door {
+    /// Accepts for ever.
+    async fn accept(&self, listener: &tokio::net::TcpListener) -> ! {
+        let worker = &self.worker;
+        let mut pause = None;
+        loop {
+            if !worker.has_room() {
+                tracing::debug!("accepting pauses: there are as many connections as may be");
+                let _pause = worker.recorder.pause(Pause::Connections);
+                while !worker.has_room() {
+                    worker.room.notified().await;
+                }
             }
-            Err(error) => {
-                // Out of descriptors or memory. The connection stays in the queue, so trying again at once would spin.
-                tracing::warn!(%error, "accepting pauses");
-                tokio::time::sleep(TURN).await;
+            match listener.accept().await {
+                Ok((socket, peer)) => {
+                    pause = None;
+                    self.serve(socket, peer);
+                }
+                Err(error) if is_about_one_connection(&error) => {
+                    tracing::debug!(%error, "a connection was lost before it was accepted");
+                }
+                Err(error) => {
+                    // Out of descriptors or memory. The connection stays in the queue, so trying again at once would spin.
+                    if pause.is_none() {
+                        tracing::warn!(%error, "accepting pauses");
+                        pause = Some(worker.recorder.pause(Pause::Descriptors));
+                    }
+                    tokio::time::sleep(TURN).await;
+                }
             }
         }
     }
-}
 
-/// Accepts what waits in the socket's queue. The socket itself is asked, since the runtime may not have heard of the
-/// last ones yet.
-fn empty(
-    worker: &Rc<Worker>,
-    listener: tokio::net::TcpListener,
-    acceptor: Option<&TlsAcceptor>,
-) -> io::Result<()> {
-    let listener = listener.into_std()?;
-    while worker.has_room() {
-        match listener.accept() {
-            Ok((socket, peer)) => {
-                socket.set_nonblocking(true)?;
-                serve(worker, acceptor, TcpStream::from_std(socket)?, peer);
+    /// Accepts what waits in the socket's queue. The socket itself is asked, since the runtime may not have heard of the
+    /// last ones yet.
+    fn empty(&self, listener: tokio::net::TcpListener) -> io::Result<()> {
+        let listener = listener.into_std()?;
+        while self.worker.has_room() {
+            match listener.accept() {
+                Ok((socket, peer)) => {
+                    socket.set_nonblocking(true)?;
+                    self.serve(TcpStream::from_std(socket)?, peer);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if is_about_one_connection(&error) => (),
+                Err(error) => return Err(error),
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-            Err(error) if is_about_one_connection(&error) => (),
-            Err(error) => return Err(error),
         }
+        Ok(())
     }
-    Ok(())
-}
 
-fn serve(worker: &Rc<Worker>, acceptor: Option<&TlsAcceptor>, socket: TcpStream, peer: SocketAddr) {
-    let arrival = Arrival {
-        socket,
-        peer,
-        tls: acceptor.cloned(),
-        seat: worker.seat(),
-    };
-    tokio::task::spawn_local(connection::serve(Rc::clone(worker), arrival));
+    fn serve(&self, socket: TcpStream, peer: SocketAddr) {
+        let arrival = Arrival {
+            socket,
+            peer: peer.ip().to_canonical(),
+            listener: self.listener,
+            tls: self.tls.clone(),
+            seat: self.worker.seat(),
+        };
+        tokio::task::spawn_local(connection::serve(Rc::clone(&self.worker), arrival));
+    }
 }
 
 /// Whether the next connection may still be accepted.

@@ -21,7 +21,7 @@ use crate::{
     proxy::{
         connection::Client,
         exchange::{Exchange, Hold},
-        head::{ResponseHead, names::GRPC_STATUS},
+        head::{ResponseHead, names::GRPC_STATUS, strip_trailers},
         http1::BodyFault,
         pipe::{Fill, Pipe},
         upstream::UpstreamBody,
@@ -196,7 +196,11 @@ impl Body for Upload {
                 exchange.upload_awaits_client();
                 Poll::Pending
             }
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    let limits = &exchange.worker().plan.limits;
+                    strip_trailers(trailers, limits.underscores);
+                }
                 source.passed(length(&frame));
                 Poll::Ready(Some(Ok(frame)))
             }

@@ -1,5 +1,6 @@
 //! One client connection: its handshake, the choice of its protocol, and what its requests share.
 
+mod announced;
 mod http1;
 mod http2;
 
@@ -9,7 +10,7 @@ use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
     io,
-    net::SocketAddr,
+    net::IpAddr,
     pin::Pin,
     rc::Rc,
     task::{Poll, ready},
@@ -17,7 +18,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use tokio::{
-    io::{AsyncRead, ReadBuf},
+    io::{AsyncRead, AsyncWriteExt, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::TlsAcceptor;
@@ -25,7 +26,10 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     measure::Rejection,
     proxy::{
+        crowd::Member,
+        failure::TOO_MANY_CONNECTIONS,
         head::{ClientScheme, Peer},
+        hints::Hints,
         tunnel::Opening,
         wheel::{Deadline, Wait},
         wire::{Socket, Wire},
@@ -42,7 +46,9 @@ const AHEAD_MAX: usize = 2048;
 /// A connection that was accepted.
 pub(crate) struct Arrival {
     pub(crate) socket: TcpStream,
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: IpAddr,
+    /// The listener's place in the plan.
+    pub(crate) listener: usize,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) seat: Seat,
 }
@@ -55,9 +61,12 @@ pub(crate) struct Connection {
     pub(crate) deadline: Rc<Deadline>,
     /// The tunnel that it becomes after its 101.
     pub(crate) tunnel: RefCell<Option<Opening>>,
+    /// Interim answers on their way to the client.
+    pub(crate) hints: RefCell<Hints>,
     /// Whether the client may be sending what nobody will read.
     pub(crate) leaves_unread: Cell<bool>,
     _seat: Seat,
+    _member: Option<Member>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +78,9 @@ enum Protocol {
 /// Serves a connection to its end.
 pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
     let Arrival {
-        socket,
+        mut socket,
         peer,
+        listener,
         tls,
         seat,
     } = arrival;
@@ -79,6 +89,17 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
         return;
     }
     let deadline = Rc::new(worker.wheel.place());
+    let Some(peer) = client_of(&worker, &mut socket, listener, peer, &deadline).await else {
+        worker.recorder.reject(Rejection::ProxyHeader);
+        return;
+    };
+    let Ok(member) = worker.admit(peer) else {
+        worker.recorder.reject(Rejection::ClientConnections);
+        if tls.is_none() {
+            turn_away(socket, &deadline).await;
+        }
+        return;
+    };
     let opened = match tls {
         None => sniff(socket, &deadline).await,
         Some(acceptor) => {
@@ -102,13 +123,15 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
     let connection = Rc::new(Connection {
         worker,
         peer: Peer {
-            address: peer.ip().to_canonical(),
+            address: peer,
             scheme,
         },
         deadline: Rc::clone(&deadline),
         tunnel: RefCell::new(None),
+        hints: RefCell::default(),
         leaves_unread: Cell::new(false),
         _seat: seat,
+        _member: member,
     });
     match protocol {
         Protocol::Http1 => {
@@ -120,6 +143,39 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
             let wire = Wire::new(socket, ahead.freeze(), deadline);
             Box::pin(http2::serve(connection, wire)).await;
         }
+    }
+}
+
+/// Whose connection it is: the peer's, or that of the client whom a load balancer names, which it must where the plan says so.
+async fn client_of(
+    worker: &Worker,
+    socket: &mut TcpStream,
+    listener: usize,
+    peer: IpAddr,
+    deadline: &Deadline,
+) -> Option<IpAddr> {
+    let announcers = &worker.plan.listeners[listener].proxy_protocol;
+    if !announcers.iter().any(|it| it.contains(&peer)) {
+        return Some(peer);
+    }
+    let read = deadline.within(Wait::Handshake, announced::read(socket));
+    let Ok(Ok(source)) = read.await else {
+        tracing::debug!(%peer, "a connection without a PROXY header");
+        return None;
+    };
+    Some(source.unwrap_or(peer))
+}
+
+/// Tells a client that it has too many connections, and lets it go.
+async fn turn_away(mut socket: TcpStream, deadline: &Deadline) {
+    let farewell = async {
+        socket.write_all(TOO_MANY_CONNECTIONS).await?;
+        socket.shutdown().await?;
+        http1::throw_away(&mut socket).await;
+        Ok::<_, io::Error>(())
+    };
+    if !matches!(deadline.within(Wait::Farewell, farewell).await, Ok(Ok(()))) {
+        tracing::debug!("a client did not leave in time");
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
         body::{Reply, ReplyBody},
         head::{
             ResponseHead, X_CHANGEOVER_ERROR,
-            names::{CONNECTION, CONTENT_TYPE},
+            names::{CONNECTION, CONTENT_TYPE, RETRY_AFTER},
         },
         upstream::{BreakKind, ConnectError},
     },
@@ -141,6 +141,16 @@ pub(crate) const HEAD_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
     \r\n\
     The request's head took too long";
 
+/// The whole answer to a client that has too many connections.
+pub(crate) const TOO_MANY_CONNECTIONS: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+    connection: close\r\n\
+    content-type: text/plain\r\n\
+    content-length: 37\r\n\
+    retry-after: 1\r\n\
+    x-changeover-error: client_connections\r\n\
+    \r\n\
+    There are too many of you. Try later.";
+
 fn refusal(reason: Rejection) -> (StatusCode, &'static str) {
     match reason {
         Rejection::Malformed => (StatusCode::BAD_REQUEST, "The request is malformed.\n"),
@@ -157,16 +167,24 @@ fn refusal(reason: Rejection) -> (StatusCode, &'static str) {
             "The request's target is too long.\n",
         ),
         Rejection::Unsupported => (StatusCode::NOT_IMPLEMENTED, "This is not served.\n"),
-        Rejection::Overload | Rejection::TlsHandshake => {
-            (StatusCode::SERVICE_UNAVAILABLE, "Try again later.\n")
-        }
+        Rejection::Overload
+        | Rejection::TlsHandshake
+        | Rejection::ClientConnections
+        | Rejection::Flood
+        | Rejection::ProxyHeader => (StatusCode::SERVICE_UNAVAILABLE, "Try again later.\n"),
     }
 }
+
+/// What a client waits before it comes again, at the least: limits are about moments.
+const RETRY_AFTER_S: &[u8] = b"1";
 
 fn answer(status: StatusCode, reason: &'static str, text: &'static str) -> Reply {
     let mut head = ResponseHead::new(status);
     head.headers.append(CONTENT_TYPE, b"text/plain");
     head.headers.append(X_CHANGEOVER_ERROR, reason.as_bytes());
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        head.headers.append(RETRY_AFTER, RETRY_AFTER_S);
+    }
     Reply {
         head,
         body: ReplyBody::text(text),
@@ -178,14 +196,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_raw_answer_says_how_long_it_is() {
-        let text = std::str::from_utf8(HEAD_TIMEOUT).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let length = format!("content-length: {}", body.len());
-        assert!(head.lines().any(|line| line == length), "{length}");
-        let reason = Rejection::HeadTimeout.as_str();
-        let reason = format!("{}: {reason}", X_CHANGEOVER_ERROR.as_str());
-        assert!(head.lines().any(|line| line == reason), "{reason}");
+    fn the_raw_answers_say_how_long_they_are() {
+        let check = |answer, reason: Rejection| {
+            let text = std::str::from_utf8(answer).unwrap();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            let length = format!("content-length: {}", body.len());
+            assert!(head.lines().any(|line| line == length), "{length}");
+            let reason = format!("{}: {}", X_CHANGEOVER_ERROR.as_str(), reason.as_str());
+            assert!(head.lines().any(|line| line == reason), "{reason}");
+        };
+        check(HEAD_TIMEOUT, Rejection::HeadTimeout);
+        check(TOO_MANY_CONNECTIONS, Rejection::ClientConnections);
     }
 
     #[test]

@@ -18,12 +18,14 @@ use crate::{
     plan::{EndpointId, Scheme},
     proxy::{
         body::Upload,
+        connection::Connection,
         exchange::{Hold, UploadState},
         failure::Failure,
         head::{
             BodyFraming, ClientScheme, Destination, Protocol, RequestHead, ResponseHead, host_sent,
             translate,
         },
+        reply::hint,
         request::Intake,
         upstream::{BreakKind, ConnectError, Lease, SendError, UpstreamBody, Want},
         wheel::Wait,
@@ -232,7 +234,11 @@ impl Journey {
 }
 
 /// Sends the request until there is an answer or nothing more may be done.
-pub(crate) async fn forward(hold: &Hold, journey: &mut Journey) -> Result<Answer, Failure> {
+pub(crate) async fn forward(
+    connection: &Connection,
+    hold: &Hold,
+    journey: &mut Journey,
+) -> Result<Answer, Failure> {
     loop {
         // Before a connection is sought too, so that none is opened to a side that was withdrawn.
         journey.may_go(hold);
@@ -261,7 +267,7 @@ pub(crate) async fn forward(hold: &Hold, journey: &mut Journey) -> Result<Answer
             continue;
         }
         let endpoint = lease.endpoint();
-        match send(hold, journey, lease).await {
+        match send(connection, hold, journey, lease).await {
             Ok((head, body)) => {
                 return Ok(Answer {
                     head,
@@ -276,6 +282,7 @@ pub(crate) async fn forward(hold: &Hold, journey: &mut Journey) -> Result<Answer
 
 /// Sends the request once, within the limits on what it waits for.
 async fn send(
+    connection: &Connection,
     hold: &Hold,
     journey: &mut Journey,
     lease: Lease<Upload>,
@@ -290,7 +297,10 @@ async fn send(
     };
     journey.address(hold, &lease, &body);
     hold.send_begins();
-    let mut sending = pin!(lease.send(&journey.head, body));
+    let (sent, intake) = (&journey.head, &journey.intake);
+    let side = lease.endpoint().side;
+    let mut interim = |head| hint(connection, hold, intake, side, head);
+    let mut sending = pin!(lease.send(sent, body, &mut interim));
     let sent = poll_fn(|cx| match sending.as_mut().poll(cx) {
         Poll::Ready(sent) => Poll::Ready(Ok(sent)),
         Poll::Pending => hold.deadline().poll_passed(cx).map(Err),

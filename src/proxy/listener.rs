@@ -78,6 +78,7 @@ mod tests {
         let plan = |address| ListenerPlan {
             address,
             certificates: Vec::new(),
+            proxy_protocol: Vec::new(),
         };
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let first = bind(&[plan(any)], 2).unwrap();

@@ -53,6 +53,10 @@ pub(crate) fn take_in(
         })
     };
     let (intake, assignment) = taken.map_err(|reason| refuse(visit, reason))?;
+    // A limit of ours says nothing about the side, and never moves the request to the other one.
+    if !worker.has_room_on(assignment.side) {
+        return Err(refuse(visit, Rejection::Overload));
+    }
     let upload = if is_complete(&incoming) {
         UploadState::Ended
     } else {
@@ -86,7 +90,7 @@ pub(crate) fn take_in(
 /// Answers a request that was taken in.
 pub(crate) async fn relay(visit: Visit, taken: Taken) -> Reply {
     let Taken { hold, mut journey } = taken;
-    match forward::forward(&hold, &mut journey).await {
+    match forward::forward(&visit.connection, &hold, &mut journey).await {
         Ok(answer) => reply::reply(
             Context {
                 visit,

@@ -7,14 +7,17 @@ use crate::{
     plan::Sticky,
     proxy::{
         body::{Relayed, Reply, ReplyBody, is_grpc, status_class},
+        connection::Connection,
         exchange::{Hold, UploadState},
         failure::Failure,
         forward::{Answer, Journey},
         head::{
             Identity, ResponseContext, ResponseHead, UpgradeProtocol, finish_response,
-            names::GRPC_STATUS, set_upgrade,
+            names::{CONTENT_LENGTH, GRPC_STATUS},
+            set_upgrade,
         },
         relay::{Visit, fail},
+        request::Intake,
         tunnel::Opening,
     },
     units::Side,
@@ -106,6 +109,33 @@ fn open_tunnel(context: Context, answer: Answer) -> Reply {
         head,
         body: ReplyBody::empty(),
     }
+}
+
+/// Passes an interim answer on, if the client's protocol has any.
+pub(crate) fn hint(
+    connection: &Connection,
+    hold: &Hold,
+    intake: &Intake,
+    answers: Side,
+    mut head: ResponseHead,
+) {
+    let hints = &mut *connection.hints.borrow_mut();
+    if !hints.takes(head.status) {
+        return;
+    }
+    let plan = &hold.worker().plan;
+    let context = ResponseContext {
+        client: &intake.client,
+        authority: &intake.authority,
+        host: &plan.upstreams[answers].host,
+        forwarding: &plan.forwarding,
+        set_cookie: None,
+        reveals: None,
+        version: head.version,
+    };
+    finish_response(&mut head, &context);
+    head.headers.remove(CONTENT_LENGTH);
+    hints.add(&head, plan.limits.head_bytes);
 }
 
 /// Rewrites a response's head in place, and returns the protocol of a 101.

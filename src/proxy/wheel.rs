@@ -20,6 +20,8 @@ use crate::plan::Timeouts;
 /// How often the wheel is turned.
 pub(crate) const TURN: Duration = Duration::from_millis(100);
 
+const TURNS_PER_SECOND: u64 = 10;
+
 /// What a connection or stream waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
@@ -53,6 +55,10 @@ pub(crate) enum Wait {
     Leaving,
     /// The client, that was asked to leave.
     Farewell,
+    /// The answer to a request whose client has shut down its sending side.
+    HalfClosed,
+    /// The next look whether a client is there that is not read from.
+    Look,
 }
 
 /// The wheel of one worker; clones share it.
@@ -115,6 +121,13 @@ impl Wheel {
         }
     }
 
+    /// A new place, waiting for `wait`.
+    pub(crate) fn place_for(&self, wait: Wait) -> Deadline {
+        let deadline = self.place();
+        deadline.wait(wait);
+        deadline
+    }
+
     /// Lets every deadline pass that is due at `now`.
     pub(crate) fn turn(&self, now: Instant) {
         let turns = turns_in(now.saturating_duration_since(self.0.started));
@@ -125,6 +138,11 @@ impl Wheel {
                 place.pass();
             }
         }
+    }
+
+    /// Whole seconds since the start, as of the last turn.
+    pub(crate) fn second(&self) -> u64 {
+        self.0.turns.get() / TURNS_PER_SECOND
     }
 
     /// Wakes whoever looks at a deadline, so that it sees that the worker's stage has changed.
@@ -240,12 +258,17 @@ impl Wait {
             Self::Reply => Some(timeouts.response_head),
             Self::Tunnel => Some(timeouts.tunnel_idle),
             Self::Leaving | Self::Farewell => Some(FAREWELL),
+            Self::HalfClosed => Some(timeouts.half_closed),
+            Self::Look => Some(LOOK),
         }
     }
 }
 
 /// How long a client may take to leave after it was told to, and an end of a tunnel after the other one has closed.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How often a client that is not read from is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a client's connection keeps what a request needs after the last one: most clients that go on at all go on
 /// within that.
@@ -273,6 +296,7 @@ mod tests {
             client_idle: span,
             connect: span,
             response_head: span,
+            half_closed: span,
             upstream_idle: span,
             tunnel_idle: span,
             drain: span,

@@ -11,6 +11,10 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::ioctl_fionread,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -33,6 +37,20 @@ pub(crate) enum Socket {
     Plain(TcpStream),
     /// TLS over TCP. Boxed, since its state is a kilobyte that a plain connection need not carry.
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// What the system knows of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is there.
+    There,
+    /// It has shut down its sending side, and so many of its bytes wait to be read.
+    HalfClosed {
+        /// The bytes; on TLS with what encryption adds to them.
+        unread: u64,
+    },
+    /// It has broken the connection.
+    Gone,
 }
 
 /// A client's connection. A wait for a request turns into one for the rest of its head with the first byte; a wait
@@ -60,6 +78,27 @@ impl Wire {
         match &self.socket {
             Socket::Plain(socket) => Some(socket),
             Socket::Tls(_) => None,
+        }
+    }
+
+    /// Whether the client is still there, asked of the system without reading; where that cannot be told it is.
+    pub(crate) fn standing(&self) -> Standing {
+        let socket = match &self.socket {
+            Socket::Plain(it) => it,
+            Socket::Tls(it) => it.get_ref().0,
+        };
+        let mut watched = [PollFd::new(socket, PollFlags::RDHUP)];
+        let now = Timespec::default();
+        if poll(&mut watched, Some(&now)).is_err() {
+            return Standing::There;
+        }
+        let seen = watched[0].revents();
+        if seen.intersects(PollFlags::HUP | PollFlags::ERR) {
+            return Standing::Gone;
+        }
+        match ioctl_fionread(socket) {
+            Ok(unread) if seen.contains(PollFlags::RDHUP) => Standing::HalfClosed { unread },
+            Ok(_) | Err(_) => Standing::There,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     io,
-    net::TcpListener,
+    net::{IpAddr, TcpListener},
     rc::Rc,
     sync::Arc,
     thread,
@@ -25,13 +25,14 @@ use crate::{
         Shared, accept,
         body::Upload,
         buffers::Buffers,
+        crowd::{Crowd, Member},
         http1::DateLine,
         tunnel::Tunnels,
         upstream::{ClientTls, Upstreams},
         wheel::{TURN, Wheel},
     },
     split::Reader,
-    units::{PerSide, Timestamp},
+    units::{PerSide, Side, Timestamp},
 };
 
 /// Tasks that run between two looks at the sockets. The runtime's own default of 61 costs 2.5 % more per request.
@@ -63,6 +64,19 @@ pub(crate) enum Stage {
 /// A socket to accept from, with its TLS settings if it has any.
 pub(crate) type Port = (TcpListener, Option<Arc<ServerConfig>>);
 
+/// What all workers are given.
+#[derive(Clone)]
+pub(crate) struct Common {
+    pub(crate) upstream_tls: Arc<PerSide<ClientTls>>,
+    pub(crate) crowd: Arc<Crowd>,
+    /// Client connections of all workers together.
+    pub(crate) connections: usize,
+}
+
+/// A client has as many connections as it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooMany;
+
 /// What everything on one worker shares.
 pub(crate) struct Worker {
     id: WorkerId,
@@ -81,6 +95,8 @@ pub(crate) struct Worker {
     pub(crate) room: Notify,
     connections: Cell<usize>,
     connections_max: usize,
+    requests_max: usize,
+    crowd: Arc<Crowd>,
     /// How many measurements the last interval held: what the next one has room for from the start.
     measured: Cell<usize>,
 }
@@ -121,7 +137,7 @@ pub(crate) struct Seat(Rc<Worker>);
 pub(crate) fn spawn(
     index: u16,
     shared: Shared,
-    tls: Arc<PerSide<ClientTls>>,
+    common: Common,
     ports: Vec<Port>,
     stop: watch::Receiver<Stop>,
 ) -> io::Result<thread::JoinHandle<()>> {
@@ -131,17 +147,17 @@ pub(crate) fn spawn(
         .build()?;
     thread::Builder::new()
         .name(format!("worker-{index}"))
-        .spawn(move || runtime.block_on(run(WorkerId(index), shared, tls, ports, stop)))
+        .spawn(move || runtime.block_on(run(WorkerId(index), shared, common, ports, stop)))
 }
 
 async fn run(
     id: WorkerId,
     shared: Shared,
-    tls: Arc<PerSide<ClientTls>>,
+    common: Common,
     ports: Vec<Port>,
     stop: watch::Receiver<Stop>,
 ) {
-    let worker = Rc::new(Worker::new(id, &shared, &tls));
+    let worker = Rc::new(Worker::new(id, &shared, common));
     let tasks = LocalSet::new();
     tasks
         .run_until(live(Rc::clone(&worker), &shared, ports, stop))
@@ -167,8 +183,9 @@ async fn live(
     mut stop: watch::Receiver<Stop>,
 ) {
     let mut acceptors = JoinSet::new();
-    for (socket, tls) in ports {
-        acceptors.spawn_local(accept::run(Rc::clone(&worker), socket, tls, stop.clone()));
+    for (listener, port) in ports.into_iter().enumerate() {
+        let worker = Rc::clone(&worker);
+        acceptors.spawn_local(accept::run(worker, listener, port, stop.clone()));
     }
     let mut turns = tokio::time::interval(TURN);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -195,7 +212,7 @@ async fn live(
 }
 
 impl Worker {
-    fn new(id: WorkerId, shared: &Shared, tls: &PerSide<ClientTls>) -> Self {
+    fn new(id: WorkerId, shared: &Shared, common: Common) -> Self {
         let plan = Arc::clone(&shared.plan);
         let endpoints = PerSide::from_fn(|side| plan.upstreams[side].endpoints.len());
         let buffers = Rc::new(Buffers::default());
@@ -204,7 +221,7 @@ impl Worker {
             clock_source: shared.clock,
             table: RefCell::new(shared.publication.reader()),
             recorder: Recorder::new(id, endpoints),
-            upstreams: Upstreams::new(shared, tls, Rc::clone(&buffers)),
+            upstreams: Upstreams::new(shared, &common.upstream_tls, Rc::clone(&buffers)),
             wheel: Wheel::new(plan.timeouts, clock::now()),
             tunnels: Tunnels::default(),
             buffers,
@@ -215,7 +232,9 @@ impl Worker {
             connections: Cell::new(0),
             measured: Cell::new(0),
             // Rounded up, so that a limit below the number of workers still lets each accept.
-            connections_max: plan.limits.connections.div_ceil(plan.workers.max(1)),
+            connections_max: common.connections.div_ceil(plan.workers.max(1)),
+            requests_max: plan.limits.requests_per_side.div_ceil(plan.workers.max(1)),
+            crowd: common.crowd,
             plan,
         }
     }
@@ -228,6 +247,32 @@ impl Worker {
     /// Whether another connection may be accepted.
     pub(crate) fn has_room(&self) -> bool {
         self.connections.get() < self.connections_max
+    }
+
+    /// Whether another request may be sent to `side`.
+    pub(crate) fn has_room_on(&self, side: Side) -> bool {
+        let in_flight = usize::try_from(self.recorder.in_flight(side)).unwrap_or(usize::MAX);
+        in_flight < self.requests_max
+    }
+
+    /// A place for a connection from `address`.
+    ///
+    /// # Errors
+    /// When it has as many as it may have.
+    pub(crate) fn admit(&self, address: IpAddr) -> Result<Option<Member>, TooMany> {
+        let Some(most) = self.plan.limits.connections_per_client else {
+            return Ok(None);
+        };
+        if self
+            .plan
+            .forwarding
+            .trusted
+            .iter()
+            .any(|it| it.contains(&address))
+        {
+            return Ok(None); // Many clients share it.
+        }
+        self.crowd.enter(address, most).map(Some).ok_or(TooMany)
     }
 
     /// Counts a connection until the seat is dropped.

@@ -3,9 +3,11 @@
 pub mod admin;
 pub mod disk;
 pub mod environment;
+pub mod h2;
 pub mod load;
 pub mod peers;
 pub mod proxy;
+pub mod recorder;
 pub mod relay;
 
 use std::{

@@ -13,10 +13,13 @@
 )]
 
 mod clients;
+mod conformance;
 mod crash;
 mod demonstration;
 mod evidence;
 mod exactly_once;
 mod harness;
+mod holding;
+mod limits;
 mod reaction;
 mod steering;

@@ -88,6 +88,8 @@ metrics! {
         "Open client connections.";
     REJECTED = Counter "changeover_rejected_total"
         "Requests refused before they were assigned to a side.";
+    ACCEPT_PAUSES = Counter "changeover_accept_pauses_total"
+        "How often accepting clients has paused, by what was used up.";
     LOST = Counter "changeover_measurements_lost_total"
         "Measurements that were dropped because nobody took them in time.";
     ENDPOINT_USABLE = Gauge "changeover_endpoint_usable"

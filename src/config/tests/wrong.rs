@@ -667,7 +667,7 @@ window = "91d""#,
         r#"[timeouts]
 conect = "1s"
 drain = 30"#,
-        r#"6:1: found unknown key "conect" in [timeouts], expected one of tls_handshake, request_head, body_idle, client_idle, connect, response_head, upstream_idle, tunnel_idle, drain; did you mean "connect"?
+        r#"6:1: found unknown key "conect" in [timeouts], expected one of tls_handshake, request_head, body_idle, client_idle, connect, response_head, half_closed, upstream_idle, tunnel_idle, drain; did you mean "connect"?
 7:9: found a number without a unit, expected a duration such as "250ms", "1m30s" or "7d"; for seconds write "30s""#,
     ),
     (

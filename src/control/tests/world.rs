@@ -18,8 +18,8 @@ use crate::{
     plan::{
         AdminPlan, AdvanceOn, BothBad, EjectionPlan, EndpointPlan, EvidencePlan, ForwardingPlan,
         HostHeader, Limit, Limits, Plan, RampPlan, Reading, RollbackPlan, RouteId, Scheme,
-        SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, UpstreamPlan, UpstreamTlsPlan,
-        Verification, Writes,
+        SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, Underscores, UpstreamPlan,
+        UpstreamTlsPlan, Verification, Writes,
     },
     split::{Assignment, Cause, Publication, RouteTable, SplitTable},
     store::{JournalReader, Report, SilentStore, Snapshot, Store, StoreHandle},
@@ -244,6 +244,7 @@ impl World {
 }
 
 /// Three short steps, a trigger on refused connects, one worker.
+#[expect(clippy::too_many_lines, reason = "a plan has many fields")]
 pub(super) fn plan() -> Plan {
     let second = Duration::from_secs(1);
     let step = |points| Step {
@@ -296,6 +297,7 @@ pub(super) fn plan() -> Plan {
             client_idle: second,
             connect: second,
             response_head: second,
+            half_closed: second,
             upstream_idle: second,
             tunnel_idle: second,
             drain: second,
@@ -303,8 +305,13 @@ pub(super) fn plan() -> Plan {
         limits: Limits {
             head_bytes: 65_536,
             target_bytes: 8192,
+            header_bytes: 8 << 10,
             headers: 100,
+            underscores: Underscores::Refuse,
             connections: 100,
+            connections_per_client: None,
+            requests_per_side: 10_000,
+            control_frames: 1_000,
             streams: 100,
             idle_per_endpoint: 8,
             connections_per_endpoint: 100,

@@ -13,8 +13,8 @@ use crate::{
     plan::{
         AdminPlan, AdvanceOn, BothBad, EjectionPlan, EndpointPlan, EvidencePlan, ForwardingPlan,
         HostHeader, Limit, Limits, Plan, RampPlan, Reading, RollbackPlan, RouteId, Scheme,
-        SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, UpstreamPlan, UpstreamTlsPlan,
-        Verification, Writes,
+        SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, Underscores, UpstreamPlan,
+        UpstreamTlsPlan, Verification, Writes,
     },
     split::{Assignment, Cause},
     units::{Generation, PerSide, Salt, Share, Side, Slot, Timestamp, Weight},
@@ -340,6 +340,7 @@ pub(super) fn trigger(name: &str, reading: Reading, limit: Limit) -> Trigger {
 }
 
 /// Steps at 5, 25 and 100 % with a bake of 2 s and 20 requests, and a trigger on 2 % of errors.
+#[expect(clippy::too_many_lines, reason = "a plan has many fields")]
 pub(super) fn plan() -> Plan {
     let second = Duration::from_secs(1);
     let step = |points| Step {
@@ -390,6 +391,7 @@ pub(super) fn plan() -> Plan {
             client_idle: second,
             connect: second,
             response_head: second,
+            half_closed: second,
             upstream_idle: second,
             tunnel_idle: second,
             drain: second,
@@ -397,8 +399,13 @@ pub(super) fn plan() -> Plan {
         limits: Limits {
             head_bytes: 65_536,
             target_bytes: 8192,
+            header_bytes: 8 << 10,
             headers: 100,
+            underscores: Underscores::Refuse,
             connections: 100,
+            connections_per_client: None,
+            requests_per_side: 10_000,
+            control_frames: 1_000,
             streams: 100,
             idle_per_endpoint: 8,
             connections_per_endpoint: 100,

@@ -41,13 +41,16 @@ use crate::{
         pipe::{Drain, Pipe},
         relay::{Visit, refuse, relay, take_in},
         tunnel,
-        wheel::Wait,
-        wire::Wire,
+        wheel::{Deadline, Wait},
+        wire::{Standing, Wire},
     },
 };
 
 /// Bytes that are thrown away after the last answer, so that the client can read it before the connection is reset.
 const UNREAD_MAX: usize = 1 << 20;
+
+/// Bytes of a chunked body that are looked at before its request is sent anywhere.
+const FORESEEN_MAX: usize = 16 * 1024;
 
 /// What a client is told that waits to be asked for its body (RFC 9110 section 10.1.1).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -84,6 +87,12 @@ struct Stream {
     body: BodyReader,
     /// What is left to be said before the body is read.
     greeting: &'static [u8],
+    /// Whether a part of the early hints was said.
+    is_hinting: bool,
+    /// Present once the client has shut down its sending side.
+    half_closed: Option<Deadline>,
+    /// Present once the client is not read from, and therefore looked at from time to time.
+    look: Option<Deadline>,
 }
 
 /// What an answer's head depends on, of its request.
@@ -106,6 +115,9 @@ pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire, ahead: BytesMu
             reader: RequestReader::new(limits),
             body: BodyReader::Ended,
             greeting: b"",
+            is_hinting: false,
+            half_closed: None,
+            look: None,
         }),
     });
     let next = loop {
@@ -247,6 +259,11 @@ impl Client {
             }
             Ok(head) => {
                 let asked = Asked::new(&head);
+                let is_in_order = self.foresee(&head).await;
+                if !is_in_order {
+                    let refusal = refuse(&visit, Rejection::Malformed);
+                    return self.write(asked, refusal).await;
+                }
                 let (head, body) = self.begin(head);
                 let taken = match take_in(&visit, head, body) {
                     Ok(taken) => taken,
@@ -254,12 +271,38 @@ impl Client {
                 };
                 // Pinned here and lent, since a future that takes another one holds it twice.
                 let relaying = pin!(relay(visit, taken));
+                self.connection.hints.borrow_mut().open(asked.version);
                 match self.look_out(relaying).await {
                     Ok(reply) => self.write(asked, reply).await,
                     Err(next) => next,
                 }
             }
         }
+    }
+
+    /// Whether what has come of the body keeps to its framing. Only a fault that comes later is found with the request under
+    /// way already.
+    async fn foresee(&self, read: &ReadRequest) -> bool {
+        if !read.body.is_chunked() {
+            return true;
+        }
+        poll_fn(|cx| {
+            let stream = &mut *self.stream.borrow_mut();
+            let Stream { wire, ahead, .. } = stream;
+            while ahead.len() < FORESEEN_MAX {
+                let buffers = &self.connection.worker.buffers;
+                let read = buffers.poll_read(wire, cx, |read| {
+                    ahead.extend_from_slice(read);
+                    read.len()
+                });
+                // An end is seen again by whoever reads the body.
+                if !matches!(read, Poll::Ready(Ok(1..))) {
+                    break;
+                }
+            }
+            Poll::Ready(read.body.foresee(ahead, &self.limits).is_ok())
+        })
+        .await
     }
 
     /// The request, whose body is read from here.
@@ -289,16 +332,85 @@ impl Client {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(Ok(done));
             }
+            if self.poll_hint(cx).is_err() {
+                return Poll::Ready(Err(Next::Broken));
+            }
+            if self.poll_given_up(cx).is_ready() {
+                return Poll::Ready(Err(Next::Broken));
+            }
             self.poll_gone(cx).map(Err)
         })
         .await
     }
 
-    /// Ready once the client has gone, or took too long. What it says meanwhile is its next request, and is kept, within the
-    /// limit on one head.
+    /// Says the early hints that there are, as far as the client takes them.
+    fn poll_hint(&self, cx: &mut Context<'_>) -> io::Result<()> {
+        let hints = &mut *self.connection.hints.borrow_mut();
+        if hints.is_empty() {
+            return Ok(());
+        }
+        let stream = &mut *self.stream.borrow_mut();
+        if stream.is_greeting() && stream.poll_greet(cx)?.is_pending() {
+            return Ok(());
+        }
+        while !hints.is_empty() {
+            let wire = Pin::new(&mut stream.wire);
+            let Poll::Ready(count) = wire.poll_write(cx, hints.as_bytes())? else {
+                break;
+            };
+            hints.said(count);
+            stream.is_hinting = !hints.is_empty();
+        }
+        match Pin::new(&mut stream.wire).poll_flush(cx) {
+            Poll::Ready(flushed) => flushed,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Ready once a client that has shut down its sending side has waited for its answer for too long, or is seen to be gone.
+    fn poll_given_up(&self, cx: &Context<'_>) -> Poll<()> {
+        let stream = &mut *self.stream.borrow_mut();
+        if let Some(half_closed) = &stream.half_closed {
+            return half_closed.poll_passed(cx).map(|_| ());
+        }
+        if self.reads_ahead(stream) {
+            return Poll::Pending;
+        }
+        let wheel = &self.connection.worker.wheel;
+        let look = stream
+            .look
+            .get_or_insert_with(|| wheel.place_for(Wait::Look));
+        while look.poll_passed(cx).is_ready() {
+            look.wait(Wait::Look);
+            let ahead = u64::try_from(stream.ahead.len()).unwrap_or(u64::MAX);
+            let left = stream.body.size_hint().lower();
+            match stream.wire.standing() {
+                Standing::There => (),
+                Standing::Gone => return Poll::Ready(()),
+                Standing::HalfClosed { unread } if unread.saturating_add(ahead) < left => {
+                    return Poll::Ready(());
+                }
+                // All of its request has come, or may have.
+                Standing::HalfClosed { .. } if stream.body.is_ended() => {
+                    let deadline = stream.half_closed.insert(wheel.place_for(Wait::HalfClosed));
+                    return deadline.poll_passed(cx).map(|_| ());
+                }
+                Standing::HalfClosed { .. } => (),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Whether what the client says now is its next request, for which there is room.
+    fn reads_ahead(&self, stream: &Stream) -> bool {
+        stream.body.is_ended() && stream.ahead.len() < self.limits.head_bytes
+    }
+
+    /// Ready once the client has broken the connection, or took too long. What it says meanwhile is its next request, and is
+    /// kept, within the limit on one head.
     fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<Next> {
         let stream = &mut *self.stream.borrow_mut();
-        while stream.body.is_ended() && stream.ahead.len() < self.limits.head_bytes {
+        while stream.half_closed.is_none() && self.reads_ahead(stream) {
             let Stream { wire, ahead, .. } = stream;
             let buffers = &self.connection.worker.buffers;
             let read = buffers.poll_read(wire, cx, |read| {
@@ -307,8 +419,17 @@ impl Client {
             });
             match read {
                 Poll::Pending => break,
-                Poll::Ready(Ok(count)) if count > 0 => (),
-                Poll::Ready(Ok(_) | Err(_)) => return Poll::Ready(Next::Broken),
+                Poll::Ready(Ok(0)) => {
+                    // It may have shut down its sending side only, and wait for its answer.
+                    let wheel = &self.connection.worker.wheel;
+                    let deadline = stream.half_closed.insert(wheel.place_for(Wait::HalfClosed));
+                    // So that its passing is heard of.
+                    if deadline.poll_passed(cx).is_ready() {
+                        return Poll::Ready(Next::Broken);
+                    }
+                }
+                Poll::Ready(Ok(_)) => (),
+                Poll::Ready(Err(_)) => return Poll::Ready(Next::Broken),
             }
         }
         self.connection.deadline.poll_passed(cx).map(Next::Overdue)
@@ -328,9 +449,17 @@ impl Client {
         let buffers = Rc::clone(&worker.buffers);
         let mut writer = Writer::new(buffers, body, framing, asked.trailers);
         // The client need not be asked for its body any more; what of that was said already is said to its end.
-        let greeting = std::mem::take(&mut self.stream.borrow_mut().greeting);
-        if greeting.len() < CONTINUE.len() {
-            writer.head().extend_from_slice(greeting);
+        {
+            let stream = &mut *self.stream.borrow_mut();
+            if stream.is_greeting() {
+                writer.head().extend_from_slice(stream.greeting);
+            }
+            stream.greeting = b"";
+            stream.is_hinting = false;
+            stream.look = None;
+            let mut hints = self.connection.hints.borrow_mut();
+            writer.head().extend_from_slice(hints.as_bytes());
+            hints.close();
         }
         write_response_head(
             &head,
@@ -373,6 +502,7 @@ impl Client {
             || framing == Framing::UntilClose
             // While draining, the answer to a request is the connection's last.
             || self.connection.is_draining()
+            || self.stream.borrow().is_over()
     }
 
     fn poll_write_answer(
@@ -521,9 +651,23 @@ impl Stream {
         drop(self.ahead.split_to(count));
     }
 
+    /// Whether a part of the greeting was said, and the rest must follow.
+    const fn is_greeting(&self) -> bool {
+        !self.greeting.is_empty() && self.greeting.len() < CONTINUE.len()
+    }
+
+    /// Whether nothing more is to come from the client.
+    fn is_over(&self) -> bool {
+        self.half_closed.is_some() && self.ahead.is_empty()
+    }
+
     fn poll_greet(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.greeting.is_empty() {
             return Poll::Ready(Ok(()));
+        }
+        if self.is_hinting {
+            // The rest of it is said by whoever began it, who wakes this task as well.
+            return Poll::Pending;
         }
         while !self.greeting.is_empty() {
             let count = ready!(Pin::new(&mut self.wire).poll_write(cx, self.greeting))?;
@@ -584,7 +728,7 @@ fn says_other(head: &ResponseHead, length: u64) -> bool {
 
 /// Reads what the client still sends. A socket closed over unread bytes is reset, which can take the answer along that
 /// the client has not read yet.
-async fn throw_away(client: &mut Outlet<'_>) {
+pub(super) async fn throw_away<IO: AsyncRead + Unpin>(client: &mut IO) {
     let mut space = BytesMut::with_capacity(8192);
     let mut total = 0;
     while total < UNREAD_MAX {

@@ -1,20 +1,34 @@
 //! A client's HTTP/2 connection: many requests at once, each with a deadline of its own.
 
+mod frames;
+mod guard;
+
 use std::{
     cell::{Cell, RefCell},
     convert::Infallible,
     future::poll_fn,
+    io,
     pin::{Pin, pin},
     rc::Rc,
     task::{Context, Poll},
 };
 
 use http::{Request, Response};
-use hyper::{body::Incoming, rt::Executor, server::conn::http2::Builder, service::service_fn};
+use hyper::{
+    body::Incoming,
+    rt::Executor,
+    server::conn::http2::{self, Builder},
+    service::{HttpService, service_fn},
+};
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
+use tokio::io::AsyncWriteExt;
 
+use self::guard::{Guard, Watch};
+
+use super::http1::throw_away;
 use crate::{
+    measure::Rejection,
     plan::Limits,
     proxy::{
         body::{ClientBody, ReplyBody},
@@ -29,6 +43,12 @@ use crate::{
 
 /// Streams' worth of buffer that one connection may fill at once; the rest waits for the client's window.
 const STREAMS_BUFFERED: usize = 16;
+
+/// Streams that the proxy itself resets for what a client does wrong on one connection, before that is ended.
+const RESETS_MAX: usize = 100;
+
+/// hyper's side of a connection.
+type ServedBy<S> = http2::Connection<TokioIo<Guard>, S, Streams>;
 
 /// The streams of one connection: where hyper gives its streams to, each of which becomes a task.
 #[derive(Clone)]
@@ -51,15 +71,52 @@ pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire) {
     let service = service_fn(|request| streams.answer(request));
     let builder = builder(streams.clone(), &connection.worker.plan.limits);
     connection.deadline.wait(Wait::Stream);
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(wire), service));
+    let guard = Guard::new(Rc::clone(&connection), wire);
+    let watch = guard.watch();
+    let served = drive(
+        &connection,
+        &watch,
+        builder.serve_connection(TokioIo::new(guard), service),
+    );
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "a client's connection broke");
+    }
+    let flooded = watch.flooded.take();
+    if let Some(mut wire) = flooded {
+        let farewell = async {
+            wire.shutdown().await?;
+            throw_away(&mut wire).await;
+            Ok::<_, io::Error>(())
+        };
+        // Read and thrown away for a moment: a socket closed over unread bytes takes the GOAWAY along.
+        let seen_off = connection.deadline.within(Wait::Farewell, farewell).await;
+        tracing::debug!(?seen_off, "a client that flooded its connection is gone");
+    }
+}
+
+/// Drives the connection to its end.
+async fn drive<S>(
+    connection: &Connection,
+    watch: &Watch,
+    serving: ServedBy<S>,
+) -> Result<(), hyper::Error>
+where
+    S: HttpService<Incoming, ResBody = ReplyBody, Error = Infallible>,
+    S::Future: 'static,
+{
+    let mut serving = pin!(serving);
     let mut is_told = false;
-    let served = poll_fn(|cx| {
+    poll_fn(|cx| {
         if connection.is_draining() && !is_told {
             is_told = true;
             serving.as_mut().graceful_shutdown();
         }
         if let Poll::Ready(served) = serving.as_mut().poll(cx) {
             return Poll::Ready(served);
+        }
+        if watch.head.poll_passed(cx).is_ready() {
+            connection.worker.recorder.reject(Rejection::HeadTimeout);
+            return Poll::Ready(Ok(()));
         }
         match connection.deadline.poll_passed(cx) {
             Poll::Pending => Poll::Pending,
@@ -74,10 +131,8 @@ pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire) {
             }
             Poll::Ready(_) => Poll::Ready(Ok(())),
         }
-    });
-    if let Err(error) = served.await {
-        tracing::debug!(%error, "a client's connection broke");
-    }
+    })
+    .await
 }
 
 fn builder(streams: Streams, limits: &Limits) -> Builder<Streams> {
@@ -89,6 +144,7 @@ fn builder(streams: Streams, limits: &Limits) -> Builder<Streams> {
         .initial_stream_window_size(window(stream_window))
         .initial_connection_window_size(window(connection_window))
         .max_send_buf_size(stream_window)
+        .max_local_error_reset_streams(RESETS_MAX)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
     builder
 }

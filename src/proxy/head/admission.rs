@@ -39,6 +39,11 @@ pub fn admit_h2(head: &RequestHead, limits: &HeadLimits) -> Result<(), Rejection
     if head.headers.len() > limits.headers || bytes > limits.head_bytes {
         return Err(Rejection::HeadTooLarge);
     }
+    let is_long =
+        |(name, value): (&str, &[u8])| name.len() + SEPARATOR + value.len() > limits.header_bytes;
+    if head.headers.iter().any(is_long) {
+        return Err(Rejection::HeadTooLarge);
+    }
     let mut lengths = head.headers.get_all(CONTENT_LENGTH);
     let is_framed_once = lengths.next().is_none_or(is_length) && lengths.next().is_none();
     let mut fields = head.headers.iter();
@@ -48,6 +53,9 @@ pub fn admit_h2(head: &RequestHead, limits: &HeadLimits) -> Result<(), Rejection
     }
     Ok(())
 }
+
+/// Bytes between a name and its value, as HTTP/1 writes them.
+const SEPARATOR: usize = 2;
 
 fn is_length(digits: &[u8]) -> bool {
     !digits.is_empty() && digits.len() < 19 && digits.iter().all(u8::is_ascii_digit)
@@ -73,6 +81,7 @@ mod tests {
     const LIMITS: HeadLimits = HeadLimits {
         head_bytes: 200,
         target_bytes: 50,
+        header_bytes: 150,
         headers: 3,
         underscores: Underscores::Refuse,
     };

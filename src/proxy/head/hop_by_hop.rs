@@ -3,8 +3,10 @@
 //! `Connection` can name further fields to remove. It cannot name those that say whom a message is for, how long it
 //! is, or who sent it: a client could make the proxy withhold them from the endpoint.
 
+use http::{HeaderMap, HeaderName};
+
 use crate::proxy::head::{
-    FieldName, Fields, Name,
+    FieldName, Fields, Name, Underscores,
     names::{
         CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, HTTP2_SETTINGS, KEEP_ALIVE, PROXY_CONNECTION,
         TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -66,6 +68,25 @@ pub fn strip_response(headers: &mut Fields) -> Option<UpgradeProtocol> {
     }
     strip(headers);
     upgrade
+}
+
+/// Removes from a request's trailers what an endpoint that merges them with its head could take for its framing, its host or
+/// its client's address.
+pub fn strip_trailers(trailers: &mut HeaderMap, underscores: Underscores) {
+    let refused: Vec<HeaderName> = trailers
+        .keys()
+        .filter(|it| !may_trail(it.as_str(), underscores))
+        .cloned()
+        .collect();
+    for name in refused {
+        trailers.remove(name);
+    }
+}
+
+fn may_trail(name: &str, underscores: Underscores) -> bool {
+    let is = |names: &[Name]| names.iter().any(|it| it.as_str() == name);
+    let has_underscore = underscores == Underscores::Refuse && name.contains('_');
+    !is(&HOP_BY_HOP) && !is(&KEPT) && !name.starts_with("x-forwarded-") && !has_underscore
 }
 
 /// Writes `Connection: upgrade` and `Upgrade`, for a request that asks for a tunnel and for its 101.
@@ -218,6 +239,31 @@ mod tests {
         check(&[("te", "gzip;q=0.5, Trailers")], None, true);
         check(&[("te", "trailers;q=1")], None, true);
         check(&[("te", "gzip")], None, false);
+    }
+
+    #[test]
+    fn trailers_say_nothing_about_framing_host_or_client() {
+        let names = [
+            "content-length",
+            "transfer-encoding",
+            "host",
+            "connection",
+            "te",
+            "trailer",
+            "forwarded",
+            "x-forwarded-for",
+            "x_y",
+            "grpc-status",
+            "x-checksum",
+        ];
+        let mut trailers: HeaderMap = names
+            .iter()
+            .map(|it| (it.parse().unwrap(), "v".parse().unwrap()))
+            .collect();
+        strip_trailers(&mut trailers, Underscores::Refuse);
+        let mut left: Vec<&str> = trailers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["grpc-status", "x-checksum"]);
     }
 
     #[test]

@@ -1,15 +1,8 @@
 //! The limits on a request's head, in either protocol.
 
-use crate::plan::Limits;
+pub use crate::plan::Underscores;
 
-/// Whether header names may hold underscores, which some servers read as hyphens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Underscores {
-    /// They are refused.
-    Refuse,
-    /// They pass.
-    Accept,
-}
+use crate::plan::Limits;
 
 /// The limits on a request head.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +11,8 @@ pub struct HeadLimits {
     pub head_bytes: usize,
     /// Bytes of the target.
     pub target_bytes: usize,
+    /// Bytes of one field's line, without its line end.
+    pub header_bytes: usize,
     /// Header fields.
     pub headers: usize,
     /// The rule for underscores.
@@ -29,8 +24,9 @@ impl From<&Limits> for HeadLimits {
         Self {
             head_bytes: limits.head_bytes,
             target_bytes: limits.target_bytes,
+            header_bytes: limits.header_bytes,
             headers: limits.headers,
-            underscores: Underscores::Refuse,
+            underscores: limits.underscores,
         }
     }
 }

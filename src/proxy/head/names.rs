@@ -15,8 +15,11 @@ pub(crate) const GRPC_STATUS: Name = Name::new("grpc-status");
 pub(crate) const HOST: Name = Name::new("host");
 pub(crate) const HTTP2_SETTINGS: Name = Name::new("http2-settings");
 pub(crate) const KEEP_ALIVE: Name = Name::new("keep-alive");
+#[cfg(test)]
+pub(crate) const LINK: Name = Name::new("link");
 pub(crate) const LOCATION: Name = Name::new("location");
 pub(crate) const PROXY_CONNECTION: Name = Name::new("proxy-connection");
+pub(crate) const RETRY_AFTER: Name = Name::new("retry-after");
 pub(crate) const SET_COOKIE: Name = Name::new("set-cookie");
 pub(crate) const TE: Name = Name::new("te");
 pub(crate) const TRACEPARENT: Name = Name::new("traceparent");

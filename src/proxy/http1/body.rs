@@ -87,9 +87,32 @@ impl BodyReader {
         }))
     }
 
+    /// Whether it comes in chunks.
+    pub(crate) const fn is_chunked(&self) -> bool {
+        matches!(self, Self::Chunked(_))
+    }
+
     /// Whether nothing more is to come.
     pub(crate) const fn is_ended(&self) -> bool {
         matches!(self, Self::Ended)
+    }
+
+    /// Whether `bytes`, the first of it that have come, keep to its framing as far as they go.
+    ///
+    /// # Errors
+    /// When [`Self::read`] would find a fault in them.
+    pub(crate) fn foresee(&self, bytes: &[u8], limits: &HeadLimits) -> Result<(), BodyFault> {
+        let Self::Chunked(chunked) = self else {
+            return Ok(());
+        };
+        let Some(section) = chunked.chunks.foresee(bytes)? else {
+            return Ok(());
+        };
+        let mut scan = Scan::default();
+        match scan.trailers(section, limits) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(BodyFault),
+        }
     }
 
     /// How many bytes are to come, where that is known.

@@ -76,6 +76,29 @@ impl Chunks {
         }
     }
 
+    /// Whether `bytes`, which come next, keep to the framing as far as they go. What follows the last chunk is returned.
+    pub(super) fn foresee<'a>(&self, mut bytes: &'a [u8]) -> Result<Option<&'a [u8]>, BodyFault> {
+        let mut ahead = self.clone();
+        loop {
+            if let State::Data { left } = ahead.state {
+                let left = usize::try_from(left).unwrap_or(usize::MAX);
+                let Some(rest) = bytes.get(left..) else {
+                    return Ok(None);
+                };
+                bytes = rest;
+                ahead.state = State::DataCr;
+            }
+            let Some((byte, rest)) = bytes.split_first() else {
+                return Ok(None);
+            };
+            bytes = rest;
+            if let (State::SizeEnd { size: 0 }, b'\n') = (ahead.state, byte) {
+                return Ok(Some(bytes));
+            }
+            ahead.state = ahead.step(*byte).ok_or(BodyFault)?;
+        }
+    }
+
     /// Takes as much of a chunk of which `left` bytes are to come as there is.
     fn take(&mut self, bytes: &mut BytesMut, left: u64) -> Chunk {
         if bytes.is_empty() {

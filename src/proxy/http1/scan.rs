@@ -9,6 +9,9 @@ use crate::{measure::Rejection, proxy::head::HeadLimits};
 /// Bytes of a request line beside its target, generously: more than any method's and version's.
 const LINE_EXTRA: usize = 64;
 
+/// Bytes that end a line.
+const LINE_END: usize = 2;
+
 /// What a trailer may not be: it would say how the message was framed or routed after the fact.
 const FRAMING: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
 
@@ -48,7 +51,9 @@ impl Scan {
                 let limit = self.line_start.saturating_add(line);
                 (limit.min(limits.head_bytes), Rejection::TargetTooLong)
             } else {
-                (limits.head_bytes, Rejection::HeadTooLarge)
+                let line = limits.header_bytes.saturating_add(LINE_END);
+                let limit = self.line_start.saturating_add(line);
+                (limit.min(limits.head_bytes), Rejection::HeadTooLarge)
             };
             let line_start = self.line_start;
             match self.line(bytes, limit)? {

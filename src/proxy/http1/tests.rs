@@ -28,6 +28,7 @@ use crate::{
 const LIMITS: HeadLimits = HeadLimits {
     head_bytes: 1024,
     target_bytes: 200,
+    header_bytes: 1024,
     headers: 10,
     underscores: Underscores::Refuse,
 };
@@ -410,6 +411,34 @@ fn endpoints_may_pad_the_sizes_of_chunks() {
     assert!(matches!(body.read(&mut ahead, &LIMITS), Ok(Part::Data(data)) if data == "ok"));
     assert!(matches!(body.read(&mut ahead, &LIMITS), Ok(Part::End)));
     assert!(body.is_ended());
+}
+
+#[test]
+fn one_field_has_a_limit_of_its_own() {
+    let limits = HeadLimits {
+        header_bytes: 8,
+        ..LIMITS
+    };
+    let within = b"GET / HTTP/1.1\r\nHost: a\r\nX: 12345\r\n\r\n";
+    let beyond = b"GET / HTTP/1.1\r\nHost: a\r\nX: 123456\r\n\r\n";
+    assert_eq!(run(&[within], limits).1, End::Clean);
+    let refused = End::Refused(Rejection::HeadTooLarge);
+    assert_eq!(run(&[beyond], limits).1, refused);
+}
+
+#[test]
+fn a_fault_in_chunks_is_foreseen() {
+    let check = |bytes: &[u8], expected| {
+        let body = BodyReader::chunked(Sender::Client);
+        assert_eq!(body.foresee(bytes, &LIMITS), expected, "{bytes:?}");
+    };
+    check(b"", Ok(()));
+    check(b"3\r\nab", Ok(()));
+    check(b"3\r\nabc\r\n0\r\nX: y\r\n\r\nGET", Ok(()));
+    check(b"3\r\nabc\r\n0\r\nX: ", Ok(()));
+    check(b"3\r\nabcd", Err(BodyFault));
+    check(b"3\r\nabc\r\nx", Err(BodyFault));
+    check(b"0\r\nHost: a\r\n\r\n", Err(BodyFault));
 }
 
 #[test]

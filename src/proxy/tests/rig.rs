@@ -21,8 +21,8 @@ use crate::{
     plan::{
         AdminPlan, AdvanceOn, BothBad, CookiePlan, EjectionPlan, EndpointPlan, EvidencePlan,
         ForcePlan, ForwardingPlan, HostHeader, Limits, ListenerPlan, Plan, RampPlan, RollbackPlan,
-        Scheme, Secret, SplitPlan, StartMode, Sticky, Timeouts, UpstreamPlan, UpstreamTlsPlan,
-        Verification, Writes,
+        Scheme, Secret, SplitPlan, StartMode, Sticky, Timeouts, Underscores, UpstreamPlan,
+        UpstreamTlsPlan, Verification, Writes,
     },
     proxy::{RunningProxy, Shared, start},
     split::{Publication, RouteTable, SplitTable, Withdrawal},
@@ -176,6 +176,7 @@ fn plan(endpoints: PerSide<Vec<SocketAddr>>) -> Plan {
         listeners: vec![ListenerPlan {
             address: "127.0.0.1:0".parse().unwrap(),
             certificates: Vec::new(),
+            proxy_protocol: Vec::new(),
         }],
         upstreams: endpoints.map(|it| upstream(&it)),
         split: SplitPlan {
@@ -210,6 +211,7 @@ fn plan(endpoints: PerSide<Vec<SocketAddr>>) -> Plan {
             client_idle: PATIENCE,
             connect: PATIENCE,
             response_head: PATIENCE,
+            half_closed: Duration::from_millis(100),
             upstream_idle: PATIENCE,
             tunnel_idle: PATIENCE,
             drain: PATIENCE,
@@ -217,8 +219,13 @@ fn plan(endpoints: PerSide<Vec<SocketAddr>>) -> Plan {
         limits: Limits {
             head_bytes: 32 * 1024,
             target_bytes: 8 * 1024,
+            header_bytes: 8 << 10,
             headers: 100,
+            underscores: Underscores::Refuse,
             connections: 1000,
+            connections_per_client: None,
+            requests_per_side: 10_000,
+            control_frames: 1_000,
             streams: 100,
             idle_per_endpoint: 16,
             connections_per_endpoint: 64,

@@ -147,7 +147,7 @@ impl Http1 {
         (self.socket, self.ahead.freeze())
     }
 
-    /// Sends a request and waits for the response head, however long that takes.
+    /// Sends a request and waits for the response head, however long that takes. `interim` gets those that come before it.
     ///
     /// # Errors
     /// [`SendError::Unsent`] gives the body back where nothing of the request was sent.
@@ -155,6 +155,7 @@ impl Http1 {
         &mut self,
         head: &RequestHead,
         body: B,
+        interim: &mut dyn FnMut(ResponseHead),
     ) -> Result<(ResponseHead, Transfer<B>), SendError<B>>
     where
         B: Flow,
@@ -176,7 +177,7 @@ impl Http1 {
             broke: None,
             interim: 0,
         };
-        let answered = poll_fn(|cx| sending.poll(self, &head.method, cx)).await;
+        let answered = poll_fn(|cx| sending.poll(self, &head.method, interim, cx)).await;
         match answered {
             Ok(answer) => {
                 let transfer = Transfer {
@@ -274,6 +275,7 @@ where
         &mut self,
         connection: &mut Http1,
         method: &Method,
+        interim: &mut dyn FnMut(ResponseHead),
         cx: &mut Context<'_>,
     ) -> Poll<Result<ReadResponse, ExchangeFault>> {
         if !self.is_over && self.broke.is_none() {
@@ -307,6 +309,7 @@ where
             if self.interim > INTERIM_MAX {
                 return Poll::Ready(Err(ExchangeFault::Interim));
             }
+            interim(head.head);
         }
     }
 }

@@ -99,7 +99,8 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     /// Sends a request and waits for the response head, however long that takes. Dropping the future closes the
-    /// connection (HTTP/1.1) or resets the stream (HTTP/2).
+    /// connection (HTTP/1.1) or resets the stream (HTTP/2). `interim` gets what an endpoint of HTTP/1.1 answers before that;
+    /// hyper passes none on.
     ///
     /// # Errors
     /// [`SendError::Unsent`] gives the body back where nothing of the request was sent.
@@ -107,12 +108,13 @@ where
         mut self,
         head: &RequestHead,
         body: B,
+        interim: &mut dyn FnMut(ResponseHead),
     ) -> Result<(ResponseHead, UpstreamBody<B>), SendError<B>> {
         let held = self.held.take();
         let mut held = held.expect("only sending takes it, and sending consumes the lease");
         let (head, source) = match &mut held.connection {
             Connection::Http1(Http1Connection::Native(it)) => {
-                let (head, transfer) = it.send(head, body).await?;
+                let (head, transfer) = it.send(head, body, interim).await?;
                 (head, Source::Native(transfer))
             }
             Connection::Http1(Http1Connection::Hyper(it)) => {

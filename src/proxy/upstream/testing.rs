@@ -33,8 +33,8 @@ use crate::{
     plan::{
         AdminPlan, AdvanceOn, BothBad, EjectionPlan, EndpointId, EndpointPlan, EvidencePlan,
         ForwardingPlan, HostHeader, Http1Codec, Limit, Limits, Plan, RampPlan, Reading,
-        RollbackPlan, Scheme, SplitPlan, StartMode, Sticky, Timeouts, Trigger, UpstreamPlan,
-        UpstreamTlsPlan, Verification, Writes,
+        RollbackPlan, Scheme, SplitPlan, StartMode, Sticky, Timeouts, Trigger, Underscores,
+        UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
     },
     proxy::{
         Shared,
@@ -163,7 +163,7 @@ pub(crate) async fn send(
 ) -> Result<Response<UpstreamBody<Sent>>, SendError<Sent>> {
     let (head, body) = request.into_parts();
     let head = head.try_into().expect("the target is served");
-    let (head, body) = lease.send(&head, body).await?;
+    let (head, body) = lease.send(&head, body, &mut |_| ()).await?;
     Ok(Response::from_parts(head.into_parts(), body))
 }
 
@@ -193,6 +193,7 @@ pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// A plan with these endpoints; old gets one that refuses where none is given.
+#[expect(clippy::too_many_lines, reason = "a plan has many fields")]
 pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
     let second = Duration::from_secs(1);
     Plan {
@@ -243,6 +244,7 @@ pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
             client_idle: 5 * second,
             connect: 5 * second,
             response_head: 5 * second,
+            half_closed: 5 * second,
             upstream_idle: 5 * second,
             tunnel_idle: 5 * second,
             drain: 5 * second,
@@ -250,8 +252,13 @@ pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
         limits: Limits {
             head_bytes: 16 << 10,
             target_bytes: 8 << 10,
+            header_bytes: 8 << 10,
             headers: 100,
+            underscores: Underscores::Refuse,
             connections: 100,
+            connections_per_client: None,
+            requests_per_side: 10_000,
+            control_frames: 1_000,
             streams: 100,
             idle_per_endpoint: 8,
             connections_per_endpoint: 16,

@@ -57,6 +57,8 @@ pub struct Answer {
     pub id: String,
     pub client: u64,
     pub sent: Instant,
+    /// From then to the end of the answer, or to giving up.
+    pub took: Duration,
     /// `None`: no answer at all.
     pub status: Option<u16>,
     /// The environment that says it answered.
@@ -206,6 +208,7 @@ impl One {
         };
         Answer {
             sent,
+            took: now() - sent,
             status: response.as_ref().map(|it| it.status().as_u16()),
             served_by: header("x-served-by"),
             error: header("x-changeover-error"),

@@ -1,0 +1,295 @@
+//! HTTP/2 frames as they pass (RFC 9113 section 4.1): their headers alone, which tell what a client makes the proxy do.
+//!
+//! hyper and the `h2` crate answer PING and SETTINGS and take WINDOW_UPDATE, PRIORITY, RST_STREAM and empty DATA frames for as
+//! long as they come. Each of them costs work and brings nothing, so a connection may send only so many of them within a
+//! second.
+
+/// What a connection begins with, from the client.
+const PREFACE_BYTES: usize = 24;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// What a stream that is given up counts as: it may have cost a request to an endpoint.
+const RESET_COST: u32 = 5;
+
+/// WINDOW_UPDATE frames that each DATA frame of ours is worth: one for its stream, one for the connection.
+const UPDATES_PER_PIECE: u32 = 2;
+
+/// A frame's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Head {
+    length: usize,
+    kind: u8,
+    flags: u8,
+    stream: u32,
+}
+
+/// Where one direction of a connection stands.
+#[derive(Debug, Default)]
+struct Walk {
+    head: [u8; 9],
+    filled: usize,
+    /// Bytes that are to pass before the next header.
+    left: usize,
+}
+
+impl Walk {
+    /// The next header that `bytes` complete; they are cut to what follows it.
+    fn next(&mut self, bytes: &mut &[u8]) -> Option<Head> {
+        let skipped = self.left.min(bytes.len());
+        self.left -= skipped;
+        *bytes = &bytes[skipped..];
+        let missing = (self.head.len() - self.filled).min(bytes.len());
+        let (here, rest) = bytes.split_at(missing);
+        self.head[self.filled..self.filled + missing].copy_from_slice(here);
+        self.filled += missing;
+        *bytes = rest;
+        if self.filled < self.head.len() {
+            return None;
+        }
+        self.filled = 0;
+        let [a, b, c, kind, flags, stream @ ..] = self.head;
+        let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+        self.left = length;
+        Some(Head {
+            length,
+            kind,
+            flags,
+            stream: u32::from_be_bytes(stream) & 0x7FFF_FFFF,
+        })
+    }
+
+    /// Whether the last frame has passed whole.
+    const fn is_between_frames(&self) -> bool {
+        self.filled == 0 && self.left == 0
+    }
+}
+
+/// A client sends more of what costs and brings nothing than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Flood;
+
+/// What a client sends.
+#[derive(Debug)]
+pub(super) struct Inbound {
+    walk: Walk,
+    most: u32,
+    second: u64,
+    /// What frames without content came to within this second.
+    spent: u32,
+    /// Frames WINDOW_UPDATE that what was sent is worth.
+    updates: u32,
+    is_within_head: bool,
+    last_stream: u32,
+}
+
+impl Inbound {
+    /// At the beginning of a connection that may send `most` frames without content within a second.
+    pub(super) fn new(most: u32) -> Self {
+        Self {
+            walk: Walk {
+                left: PREFACE_BYTES,
+                ..Walk::default()
+            },
+            most,
+            second: 0,
+            spent: 0,
+            updates: 0,
+            is_within_head: false,
+            last_stream: 0,
+        }
+    }
+
+    /// Takes note of bytes that came in the given second.
+    pub(super) fn pass(&mut self, mut bytes: &[u8], second: u64) -> Result<(), Flood> {
+        if self.second != second {
+            self.second = second;
+            self.spent = 0;
+        }
+        while let Some(head) = self.walk.next(&mut bytes) {
+            self.spent = self.spent.saturating_add(self.cost(head));
+        }
+        if self.spent > self.most {
+            return Err(Flood);
+        }
+        Ok(())
+    }
+
+    /// So many DATA frames were sent.
+    pub(super) const fn earn(&mut self, pieces: u32) {
+        let earned = pieces.saturating_mul(UPDATES_PER_PIECE);
+        self.updates = self.updates.saturating_add(earned);
+    }
+
+    /// Whether a block of header fields has begun and not ended.
+    pub(super) const fn is_within_head(&self) -> bool {
+        self.is_within_head
+    }
+
+    /// The last stream that the client has opened.
+    pub(super) const fn last_stream(&self) -> u32 {
+        self.last_stream
+    }
+
+    fn cost(&mut self, head: Head) -> u32 {
+        match head.kind {
+            DATA => u32::from(head.length == 0 && head.flags & END_STREAM == 0),
+            HEADERS => {
+                self.is_within_head = head.flags & END_HEADERS == 0;
+                self.last_stream = self.last_stream.max(head.stream);
+                0
+            }
+            CONTINUATION => {
+                self.is_within_head = head.flags & END_HEADERS == 0;
+                1
+            }
+            WINDOW_UPDATE if self.updates > 0 => {
+                self.updates -= 1;
+                0
+            }
+            RST_STREAM => RESET_COST,
+            _ => 1,
+        }
+    }
+}
+
+/// What is sent to a client.
+#[derive(Debug, Default)]
+pub(super) struct Outbound(Walk);
+
+impl Outbound {
+    /// Takes note of bytes that were sent; how many DATA frames began in them.
+    pub(super) fn pass(&mut self, mut bytes: &[u8]) -> u32 {
+        let mut pieces = 0;
+        while let Some(head) = self.0.next(&mut bytes) {
+            pieces += u32::from(head.kind == DATA && head.length > 0);
+        }
+        pieces
+    }
+
+    /// Whether a frame may be put in now.
+    pub(super) const fn is_between_frames(&self) -> bool {
+        self.0.is_between_frames()
+    }
+}
+
+/// GOAWAY that asks to calm down (RFC 9113 sections 6.8 and 7).
+pub(super) fn enhance_your_calm(last_stream: u32) -> [u8; 17] {
+    let mut frame = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11];
+    frame[9..13].copy_from_slice(&last_stream.to_be_bytes());
+    frame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+    fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(payload.len()).unwrap();
+        let mut frame = vec![0, 0, length, kind, flags, 0, 0, 0, stream];
+        frame.extend_from_slice(payload);
+        frame
+    }
+
+    #[test]
+    fn frames_are_counted_however_they_are_cut() {
+        let mut bytes = PREFACE.to_vec();
+        for _ in 0..100 {
+            bytes.extend(frame(6, 0, 0, b"01234567"));
+            bytes.extend(frame(DATA, 0, 1, b"some"));
+        }
+        for size in [1, 2, 7, 9, 16, 4096] {
+            let mut within = Inbound::new(100);
+            let mut beyond = Inbound::new(99);
+            let passed = |it: &mut Inbound| bytes.chunks(size).try_for_each(|cut| it.pass(cut, 1));
+            assert_eq!(passed(&mut within), Ok(()), "{size}");
+            assert_eq!(passed(&mut beyond), Err(Flood), "{size}");
+        }
+    }
+
+    #[test]
+    fn each_frame_costs_what_it_is_worth() {
+        let check = |kind, flags, payload: &[u8], cost: u32| {
+            let bytes = [PREFACE.to_vec(), frame(kind, flags, 1, payload)].concat();
+            let mut inbound = Inbound::new(100);
+            inbound.pass(&bytes, 0).unwrap();
+            assert_eq!(inbound.spent, cost, "{kind} {flags} {payload:?}");
+        };
+        check(DATA, 0, b"x", 0);
+        check(DATA, 0, b"", 1);
+        check(DATA, END_STREAM, b"", 0);
+        check(HEADERS, 0, b"", 0);
+        check(2, 0, b"12345", 1);
+        check(RST_STREAM, 0, b"1234", 5);
+        check(4, 0, b"", 1);
+        check(6, 1, b"01234567", 1);
+        check(WINDOW_UPDATE, 0, b"1234", 1);
+        check(CONTINUATION, 0, b"", 1);
+        check(200, 0, b"", 1);
+    }
+
+    #[test]
+    fn each_second_has_a_budget_of_its_own() {
+        let mut inbound = Inbound::new(1);
+        inbound.pass(PREFACE, 0).unwrap();
+        let ping = frame(6, 0, 0, b"01234567");
+        assert_eq!(inbound.pass(&ping, 0), Ok(()));
+        assert_eq!(inbound.pass(&ping, 1), Ok(()));
+        assert_eq!(inbound.pass(&ping, 1), Err(Flood));
+    }
+
+    #[test]
+    fn windows_may_grow_for_what_was_sent() {
+        let mut outbound = Outbound::default();
+        let sent = [
+            frame(HEADERS, END_HEADERS, 1, b"h"),
+            frame(DATA, 0, 1, b"some"),
+            frame(DATA, END_STREAM, 1, b""),
+        ]
+        .concat();
+        assert_eq!(outbound.pass(&sent[..12]), 0);
+        assert!(!outbound.is_between_frames());
+        assert_eq!(outbound.pass(&sent[12..]), 1);
+        assert!(outbound.is_between_frames());
+        let mut inbound = Inbound::new(1);
+        inbound.pass(PREFACE, 0).unwrap();
+        inbound.earn(1);
+        let update = frame(WINDOW_UPDATE, 0, 0, b"1234");
+        for expected in [Ok(()), Ok(()), Ok(()), Err(Flood)] {
+            assert_eq!(inbound.pass(&update, 0), expected);
+        }
+    }
+
+    #[test]
+    fn a_head_is_open_from_its_first_frame_to_its_last() {
+        let mut inbound = Inbound::new(100);
+        inbound.pass(PREFACE, 0).unwrap();
+        inbound.pass(&frame(HEADERS, 0, 3, b"h")[..9], 0).unwrap();
+        assert!(inbound.is_within_head());
+        inbound.pass(b"h", 0).unwrap();
+        assert!(inbound.is_within_head());
+        let last = frame(CONTINUATION, END_HEADERS, 3, b"");
+        inbound.pass(&last, 0).unwrap();
+        assert!(!inbound.is_within_head());
+        assert_eq!(inbound.last_stream(), 3);
+    }
+
+    #[test]
+    fn the_goaway_is_a_whole_frame() {
+        let mut walk = Walk::default();
+        let frame = enhance_your_calm(5);
+        let mut bytes = &frame[..];
+        let head = walk.next(&mut bytes).unwrap();
+        assert_eq!((head.kind, head.stream, head.length), (7, 0, bytes.len()));
+        assert_eq!(bytes, [0, 0, 0, 5, 0, 0, 0, 11]);
+    }
+}

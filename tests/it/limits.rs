@@ -1,0 +1,407 @@
+//! Limits on how much there may be at once: connections in all and per client, requests in flight, descriptors; and who is
+//! believed about a client's address.
+
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use socket2::SockRef;
+
+use crate::harness::{
+    admin,
+    environment::Environment,
+    eventually, now, pause,
+    proxy::{Proxy, configuration},
+    recorder::Recorder,
+};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the proxy listens");
+    stream
+        .set_read_timeout(Some(PATIENCE))
+        .expect("it is valid");
+    stream
+}
+
+/// Sends `bytes`; the first part of what comes back.
+fn ask(stream: &mut TcpStream, bytes: &[u8]) -> String {
+    stream.write_all(bytes).expect("it is open");
+    let mut space = [0; 4096];
+    let count = stream.read(&mut space).expect("it is answered");
+    String::from_utf8_lossy(&space[..count]).into_owned()
+}
+
+/// Everything until the other end closes.
+fn rest(stream: &mut TcpStream) -> String {
+    let mut said = Vec::new();
+    // A reset is as good as an end.
+    let _ = stream.read_to_end(&mut said);
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+fn proxy(endpoint: &str, more: &str) -> Proxy {
+    let plan = format!("workers = 1\n{}", configuration(endpoint, endpoint, more));
+    Proxy::start(&plan)
+}
+
+fn metric(proxy: &Proxy, sample: &str) -> u64 {
+    let text = admin::get(proxy.admin, "/metrics");
+    let found = text.lines().find_map(|line| line.strip_prefix(sample));
+    let value = found.unwrap_or_else(|| panic!("no {sample}")).trim();
+    value.parse().expect("a whole number")
+}
+
+fn rejected(proxy: &Proxy, reason: &str, count: u64) {
+    let sample = format!("changeover_rejected_total{{reason=\"{reason}\"}}");
+    eventually("the refusals are counted", PATIENCE, || {
+        (metric(proxy, &sample) == count).then_some(())
+    });
+}
+
+#[test]
+fn beyond_the_connections_in_all_clients_wait() {
+    let endpoint = Recorder::start();
+    let proxy = proxy(&endpoint.url(), "[limits]\nconnections = 3\n");
+    let mut open: Vec<TcpStream> = (0..3).map(|_| connect(proxy.address())).collect();
+    for stream in &mut open {
+        assert!(ask(stream, REQUEST).starts_with("HTTP/1.1 200 "));
+    }
+    let status = proxy.status_when("it says that it waits", PATIENCE, |it| {
+        it["warnings"].to_string().contains("wait to be accepted")
+    });
+    assert_eq!(status["connections"], 3);
+    let mut waits = connect(proxy.address());
+    waits.write_all(REQUEST).expect("the system takes it");
+    drop(open.pop());
+    let mut space = [0; 12];
+    waits.read_exact(&mut space).expect("it is let in");
+    assert_eq!(&space, b"HTTP/1.1 200");
+    assert!(
+        metric(
+            &proxy,
+            "changeover_accept_pauses_total{cause=\"connections\"}"
+        ) >= 1
+    );
+    drop((open, waits));
+    proxy.status_when("it goes on", PATIENCE, |it| {
+        it["connections"] == 0 && !it["warnings"].to_string().contains("wait to be accepted")
+    });
+}
+
+#[test]
+fn beyond_the_connections_of_one_address_clients_are_turned_away() {
+    let endpoint = Recorder::start();
+    let proxy = proxy(&endpoint.url(), "[limits]\nconnections_per_client = 2\n");
+    let mut open: Vec<TcpStream> = (0..2).map(|_| connect(proxy.address())).collect();
+    for stream in &mut open {
+        assert!(ask(stream, REQUEST).starts_with("HTTP/1.1 200 "));
+    }
+    let before = endpoint.bytes();
+    let mut third = connect(proxy.address());
+    third.write_all(REQUEST).expect("it is open");
+    third.shutdown(Shutdown::Write).expect("it is open");
+    let said = rest(&mut third);
+    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+    assert!(said.contains("\r\nretry-after: 1\r\n"), "{said}");
+    assert!(
+        said.contains("\r\nx-changeover-error: client_connections\r\n"),
+        "{said}"
+    );
+    assert_eq!(endpoint.bytes(), before);
+    rejected(&proxy, "client_connections", 1);
+    drop(open.pop());
+    eventually("there is room again", PATIENCE, || {
+        let mut next = connect(proxy.address());
+        ask(&mut next, REQUEST)
+            .starts_with("HTTP/1.1 200 ")
+            .then_some(())
+    });
+}
+
+#[test]
+fn trusted_forwarders_have_as_many_connections_as_they_like() {
+    let endpoint = Recorder::start();
+    let more = "[limits]\nconnections_per_client = 1\n[forwarding]\ntrusted = [\"127.0.0.0/8\"]\n";
+    let proxy = proxy(&endpoint.url(), more);
+    let mut open: Vec<TcpStream> = (0..5).map(|_| connect(proxy.address())).collect();
+    for stream in &mut open {
+        assert!(ask(stream, REQUEST).starts_with("HTTP/1.1 200 "));
+    }
+}
+
+#[test]
+fn beyond_the_requests_of_one_side_clients_are_answered_503() {
+    let old = Environment::start("old");
+    old.behave(200, Duration::from_secs(2));
+    let proxy = proxy(&old.url(), "[limits]\nrequests_per_side = 2\n");
+    let mut open: Vec<TcpStream> = (0..2).map(|_| connect(proxy.address())).collect();
+    for stream in &mut open {
+        stream.write_all(REQUEST).expect("it is open");
+    }
+    proxy.status_when("both are in flight", PATIENCE, |it| {
+        it["sides"]["old"]["in_flight"] == 2
+    });
+    let said = ask(&mut connect(proxy.address()), REQUEST).to_ascii_lowercase();
+    assert!(said.starts_with("http/1.1 503 "), "{said}");
+    assert!(said.contains("\r\nretry-after: 1\r\n"), "{said}");
+    assert!(
+        said.contains("\r\nx-changeover-error: overload\r\n"),
+        "{said}"
+    );
+    rejected(&proxy, "overload", 1);
+    let mut space = [0; 12];
+    for stream in &mut open {
+        stream.read_exact(&mut space).expect("it is answered");
+        assert_eq!(&space, b"HTTP/1.1 200");
+    }
+    // Nobody is blamed for a limit of ours.
+    let status = proxy.status_when("both have ended", PATIENCE, |it| {
+        it["sides"]["old"]["in_flight"] == 0
+    });
+    assert_eq!(status["sides"]["old"]["requests"], 2);
+    assert_eq!(status["sides"]["old"]["errors"], 0);
+}
+
+#[test]
+fn accepting_pauses_while_there_are_no_descriptors() {
+    let endpoint = Recorder::start();
+    let proxy = proxy(&endpoint.url(), "");
+    let pid = i32::try_from(proxy.pid()).ok().and_then(Pid::from_raw);
+    let used = descriptors(proxy.pid());
+    let limit = |current| Rlimit {
+        current: Some(current),
+        maximum: Some(20_000),
+    };
+    // Room for the connections of this test's own looks, and not for many more.
+    prlimit(pid, Resource::Nofile, limit(used + 4)).expect("it is ours");
+    let open: Vec<TcpStream> = (0..20).map(|_| connect(proxy.address())).collect();
+    eventually("accepting pauses", PATIENCE, || {
+        proxy.log().contains("accepting pauses").then_some(())
+    });
+    // Without a pause it would use a core: a tenth of one is far more than a look ten times a second needs.
+    let (began, before) = (now(), cpu(proxy.pid()));
+    while now() - began < Duration::from_secs(1) {
+        pause(Duration::from_millis(50));
+    }
+    let spent = cpu(proxy.pid()).saturating_sub(before);
+    assert!(
+        spent < Duration::from_millis(100),
+        "{spent:?} of CPU within a second"
+    );
+    assert_eq!(proxy.log().matches("accepting pauses").count(), 1);
+    prlimit(pid, Resource::Nofile, limit(4096)).expect("it is ours");
+    let mut next = connect(proxy.address());
+    assert!(ask(&mut next, REQUEST).starts_with("HTTP/1.1 200 "));
+    assert_eq!(
+        metric(
+            &proxy,
+            "changeover_accept_pauses_total{cause=\"descriptors\"}"
+        ),
+        1
+    );
+    drop(open);
+}
+
+fn descriptors(pid: u32) -> u64 {
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
+    u64::try_from(open.count()).expect("few")
+}
+
+/// CPU time of a process, in steps of 10 ms.
+fn cpu(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let (_, rest) = stat.rsplit_once(')').expect("the name ends");
+    let ticks = rest.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.map(|it| it.parse::<u64>().expect("a number")).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+#[test]
+fn few_descriptors_limit_the_connections() {
+    let endpoint = Recorder::start();
+    let folder = crate::harness::proxy::Folder::new();
+    folder.write(
+        "changeover.toml",
+        &format!(
+            "workers = 1\n{}",
+            configuration(&endpoint.url(), &endpoint.url(), "")
+        ),
+    );
+    let mut command = std::process::Command::new("prlimit");
+    command.args(["--nofile=120:120", env!("CARGO_BIN_EXE_changeover")]);
+    let proxy = Proxy::start_with(command, &folder);
+    assert!(
+        proxy.log().contains("too few file descriptors"),
+        "{}",
+        proxy.log()
+    );
+    let mut open: Vec<TcpStream> = (0..30).map(|_| connect(proxy.address())).collect();
+    for stream in &mut open {
+        assert!(ask(stream, REQUEST).starts_with("HTTP/1.1 200 "));
+    }
+    let more: Vec<TcpStream> = (0..20).map(|_| connect(proxy.address())).collect();
+    proxy.status_when("it says that clients wait", PATIENCE, |it| {
+        it["connections"] == 30 && it["warnings"].to_string().contains("wait to be accepted")
+    });
+    // Those that are in are served all the same.
+    assert!(ask(&mut open[0], REQUEST).starts_with("HTTP/1.1 200 "));
+    drop(more);
+}
+
+fn announced(from: &str) -> (Recorder, Proxy) {
+    let endpoint = Recorder::start();
+    let plan = configuration(
+        &endpoint.url(),
+        &endpoint.url(),
+        "[limits]\nconnections_per_client = 1\n",
+    );
+    let listener = format!("address = \"127.0.0.1:0\"\nproxy_protocol = [\"{from}\"]\n[old]");
+    let plan = plan.replacen("address = \"127.0.0.1:0\"\n[old]", &listener, 1);
+    (endpoint, Proxy::start(&plan))
+}
+
+#[test]
+fn a_trusted_balancer_names_the_client() {
+    let (endpoint, proxy) = announced("127.0.0.0/8");
+    let v1 = b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 80\r\n";
+    let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x08\xc6\x33\x64\x01\x12\x67\0\x50";
+    let mut open = Vec::new();
+    for (header, address) in [(&v1[..], "192.0.2.7"), (&v2[..], "192.0.2.8")] {
+        let mut client = connect(proxy.address());
+        // In two pieces, as it may come.
+        let (first, second) = header.split_at(20);
+        client.write_all(first).expect("it is open");
+        let said = ask(&mut client, &[second, REQUEST].concat());
+        assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+        let seen = String::from_utf8(endpoint.take().remove(0)).expect("it is text");
+        assert!(
+            seen.contains(&format!("x-forwarded-for: {address}\r\n")),
+            "{seen}"
+        );
+        open.push(client);
+    }
+    // The limit on one address is that of the client, not of the balancer.
+    let mut again = connect(proxy.address());
+    let said = ask(&mut again, &[&v1[..], REQUEST].concat());
+    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+    // A balancer that checks speaks for itself.
+    let mut local = connect(proxy.address());
+    let said = ask(&mut local, &[b"PROXY UNKNOWN\r\n", REQUEST].concat());
+    assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+    let seen = String::from_utf8(endpoint.take().remove(0)).expect("it is text");
+    assert!(seen.contains("x-forwarded-for: 127.0.0.1\r\n"), "{seen}");
+    // Without a header nothing of a trusted balancer is served.
+    let before = endpoint.bytes();
+    let mut bare = connect(proxy.address());
+    bare.write_all(REQUEST).expect("it is open");
+    assert_eq!(rest(&mut bare), "");
+    assert_eq!(endpoint.bytes(), before);
+    rejected(&proxy, "proxy_header", 1);
+}
+
+#[test]
+fn nobody_else_names_a_client() {
+    let (endpoint, proxy) = announced("10.0.0.0/8");
+    let mut liar = connect(proxy.address());
+    let header = b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 80\r\n";
+    let said = ask(&mut liar, &[&header[..], REQUEST].concat());
+    assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
+    assert_eq!(endpoint.bytes(), 0);
+    drop(liar);
+    let mut honest = eventually("the first one has gone", PATIENCE, || {
+        let mut client = connect(proxy.address());
+        ask(&mut client, REQUEST)
+            .starts_with("HTTP/1.1 200 ")
+            .then_some(client)
+    });
+    let seen = String::from_utf8(endpoint.take().remove(0)).expect("it is text");
+    assert!(seen.contains("x-forwarded-for: 127.0.0.1\r\n"), "{seen}");
+    assert!(ask(&mut honest, REQUEST).starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn hints_reach_clients_that_understand_them() {
+    let endpoint = Recorder::start();
+    let proxy = proxy(&endpoint.url(), "");
+    let ask_for_hints = |version: &str| {
+        let mut client = connect(proxy.address());
+        let request =
+            format!("GET /hints HTTP/{version}\r\nHost: a.test\r\nConnection: close\r\n\r\n");
+        client.write_all(request.as_bytes()).expect("it is open");
+        rest(&mut client)
+    };
+    let said = ask_for_hints("1.1");
+    let (hints, answer) = said.split_once("\r\n\r\n").expect("two heads");
+    assert!(
+        hints.starts_with("HTTP/1.1 103 Early Hints\r\nlink: </a.css>"),
+        "{said}"
+    );
+    assert!(!hints.contains("connection"), "{said}");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{said}");
+    let said = ask_for_hints("1.0");
+    assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+}
+
+/// Asks, shuts the sending side down, and reads to the end.
+fn half_close(proxy: &Proxy) -> String {
+    let mut client = connect(proxy.address());
+    client.write_all(REQUEST).expect("it is open");
+    client.shutdown(Shutdown::Write).expect("it is open");
+    rest(&mut client)
+}
+
+#[test]
+fn a_client_that_shuts_down_its_sending_side_is_answered_in_time() {
+    let old = Environment::start("old");
+    old.behave(200, Duration::from_millis(300));
+    let proxy = proxy(&old.url(), "[timeouts]\nhalf_closed = \"1s\"\n");
+    assert!(half_close(&proxy).starts_with("HTTP/1.1 200 "));
+    old.behave(200, Duration::from_secs(4));
+    let began = now();
+    assert_eq!(half_close(&proxy), "");
+    assert!(now() - began < Duration::from_secs(3), "it was given up");
+}
+
+/// Says `text` and then as much of `more` as is taken, to an endpoint that reads nothing; then breaks the connection.
+fn break_off(text: &str, more: &[u8]) {
+    let endpoint = TcpListener::bind("127.0.0.1:0").expect("loopback has ports");
+    let address = endpoint.local_addr().expect("it is bound");
+    let proxy = proxy(&format!("http://{address}"), "");
+    let mut client = connect(proxy.address());
+    let patience = Some(Duration::from_millis(500));
+    client.set_write_timeout(patience).expect("it is valid");
+    client.write_all(text.as_bytes()).expect("it is open");
+    // Until nobody takes any more of it.
+    while client.write_all(more).is_ok() {}
+    proxy.status_when("it is in flight", PATIENCE, |it| {
+        it["sides"]["old"]["in_flight"] == 1
+    });
+    let at_once = Some(Duration::ZERO);
+    SockRef::from(&client)
+        .set_linger(at_once)
+        .expect("it is valid");
+    drop(client);
+    let limit = Duration::from_secs(5);
+    proxy.status_when("it is given up", limit, |it| {
+        it["sides"]["old"]["in_flight"] == 0 && it["connections"] == 0
+    });
+}
+
+#[test]
+fn a_client_that_breaks_off_a_blocked_upload_is_noticed() {
+    let post = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000000\r\n\r\n";
+    break_off(post, &[b'x'; 65_536]);
+}
+
+#[test]
+fn a_client_that_breaks_off_behind_what_it_sent_ahead_is_noticed() {
+    let requests = REQUEST.repeat(1_000);
+    break_off("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", &requests);
+}
