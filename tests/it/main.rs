@@ -12,6 +12,7 @@
     reason = "a test fails by panicking, prints what it measured, cleans up what may be gone, and is no library"
 )]
 
+mod access;
 mod clients;
 mod crash;
 mod demonstration;
@@ -19,4 +20,6 @@ mod evidence;
 mod exactly_once;
 mod harness;
 mod reaction;
+mod secrets;
 mod steering;
+mod tls;
