@@ -1,7 +1,7 @@
 //! The admin API: how people and scripts look at a cutover and steer it.
 //!
 //! It decides nothing: commands go to the control loop and its answers come back. Every route stands in one
-//! table (`route`) with the role that it needs; `origin` keeps web pages out, `access` strangers.
+//! table (`route`) with the role that it needs; `origin` keeps web pages out, `access` strangers, `peers` floods.
 //! Errors are RFC 9457 problem documents (`problem`).
 
 mod access;
@@ -14,7 +14,9 @@ mod look;
 mod metrics;
 mod openapi;
 mod origin;
+mod peers;
 mod problem;
+mod rate;
 mod route;
 mod server;
 mod steer;

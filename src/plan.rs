@@ -15,7 +15,10 @@ mod window;
 
 use std::path::PathBuf;
 
-pub use access::{AdminPlan, CertificatePlan, ForwardingPlan, ListenerPlan, Operator, Role};
+pub use access::{
+    AdminLimits, AdminPlan, AdminTlsPlan, CertificatePlan, ForwardingPlan, ListenerPlan, Operator,
+    Role,
+};
 pub use evidence::EvidencePlan;
 pub use limits::{Limits, Timeouts, Underscores};
 pub use ramp::{AdvanceOn, BothBad, Gate, GateCondition, RampPlan, RollbackPlan, StartMode, Step};

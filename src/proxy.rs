@@ -40,6 +40,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use self::{
     health::probe,
+    tls::admin_tls,
     upstream::{ClientTls, TlsError},
 };
 

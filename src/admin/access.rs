@@ -1,7 +1,8 @@
 //! Who calls, and whether the caller's role is enough for the route.
 //!
 //! With operators in the plan a bearer token is needed, compared by its digest and in constant time. Without any,
-//! only loopback peers are served, with every role, and the journal calls them "local".
+//! only loopback peers are served, with every role, and the journal calls them "local". How often anybody may ask is
+//! for `peers` to say.
 
 use std::net::SocketAddr;
 
@@ -17,9 +18,11 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     admin::{
-        Context,
+        peers::{Claim, Excess},
         problem::{Kind, Problem},
+        server::Shared,
     },
+    clock,
     cutover::Actor,
     plan::{AdminPlan, Operator, Role},
 };
@@ -71,16 +74,38 @@ impl Caller {
     }
 }
 
-/// The middleware of every route: lets a request through with its [`Caller`], or answers 401 or 403.
-pub(crate) async fn enforce(
-    State((context, access)): State<(Context, Access)>,
+/// Who asks, as far as the request shows it: a caller, or why it is none.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity(Result<Caller, Problem>);
+
+/// The middleware before every route: finds out who asks, and answers 429 to whoever asks too often.
+pub(crate) async fn identify(
+    State(shared): State<Shared>,
     Extension(connection): Extension<Connection>,
     mut request: Request,
     next: Next,
 ) -> Response {
+    let plan = &shared.context.plan.admin;
+    let (claim, identity) = identity(plan, connection.peer, request.headers());
+    let counted = shared
+        .peers
+        .count(plan, connection.peer.ip(), claim, clock::now());
+    if let Err(excess) = counted {
+        return too_many(excess, plan).into_response();
+    }
+    request.extensions_mut().insert(Identity(identity));
+    next.run(request).await
+}
+
+/// The middleware of every route: lets a request through with its [`Caller`], or answers 401 or 403.
+pub(crate) async fn enforce(
+    State(access): State<Access>,
+    Extension(Identity(identity)): Extension<Identity>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     if let Access::Role(role) = access {
-        let caller = identify(&context.plan.admin, connection.peer, request.headers());
-        let allowed = caller.and_then(|caller| {
+        let allowed = identity.and_then(|caller| {
             let what = format!("{} {}", request.method(), request.uri().path());
             caller.require(role, &what).map(|()| caller)
         });
@@ -92,9 +117,13 @@ pub(crate) async fn enforce(
     next.run(request).await
 }
 
-fn identify(plan: &AdminPlan, peer: SocketAddr, headers: &HeaderMap) -> Result<Caller, Problem> {
+fn identity<'a>(
+    plan: &'a AdminPlan,
+    peer: SocketAddr,
+    headers: &HeaderMap,
+) -> (Claim<'a>, Result<Caller, Problem>) {
     if plan.operators.is_empty() {
-        return match peer.ip().to_canonical().is_loopback() {
+        let identity = match peer.ip().to_canonical().is_loopback() {
             true => Ok(Caller {
                 name: LOCAL.into(),
                 role: Role::Approver,
@@ -104,18 +133,34 @@ fn identify(plan: &AdminPlan, peer: SocketAddr, headers: &HeaderMap) -> Result<C
                 "without an [[admin.operator]] in the configuration only this machine itself is served",
             )),
         };
+        return (Claim::Nobody, identity);
     }
     let Some(token) = bearer(headers) else {
         let detail = "send one header `Authorization: Bearer TOKEN`";
-        return Err(Problem::new(Kind::Unauthorized, detail));
+        return (Claim::Nobody, Err(Problem::new(Kind::Unauthorized, detail)));
     };
     let Some(operator) = owner(&plan.operators, token) else {
-        return Err(Problem::new(Kind::Unauthorized, "nobody has this token"));
+        let problem = Problem::new(Kind::Unauthorized, "nobody has this token");
+        return (Claim::Wrong, Err(problem));
     };
-    Ok(Caller {
+    let caller = Caller {
         name: operator.name.clone(),
         role: operator.role,
-    })
+    };
+    (Claim::Operator(&operator.name), Ok(caller))
+}
+
+fn too_many(excess: Excess, plan: &AdminPlan) -> Problem {
+    let detail = match excess {
+        Excess::Requests => format!(
+            "more than {} requests a second; slow down, or raise [admin] requests_per_second",
+            plan.limits.requests_per_second
+        ),
+        Excess::WrongTokens => {
+            "too many wrong tokens came from this address; wait, and try again one at a time".into()
+        }
+    };
+    Problem::new(Kind::TooManyRequests, detail)
 }
 
 /// The token of the one `Authorization` header, if it is a bearer's.

@@ -43,9 +43,9 @@ pub(crate) fn plan(operators: Vec<Operator>) -> Plan {
         name: "shop".into(),
         store: PathBuf::from("changeover.db"),
         admin: AdminPlan {
-            address: "127.0.0.1:9700".parse().unwrap(),
             hosts: vec!["admin.shop.example".into()],
             operators,
+            ..AdminPlan::local("127.0.0.1:9700".parse().unwrap())
         },
         listeners: Vec::new(),
         upstreams: PerSide::from_fn(upstream),

@@ -144,9 +144,8 @@ mod tests {
 
     fn status(local: &str, target: &str, headers: &[(&str, &str)]) -> u16 {
         let plan = AdminPlan {
-            address: "10.0.0.7:9700".parse().unwrap(),
             hosts: vec!["admin.shop.example".into(), "other.example:9700".into()],
-            operators: Vec::new(),
+            ..AdminPlan::local("10.0.0.7:9700".parse().unwrap())
         };
         let mut map = HeaderMap::new();
         for (name, value) in headers {

@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     Refused,
     /// The body is over its limit.
     TooLarge,
+    /// The caller, or somebody at the caller's address, asks too often.
+    TooManyRequests,
     /// The body is not JSON by its own word.
     UnsupportedMediaType,
     /// Too many follow already.
@@ -53,6 +55,7 @@ impl Kind {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Refused => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooManyFollowers | Self::Unavailable | Self::NotReady => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -71,6 +74,7 @@ impl Kind {
             Self::MethodNotAllowed => "method-not-allowed",
             Self::Refused => "refused",
             Self::TooLarge => "too-large",
+            Self::TooManyRequests => "too-many-requests",
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::TooManyFollowers => "too-many-followers",
             Self::Unavailable => "unavailable",
@@ -89,6 +93,7 @@ impl Kind {
             Self::MethodNotAllowed => "The resource does not know this method",
             Self::Refused => "The command was refused",
             Self::TooLarge => "The body is too large",
+            Self::TooManyRequests => "Too many requests",
             Self::UnsupportedMediaType => "The body is not JSON",
             Self::TooManyFollowers => "Too many follow the journal already",
             Self::Unavailable => "The control loop or the journal does not answer",
@@ -143,7 +148,7 @@ impl IntoResponse for Problem {
                 let challenge = HeaderValue::from_static("Bearer realm=\"changeover\"");
                 headers.insert(header::WWW_AUTHENTICATE, challenge);
             }
-            Kind::TooManyFollowers | Kind::Unavailable => {
+            Kind::TooManyRequests | Kind::TooManyFollowers | Kind::Unavailable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Kind::BadRequest

@@ -99,17 +99,19 @@ impl Operation {
     }
 }
 
-/// The router: origin first, for everything; then the table's role, for each route; then the handler.
+/// The router: origin first, for everything; then who asks, and how often; then the table's role, for each route; then
+/// the handler.
 pub(crate) fn router(shared: Shared) -> Router {
     let context = shared.context.clone();
     let mut router = Router::new();
     for route in ROUTES {
-        let guard = from_fn_with_state((context.clone(), route.access), access::enforce);
+        let guard = from_fn_with_state(route.access, access::enforce);
         router = router.route(route.path, route.operation.method_router().layer(guard));
     }
     router
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
+        .layer(from_fn_with_state(shared.clone(), access::identify))
         .layer(from_fn_with_state(context, origin::enforce))
         .layer(from_fn(within_time))
         .layer(from_fn(harden))

@@ -8,13 +8,24 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use rustls::ServerConfig;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     task::JoinSet,
 };
+use tokio_rustls::TlsAcceptor;
 
-use crate::admin::{Context, access::Connection, route};
+use crate::{
+    admin::{
+        Context,
+        access::Connection,
+        peers::{Peers, Place},
+        route,
+    },
+    clock,
+};
 
 /// Connections at once; beyond it the accept waits. People, scripts and a scraper need a handful.
 const CONNECTIONS_MAX: usize = 256;
@@ -28,7 +39,7 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Header fields of a request; hyper answers 431 above it.
 const HEADERS_MAX: usize = 64;
 
-/// For a request's head to come in, and for an idle connection until the next one.
+/// For a TLS handshake, for a request's head to come in, and for an idle connection until the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// From a request's head to its response's. A command waits for a disk, and a slow disk takes seconds.
@@ -52,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) closing: watch::Receiver<bool>,
     /// One permit for each follower.
     pub(crate) followers: Arc<Semaphore>,
+    /// What each peer has left.
+    pub(crate) peers: Arc<Peers>,
 }
 
 impl FromRef<Shared> for Context {
@@ -60,22 +73,27 @@ impl FromRef<Shared> for Context {
     }
 }
 
-/// Serves the API on `listener` (which must be non-blocking) until `shutdown`, then lets what runs finish.
+/// Serves the API on `listener` (which must be non-blocking), over TLS where there is any, until `shutdown`, then lets
+/// what runs finish.
 ///
 /// # Errors
 /// If the listener cannot be used; a failing connection is no error of the server.
 pub async fn serve(
     listener: std::net::TcpListener,
+    tls: Option<Arc<ServerConfig>>,
     context: Context,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let (close, closing) = watch::channel(false);
+    let peers = Arc::new(Peers::default());
     let router = route::router(Shared {
-        context,
+        context: context.clone(),
         closing: closing.clone(),
         followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+        peers: Arc::clone(&peers),
     });
+    let acceptor = tls.map(TlsAcceptor::from);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -84,7 +102,14 @@ pub async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(connection(stream, peer, router.clone(), closing.clone()));
+                    let plan = &context.plan.admin;
+                    let Some(place) = peers.admit(plan, peer.ip(), clock::now()) else {
+                        tracing::debug!(%peer, "an admin connection too many of one peer was closed");
+                        continue;
+                    };
+                    let accepted = Accepted { stream, peer, _place: place };
+                    let served = connection(accepted, acceptor.clone(), router.clone(), closing.clone());
+                    connections.spawn(served);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "an admin connection could not be accepted");
@@ -102,12 +127,24 @@ pub async fn serve(
     Ok(())
 }
 
-async fn connection(
+/// A connection that its peer may have.
+struct Accepted {
     stream: TcpStream,
     peer: SocketAddr,
+    _place: Place,
+}
+
+async fn connection(
+    accepted: Accepted,
+    acceptor: Option<TlsAcceptor>,
     router: Router,
     mut closing: watch::Receiver<bool>,
 ) {
+    let Accepted {
+        stream,
+        peer,
+        _place,
+    } = accepted;
     if let Err(error) = tune(&stream) {
         tracing::debug!(%error, %peer, "an admin connection ended before its first byte");
         return;
@@ -115,9 +152,33 @@ async fn connection(
     let Ok(local) = stream.local_addr() else {
         return;
     };
+    let ends = Connection { peer, local };
+    let Some(acceptor) = acceptor else {
+        return converse(stream, ends, router, closing).await;
+    };
+    let handshake = tokio::select! {
+        done = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)) => done,
+        () = closed(&mut closing) => return,
+    };
+    match handshake {
+        Ok(Ok(stream)) => converse(stream, ends, router, closing).await,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, %peer, "a TLS handshake for the admin API failed")
+        }
+        Err(_elapsed) => tracing::debug!(%peer, "a TLS handshake for the admin API took too long"),
+    }
+}
+
+/// Requests and answers, until either end has enough.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ends: Connection,
+    router: Router,
+    mut closing: watch::Receiver<bool>,
+) {
     let service = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Connection { peer, local });
+        request.extensions_mut().insert(ends);
         hyper::service::Service::call(&service, request)
     });
     let served = http1::Builder::new()
@@ -135,7 +196,7 @@ async fn connection(
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, %peer, "an admin connection failed");
+        tracing::debug!(%error, peer = %ends.peer, "an admin connection failed");
     }
 }
 

@@ -30,12 +30,12 @@ struct RollbackBody {
     reason: String,
 }
 
-/// The body of a resume; the step is counted from 1, as in `status`.
+/// The body of a resume; the step is counted from 1, as in `status`, and is a whole number however it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ResumeBody {
     reason: String,
-    step: Option<usize>,
+    step: Option<serde_json::Number>,
 }
 
 /// The body of a weight; the number is kept as it was written, so that no float comes between.
@@ -87,7 +87,7 @@ pub(crate) async fn resume(
     let steps = context.plan.ramp.steps.len();
     let step = match step {
         None => None,
-        Some(step) if (1..=steps).contains(&step) => Some(step - 1),
+        Some(step) if (1..=steps).contains(&whole(&step)) => Some(whole(&step) - 1),
         Some(step) => {
             let detail = format!("in the body: step is {step}; the plan's steps are 1 to {steps}");
             return Err(Problem::new(Kind::BadRequest, detail));
@@ -135,6 +135,15 @@ async fn order(context: &Context, command: Command, caller: &Caller) -> Answer {
             Err(Problem::new(Kind::Unavailable, error.to_string()))
         }
     }
+}
+
+/// A whole number; to JSON 2.0 is one as well. Anything else is 0, which counts nothing.
+fn whole(number: &serde_json::Number) -> usize {
+    let text = number.to_string();
+    text.strip_suffix(".0")
+        .unwrap_or(&text)
+        .parse()
+        .unwrap_or(0)
 }
 
 /// A reason stands in one line of journals, logs and terminals for good: something, not a book, nothing unprintable.

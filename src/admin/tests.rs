@@ -5,15 +5,20 @@ mod bodies;
 mod client;
 mod description;
 mod following;
+mod limits;
 mod looking;
+mod walk;
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::admin::{
-    Context,
-    fixture::{self, FakeControl, MemoryJournal},
+use crate::{
+    admin::{
+        Context,
+        fixture::{self, FakeControl, MemoryJournal},
+    },
+    plan::Plan,
 };
 
 /// A server on loopback with all that stands behind it; it ends with the test.
@@ -28,28 +33,29 @@ struct World {
 impl World {
     /// With one operator of each role.
     fn guarded() -> Self {
-        Self::start(fixture::operators())
+        Self::start(fixture::plan(fixture::operators()))
     }
 
     /// Without operators.
     fn local() -> Self {
-        Self::start(Vec::new())
+        Self::start(fixture::plan(Vec::new()))
     }
 
-    fn start(operators: Vec<crate::plan::Operator>) -> Self {
+    /// With this plan.
+    fn start(plan: Plan) -> Self {
         let control = FakeControl::start(fixture::status());
         let journal = MemoryJournal::default();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let context = Context {
-            plan: Arc::new(fixture::plan(operators)),
+            plan: Arc::new(plan),
             control: control.handle.clone(),
             journal: Arc::new(journal.clone()),
         };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { drop(stopped.await) };
-        let server = tokio::spawn(crate::admin::serve(listener, context, shutdown));
+        let server = tokio::spawn(crate::admin::serve(listener, None, context, shutdown));
         Self {
             control,
             journal,

@@ -7,6 +7,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use rustls::ServerConfig;
 use tokio::{runtime::Runtime, sync::oneshot};
 
 use crate::{
@@ -20,6 +21,8 @@ use crate::{
 /// What the thread is given.
 pub(super) struct Parts {
     pub(super) listener: TcpListener,
+    /// The API's own TLS, apart from that of the environments.
+    pub(super) admin_tls: Option<Arc<ServerConfig>>,
     pub(super) context: admin::Context,
     pub(super) plan: Arc<Plan>,
     pub(super) tls: PerSide<ClientTls>,
@@ -61,6 +64,7 @@ impl AdminThread {
 fn run(runtime: &Runtime, parts: Parts, stopped: oneshot::Receiver<()>) {
     let Parts {
         listener,
+        admin_tls,
         context,
         plan,
         tls,
@@ -70,7 +74,7 @@ fn run(runtime: &Runtime, parts: Parts, stopped: oneshot::Receiver<()>) {
     let shutdown = async { drop(stopped.await) };
     runtime.block_on(async {
         tokio::select! {
-            served = admin::serve(listener, context, shutdown) => {
+            served = admin::serve(listener, admin_tls, context, shutdown) => {
                 if let Err(error) = served {
                     tracing::error!(%error, "the admin API has ended");
                 }

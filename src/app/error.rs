@@ -63,6 +63,9 @@ pub enum ServeError {
     /// The TLS settings towards an environment cannot be used.
     #[error("cannot use the TLS settings of an environment")]
     UpstreamTls(#[source] TlsError),
+    /// The TLS settings of the admin API cannot be used.
+    #[error("cannot use the TLS settings of the admin API")]
+    AdminTls(#[source] StartError),
     /// A thread, its runtime or the signal handlers cannot be made.
     #[error("cannot start the {what}")]
     Thread {

@@ -30,9 +30,14 @@ pub fn serve(plan: Plan) -> Result<(), ServeError> {
         let _entered = runtime.enter();
         Signals::listen().map_err(failed("signal handlers"))?
     };
-    let listeners: Vec<&'static str> = plan.listeners.iter().map(scheme).collect();
+    let admin = scheme(plan.admin.tls.is_some());
+    let listeners = plan
+        .listeners
+        .iter()
+        .map(|it| scheme(!it.certificates.is_empty()));
+    let listeners: Vec<&'static str> = listeners.collect();
     let running = start(plan)?;
-    introduce(&running, &listeners);
+    introduce(&running, &listeners, admin);
     runtime.block_on(async {
         signals.wait(&running).await;
         tracing::info!("draining: no new connections, requests that run are finished");
@@ -43,16 +48,12 @@ pub fn serve(plan: Plan) -> Result<(), ServeError> {
     Ok(())
 }
 
-fn scheme(listener: &crate::plan::ListenerPlan) -> &'static str {
-    if listener.certificates.is_empty() {
-        "http"
-    } else {
-        "https"
-    }
+const fn scheme(is_tls: bool) -> &'static str {
+    if is_tls { "https" } else { "http" }
 }
 
 /// Says on standard output where it listens and what is in force: a script may wait for these lines.
-fn introduce(running: &Running, schemes: &[&str]) {
+fn introduce(running: &Running, schemes: &[&str], admin: &str) {
     let status = running.control.status();
     let found = match running.entries {
         0 => format!(
@@ -67,7 +68,7 @@ fn introduce(running: &Running, schemes: &[&str]) {
     let mut lines = vec![found];
     let listeners = running.listeners.iter().zip(schemes);
     lines.extend(listeners.map(|(address, scheme)| format!("listening on {scheme}://{address}\n")));
-    lines.push(format!("admin API on http://{}\n", running.admin));
+    lines.push(format!("admin API on {admin}://{}\n", running.admin));
     let text = lines.concat();
     let mut out = io::stdout().lock();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -62,6 +62,8 @@ struct Shared {
 pub fn start(plan: Plan) -> Result<Running, ServeError> {
     let plan = Arc::new(plan);
     let tls = ClientTls::load(&plan).map_err(ServeError::UpstreamTls)?;
+    let admin_tls = plan.admin.tls.as_ref().map(proxy::admin_tls).transpose();
+    let admin_tls = admin_tls.map_err(ServeError::AdminTls)?;
     // The journal comes first: whoever starts the same program twice learns which process has it.
     let recovery = recover(&plan)?;
     let (listener, address) = bind_admin(plan.admin.address)?;
@@ -93,6 +95,7 @@ pub fn start(plan: Plan) -> Result<Running, ServeError> {
     };
     let admin_thread = admin_thread::start(admin_thread::Parts {
         listener,
+        admin_tls,
         context,
         plan: shared.plan,
         tls,

@@ -1,9 +1,11 @@
 //! Arguments that several commands have in common.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 /// Where the server is. Its token comes from `CHANGEOVER_TOKEN` only: arguments are visible to everybody on a machine.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Connect {
     /// The admin API; CHANGEOVER_TOKEN holds the token for it
     #[arg(
@@ -13,6 +15,25 @@ pub(crate) struct Connect {
         value_name = "URL"
     )]
     pub(crate) admin: String,
+    /// For https://: trust the authorities in this PEM file, and no others
+    #[arg(long, env = "CHANGEOVER_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// For https://: show this certificate, a PEM file with its chain
+    #[arg(
+        long,
+        env = "CHANGEOVER_CLIENT_CERTIFICATE",
+        value_name = "FILE",
+        requires = "client_key"
+    )]
+    pub(crate) client_certificate: Option<PathBuf>,
+    /// For https://: the key of that certificate, a PEM file
+    #[arg(
+        long,
+        env = "CHANGEOVER_CLIENT_KEY",
+        value_name = "FILE",
+        requires = "client_certificate"
+    )]
+    pub(crate) client_key: Option<PathBuf>,
 }
 
 /// How an answer is shown.

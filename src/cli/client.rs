@@ -4,11 +4,12 @@ mod address;
 mod command;
 mod fault;
 mod stream;
+mod trust;
 
 use std::{env, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
-use ureq::{Agent, Body, RequestBuilder, http::Response};
+use ureq::{Agent, Body, RequestBuilder, http::Response, tls::TlsConfig};
 
 use crate::cli::{arguments::Connect, exit::Failure};
 
@@ -30,7 +31,7 @@ const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const TOKEN: &str = "CHANGEOVER_TOKEN";
 
 /// One server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Client {
     base: String,
     authorization: Option<String>,
@@ -42,6 +43,10 @@ impl Client {
     /// For the server that the arguments and the environment name.
     pub(crate) fn new(connect: &Connect) -> Result<Self, Failure> {
         let base = address::base(&connect.admin)?;
+        let tls = match base.starts_with("https:") {
+            true => trust::settings(connect)?,
+            false => TlsConfig::default(),
+        };
         let config = || {
             Agent::config_builder()
                 .http_status_as_error(false)
@@ -51,6 +56,7 @@ impl Client {
                 .proxy(None)
                 .user_agent(concat!("changeover/", env!("CARGO_PKG_VERSION")))
                 .timeout_connect(Some(CONNECT_TIMEOUT))
+                .tls_config(tls.clone())
         };
         Ok(Self {
             base,

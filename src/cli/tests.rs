@@ -30,6 +30,7 @@ fn code(line: &str) -> u8 {
 fn client(server: &Server) -> Client {
     Client::new(&Connect {
         admin: server.url(),
+        ..Connect::default()
     })
     .unwrap()
 }
@@ -51,7 +52,8 @@ fn wrong_arguments_end_with_2_and_help_with_0() {
     check("ramp resume", 2);
     check("ramp resume --reason r --step 0", 2);
     check("events --after x", 2);
-    check("status --admin https://127.0.0.1:9700", 2);
+    check("status --admin https://127.0.0.1:9700 --ca /nowhere.pem", 2);
+    check("status --client-certificate /nowhere.pem", 2);
     check("status --admin nonsense", 2);
     check("force-token --side north --expires 1h --config x", 2);
     check("force-token --side new --expires soon --config x", 2);
@@ -70,6 +72,7 @@ fn a_server_that_is_not_there_ends_with_1_and_says_what_to_do() {
     // Port 9 of loopback: bound by nobody on a machine that runs tests.
     let connect = Connect {
         admin: "http://127.0.0.1:9".into(),
+        ..Connect::default()
     };
     let asked = Client::new(&connect)
         .unwrap()

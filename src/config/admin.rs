@@ -6,22 +6,37 @@ use crate::{
     config::{
         defaults,
         fault::Complaint,
-        reader::{Section, Shape, Value, choice, list, parsed, text},
+        file, listener,
+        reader::{Section, Shape, Value, choice, count, list, parsed, text},
         scalar::{self, ADDRESS, HOST},
     },
-    plan::{AdminPlan, Operator, Role},
+    plan::{AdminLimits, AdminPlan, AdminTlsPlan, Operator, Role},
 };
 
 /// The keys of `[admin]`.
 pub(super) const SHAPE: Shape = Shape {
     path: "admin",
-    keys: &["address", "hosts", "operator"],
+    keys: &[
+        "address",
+        "hosts",
+        "certificates",
+        "client_ca",
+        "requests_per_second",
+        "connections_per_peer",
+        "operator",
+    ],
 };
 
 /// The keys of `[[admin.operator]]`.
 pub(super) const OPERATOR: Shape = Shape {
     path: "admin.operator",
     keys: &["name", "token_sha256", "role"],
+};
+
+/// The keys of an entry of `certificates`.
+pub(super) const CERTIFICATE: Shape = Shape {
+    path: "admin.certificates",
+    keys: &["chain", "key"],
 };
 
 /// More people than ever share one cutover.
@@ -52,7 +67,40 @@ pub(super) fn read(root: &Section<'_>) -> AdminPlan {
     AdminPlan {
         address,
         hosts: hosts.into_iter().flatten().map(|(host, _)| host).collect(),
+        tls: read_tls(&section),
         operators: read_operators(&operators),
+        limits: read_limits(&section, default.limits),
+    }
+}
+
+/// TLS, if the file names a certificate; whoever asks for clients' certificates must show one.
+fn read_tls(section: &Section<'_>) -> Option<AdminTlsPlan> {
+    let certificates = listener::read_certificates(section, &CERTIFICATE);
+    let client_ca = section.get("client_ca", file::certificates);
+    if !section.has("certificates") {
+        if section.has("client_ca") {
+            let complaint = Complaint::new("`client_ca` without `certificates`", "both, or none");
+            let remedy = "clients show certificates over TLS only";
+            section.note_key("client_ca", complaint.remedy(remedy));
+        }
+        return None;
+    }
+    if section.has_empty("certificates") {
+        let complaint = Complaint::new("no certificate", "at least one, or no `certificates`");
+        section.note_value("certificates", complaint);
+    }
+    Some(AdminTlsPlan {
+        certificates,
+        client_ca,
+    })
+}
+
+fn read_limits(section: &Section<'_>, default: AdminLimits) -> AdminLimits {
+    let requests = section.get("requests_per_second", count(1..=100_000));
+    let connections = section.get("connections_per_peer", count(1..=256));
+    AdminLimits {
+        requests_per_second: requests.unwrap_or(default.requests_per_second),
+        connections_per_peer: connections.unwrap_or(default.connections_per_peer),
     }
 }
 

@@ -80,11 +80,7 @@ pub(super) fn workers() -> usize {
 
 /// Loopback, and nobody but those on this machine.
 pub(super) fn admin() -> AdminPlan {
-    AdminPlan {
-        address: loopback(9700),
-        hosts: Vec::new(),
-        operators: Vec::new(),
-    }
+    AdminPlan::local(loopback(9700))
 }
 
 /// Loopback, plain.

@@ -80,10 +80,13 @@ fn environments(plan: &Plan, page: &mut Page) {
         0 => String::from("anybody on this machine"),
         count => counted(count, "operator"),
     };
-    page.item(&format!(
-        "steered at http://{} by {who}",
-        plan.admin.address
-    ));
+    let (scheme, shows) = match &plan.admin.tls {
+        None => ("http", ""),
+        Some(tls) if tls.client_ca.is_none() => ("https", ""),
+        Some(_) => ("https", ", each with a client certificate"),
+    };
+    let address = plan.admin.address;
+    page.item(&format!("steered at {scheme}://{address} by {who}{shows}"));
     page.item(&format!("journal: {}", plan.store.display()));
 }
 

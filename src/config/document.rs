@@ -43,6 +43,7 @@ pub(super) const SHAPES: &[&Shape] = &[
     &store::SHAPE,
     &admin::SHAPE,
     &admin::OPERATOR,
+    &admin::CERTIFICATE,
     &listener::SHAPE,
     &listener::CERTIFICATE,
     &upstream::SHAPE,

@@ -45,7 +45,7 @@ pub(super) fn read(root: &Section<'_>, admin: std::net::SocketAddr) -> Vec<Liste
     }
     for section in sections {
         let address = section.require("address", parsed(ADDRESS, scalar::address));
-        let certificates = read_certificates(&section);
+        let certificates = read_certificates(&section, &CERTIFICATE);
         let network = parsed("a network such as \"10.0.0.0/8\"", scalar::network);
         let networks = section.get("proxy_protocol", list(NETWORKS, network));
         let Some(address) = address else { continue };
@@ -68,13 +68,17 @@ pub(super) fn read(root: &Section<'_>, admin: std::net::SocketAddr) -> Vec<Liste
     listeners
 }
 
-fn read_certificates(listener: &Section<'_>) -> Vec<CertificatePlan> {
+/// Reads `certificates` of a section.
+pub(super) fn read_certificates(
+    section: &Section<'_>,
+    shape: &'static Shape,
+) -> Vec<CertificatePlan> {
     let read = |section: Section<'_>| {
         let chain = section.require("chain", file::certificates);
         let key = section.require("key", file::private_key);
         let (chain, key) = chain.zip(key)?;
         Some(CertificatePlan { chain, key })
     };
-    let entries = listener.tables("certificates", &CERTIFICATE, CERTIFICATES);
+    let entries = section.tables("certificates", shape, CERTIFICATES);
     entries.into_iter().filter_map(read).collect()
 }

@@ -90,6 +90,11 @@ fn environments(plan: &Plan, warnings: &mut Vec<Warning>) {
             }
         }
     }
+    if plan.admin.tls.is_none() && !plan.admin.address.ip().is_loopback() {
+        let text = "plain HTTP: whoever can see the network between an operator and this machine can take the \
+            operator's token; name `certificates`, or use a loopback address and a tunnel";
+        warn(warnings, "[admin] address", text);
+    }
     if plan.admin.operators.is_empty() {
         let text = "no [[admin.operator]]: anybody on this machine can steer the cutover, and the \
             journal will name them all \"local\"";

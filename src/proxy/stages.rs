@@ -1,11 +1,13 @@
-//! The stages of a request that know bytes and no sockets, to be called one by one: for `benches/micro.rs`, which stands
-//! outside the crate.
+//! The stages of a request that know bytes and no sockets, to be called one by one: for `benches/micro.rs` and the fuzz
+//! targets, which stand outside the crate.
 //!
 //! Nothing in the proxy calls this and nobody else may: it follows the code that it leads to, without notice.
 
-use http::Version;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Version};
 
 use crate::{
+    measure::Rejection,
     plan::Plan,
     proxy::{
         head::{
@@ -13,8 +15,8 @@ use crate::{
             ResponseContext, ResponseHead, finish_response, host_sent, translate,
         },
         http1::{
-            Framing, Persistence, RequestReader, Scanned, read_response, write_request_head,
-            write_response_head,
+            BodyReader, Framing, Part, Persistence, RequestReader, Scanned, read_response,
+            write_request_head, write_response_head,
         },
         request::Intake,
     },
@@ -44,6 +46,52 @@ impl Reader {
         match self.0.read(bytes).ok()? {
             Scanned::Complete(_, read) => Some(read.head),
             Scanned::Partial => None,
+        }
+    }
+
+    /// As [`Reader::read`], with the head's length, what tells where its body ends, and why it is refused.
+    ///
+    /// # Errors
+    /// The reason to refuse it.
+    pub fn read_on(
+        &mut self,
+        bytes: &[u8],
+    ) -> Result<Option<(usize, RequestHead, Body)>, Rejection> {
+        Ok(match self.0.read(bytes)? {
+            Scanned::Complete(length, read) => Some((length, read.head, Body(read.body))),
+            Scanned::Partial => None,
+        })
+    }
+}
+
+/// Finds the end of one body.
+#[derive(Debug)]
+pub struct Body(BodyReader);
+
+/// What stands next in a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Some of it.
+    Data(Bytes),
+    /// What follows it; the end.
+    Trailers(HeaderMap),
+    /// The end.
+    End,
+    /// More bytes are needed.
+    More,
+    /// The framing is broken.
+    Broken,
+}
+
+impl Body {
+    /// Takes the next piece from the front of `bytes`.
+    pub fn read(&mut self, bytes: &mut BytesMut, limits: &HeadLimits) -> Piece {
+        match self.0.read(bytes, limits) {
+            Ok(Part::Data(data)) => Piece::Data(data),
+            Ok(Part::Trailers(trailers)) => Piece::Trailers(trailers),
+            Ok(Part::End) => Piece::End,
+            Ok(Part::More) => Piece::More,
+            Err(_fault) => Piece::Broken,
         }
     }
 }
@@ -106,6 +154,17 @@ pub fn read_answer(
 ) -> Option<ResponseHead> {
     let read = read_response(bytes, &request.method, limits).ok()??;
     Some(read.1.head)
+}
+
+/// As [`read_answer`], with the head's length and what tells where its body ends; a refused one is no answer either.
+#[must_use]
+pub fn read_answer_on(
+    bytes: &[u8],
+    method: &Method,
+    limits: &HeadLimits,
+) -> Option<(usize, ResponseHead, Body)> {
+    let (length, read) = read_response(bytes, method, limits).ok()??;
+    Some((length, read.head, Body(read.body)))
 }
 
 /// Writes the head of an answer with a body of so many bytes; `date` is the line to add.

@@ -1,18 +1,18 @@
-//! TLS towards clients: certificates from PEM files, chosen by the name that the client asks for.
+//! TLS towards clients, and towards operators: certificates from PEM files, chosen by the name that the client asks for.
 
 use std::{fs, path::Path, sync::Arc};
 
 use rustls::{
-    ServerConfig,
+    RootCertStore, ServerConfig,
     crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::{ClientHello, ResolvesServerCert},
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::CertifiedKey,
     version::{TLS12, TLS13},
 };
 
 use crate::{
-    plan::{CertificatePlan, ListenerPlan},
+    plan::{AdminTlsPlan, CertificatePlan, ListenerPlan},
     proxy::StartError,
 };
 
@@ -25,15 +25,55 @@ pub(crate) fn load(
         if listener.certificates.is_empty() {
             return Ok(None);
         }
-        server_config(&listener.certificates, &provider).map(Some)
+        let verifier = WebPkiClientVerifier::no_client_auth();
+        let mut config = server_config(&listener.certificates, verifier, &provider)?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Some(Arc::new(config)))
     };
     listeners.iter().map(load_one).collect()
 }
 
+/// The TLS settings of the admin API: HTTP/1.1 only, and clients with a certificate only if the plan says so.
+///
+/// # Errors
+/// When a file of the plan cannot be used.
+pub fn admin_tls(plan: &AdminTlsPlan) -> Result<Arc<ServerConfig>, StartError> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = match &plan.client_ca {
+        Some(path) => client_verifier(path, &provider)?,
+        None => WebPkiClientVerifier::no_client_auth(),
+    };
+    let mut config = server_config(&plan.certificates, verifier, &provider)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Lets those through who show a certificate of these authorities.
+fn client_verifier(
+    path: &Path,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, StartError> {
+    let fault = |reason: String| StartError::Certificate {
+        path: path.to_owned(),
+        reason,
+    };
+    let mut roots = RootCertStore::empty();
+    let pem = fs::read(path).map_err(|it| fault(it.to_string()))?;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|it| fault(it.to_string()))?;
+        let added = roots.add(certificate);
+        added.map_err(|it| fault(it.to_string()))?;
+    }
+    let built =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
+    built.map_err(|it| fault(it.to_string()))
+}
+
 fn server_config(
     certificates: &[CertificatePlan],
+    verifier: Arc<dyn ClientCertVerifier>,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<ServerConfig>, StartError> {
+) -> Result<ServerConfig, StartError> {
     let load_one = |plan: &CertificatePlan| Certificate::load(plan, provider);
     let certificates: Vec<Certificate> = certificates
         .iter()
@@ -42,12 +82,11 @@ fn server_config(
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&[&TLS13, &TLS12])
         .expect("ring's cipher suites cover TLS 1.2 and 1.3")
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(BySni(certificates)));
     // Tickets hold the session themselves, so that resuming one takes no cache that all workers would share.
     config.ticketer = ring::Ticketer::new().map_err(StartError::Tickets)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 /// Chooses the first certificate that is valid for the client's name; without one, the first of all.

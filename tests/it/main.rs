@@ -12,6 +12,7 @@
     reason = "a test fails by panicking, prints what it measured, cleans up what may be gone, and is no library"
 )]
 
+mod access;
 mod clients;
 mod conformance;
 mod crash;
@@ -22,4 +23,6 @@ mod harness;
 mod holding;
 mod limits;
 mod reaction;
+mod secrets;
 mod steering;
+mod tls;

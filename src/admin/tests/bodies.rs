@@ -33,6 +33,12 @@ async fn bodies_become_commands() {
     let line = "POST /api/v1/ramp/resume";
     check(line, Some("{\"reason\":\" r \"}"), resume(None)).await;
     check(line, Some("{\"reason\":\"r\",\"step\":3}"), resume(Some(2))).await;
+    check(
+        line,
+        Some("{\"reason\":\"r\",\"step\":2.0}"),
+        resume(Some(1)),
+    )
+    .await;
     let rollback = Command::Rollback { reason: "r".into() };
     check(
         "POST /api/v1/rollback",

@@ -23,6 +23,15 @@ async fn documents_are_as_described() {
     check("GET /nowhere", None, "Problem").await;
 }
 
+#[tokio::test]
+async fn the_description_knows_the_plan_and_the_version() {
+    let world = World::local();
+    let description = world.ask("GET /openapi.json", &[], None).await.json();
+    let step = &description["components"]["schemas"]["Resume"]["properties"]["step"];
+    assert_eq!(step["maximum"], 3);
+    assert_eq!(description["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
 /// Whether `value` has every required field, no undescribed one, and the described types all the way down.
 fn conforms(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     if let Some(name) = schema["$ref"].as_str() {

@@ -8,25 +8,23 @@ use crate::cli::exit::Failure;
 pub(super) fn base(url: &str) -> Result<String, Failure> {
     let wrong = |fault: &str| {
         let expected = "expected such as http://127.0.0.1:9700 in --admin or CHANGEOVER_ADMIN";
-        Failure::Usage(format!("{url:?} {fault}; {expected}"))
+        // What stands before an @ may be a password.
+        let shown = match url.contains('@') {
+            true => "the URL of the admin API".into(),
+            false => format!("{url:?}"),
+        };
+        Failure::Usage(format!("{shown} {fault}; {expected}"))
     };
     let uri: Uri = url.parse().map_err(|_invalid| wrong("is no URL"))?;
-    match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => {
-            return Err(wrong(
-                "asks for TLS, which the admin API does not speak; \
-                 reach a distant one through a tunnel such as ssh -L 9700:127.0.0.1:9700 HOST",
-            ));
-        }
-        Some(_) | None => return Err(wrong("does not begin with http://")),
-    }
+    let Some(scheme @ ("http" | "https")) = uri.scheme_str() else {
+        return Err(wrong("does not begin with http:// or https://"));
+    };
     let authority = uri.authority().filter(|it| !it.as_str().contains('@'));
     let authority = authority.ok_or_else(|| wrong("names no host, or a user besides"))?;
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
         return Err(wrong("has a path"));
     }
-    Ok(format!("http://{authority}"))
+    Ok(format!("{scheme}://{authority}"))
 }
 
 #[cfg(test)]
@@ -45,12 +43,25 @@ mod tests {
         check("http://127.0.0.1:9700", Some("http://127.0.0.1:9700"));
         check("http://localhost/", Some("http://localhost"));
         check("http://[::1]:9700", Some("http://[::1]:9700"));
-        check("https://localhost", None);
+        check("https://localhost", Some("https://localhost"));
+        check("ftp://localhost", None);
         check("localhost:9700", None);
         check("127.0.0.1", None);
         check("http://user@localhost", None);
         check("http://localhost/api", None);
         check("http://localhost/?x", None);
         check("", None);
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        for url in [
+            "http://ada:hunter2@localhost",
+            "ada:hunter2@localhost",
+            "x://hunter2@h",
+        ] {
+            let said = base(url).expect_err(url).to_string();
+            assert!(!said.contains("hunter2"), "{said}");
+        }
     }
 }

@@ -53,7 +53,7 @@ impl Server {
             let _control = control;
             let shutdown = async { drop(stopped.await) };
             runtime
-                .block_on(crate::admin::serve(listener, context, shutdown))
+                .block_on(crate::admin::serve(listener, None, context, shutdown))
                 .unwrap();
         });
         Self {

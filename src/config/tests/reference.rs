@@ -51,10 +51,16 @@ fn load_whole(text: &str) -> Loaded {
     fs::create_dir(&tls).expect("writable");
     let made =
         rcgen::generate_simple_self_signed([String::from("shop.test")]).expect("a certificate");
-    for name in ["shop.pem", "ca.pem", "client.pem"] {
+    for name in [
+        "shop.pem",
+        "ca.pem",
+        "client.pem",
+        "admin.pem",
+        "operators.pem",
+    ] {
         fs::write(tls.join(name), made.cert.pem()).expect("writable");
     }
-    for name in ["shop.key", "client.key"] {
+    for name in ["shop.key", "client.key", "admin.key"] {
         fs::write(tls.join(name), made.signing_key.serialize_pem()).expect("writable");
     }
     fs::write(dir.path().join("force.secret"), "s".repeat(32)).expect("writable");

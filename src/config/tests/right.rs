@@ -221,6 +221,25 @@ fn operators_open_the_admin_api_to_other_addresses() {
 }
 
 #[test]
+fn a_plan_that_is_printed_for_debugging_shows_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = "marked-secret-of-more-than-32-bytes";
+    std::fs::write(dir.path().join("force.secret"), secret).unwrap();
+    let text = format!(
+        "{LEAST}[split]\nforce = {{ secret_file = \"force.secret\" }}\n[[admin.operator]]\nname = \"ada\"\n\
+         token_sha256 = \"{}\"\nrole = \"viewer\"\n",
+        "0f".repeat(32)
+    );
+    let loaded = parse(&text, Path::new("x.toml"), dir.path()).unwrap();
+    let shown = format!("{loaded:?} {loaded:#?}");
+    assert!(shown.contains("ada"));
+    // Bytes are shown as numbers: those of the secret, and those of the digest.
+    for bytes in [secret, "109, 97, 114, 107", "15, 15, 15", "0f0f"] {
+        assert!(!shown.contains(bytes), "{bytes}: {shown}");
+    }
+}
+
+#[test]
 fn inline_tables_read_as_headed_ones() {
     let headed = with("[[ramp.step]]\nweight = \"5%\"\n[[ramp.step]]\nweight = \"100%\"\n");
     let inline = with("[ramp]\nstep = [{ weight = \"5%\" }, { weight = \"100%\" }]\n");

@@ -216,6 +216,21 @@ hosts = ["a b", 7]"#,
 6:17: found an integer, expected a host such as "shop.example" or an IP address"#,
     ),
     (
+        r#"[admin]
+certificates = []
+requests_per_second = 0
+connections_per_peer = 257"#,
+        r#"6:16: found no certificate, expected at least one, or no `certificates`
+7:23: found 0, expected from 1 to 100000
+8:24: found 257, expected from 1 to 256"#,
+    ),
+    (
+        r#"[admin]
+client_ca = "no-cert.pem""#,
+        r#"6:1: found `client_ca` without `certificates`, expected both, or none; clients show certificates over TLS only
+6:13: found no certificate in "DIR/no-cert.pem", expected a PEM file with certificates"#,
+    ),
+    (
         r#"[[admin.operator]]
 name = "ada"
 token_sha256 = "hunter2"

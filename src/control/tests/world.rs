@@ -255,11 +255,7 @@ pub(super) fn plan() -> Plan {
     Plan {
         name: "shop".to_owned(),
         store: PathBuf::from("changeover.db"),
-        admin: AdminPlan {
-            address: "127.0.0.1:0".parse().unwrap(),
-            hosts: Vec::new(),
-            operators: Vec::new(),
-        },
+        admin: AdminPlan::local("127.0.0.1:0".parse().unwrap()),
         listeners: Vec::new(),
         upstreams: PerSide::from_fn(upstream),
         split: SplitPlan {

@@ -35,6 +35,10 @@ pub fn take_force(headers: &mut Fields, plan: &ForcePlan, now: Timestamp) -> Opt
 fn verify(token: &str, secret: &Secret, now: Timestamp) -> Option<Side> {
     let (signed, signature) = token.split_once(SIGNATURE)?;
     let (side, expiry) = signed.split_once(EXPIRY)?;
+    // Hexadecimal digits have two cases, and a token one spelling.
+    if signature.bytes().any(|it| it.is_ascii_uppercase()) {
+        return None;
+    }
     let mut given = [0; 32];
     hex::decode_to_slice(signature, &mut given).ok()?;
     // Compares in constant time.
@@ -94,6 +98,17 @@ mod tests {
         assert_eq!(take(&token(Side::New, 60)), Some(Side::New));
         assert_eq!(take(&token(Side::Old, 1)), Some(Side::Old));
         assert_eq!(take(&token(Side::New, 0)), None);
+    }
+
+    #[test]
+    fn a_token_has_one_spelling() {
+        let expires = now().after(Duration::from_secs(60));
+        let token = force_token(&plan().secret, Side::New, expires);
+        let (signed, signature) = token.split_once(";sig=").expect("it is signed");
+        let shouted = format!("{signed};sig={}", signature.to_ascii_uppercase());
+        assert_ne!(shouted, token);
+        assert_eq!(take(&shouted), None);
+        assert_eq!(take(&format!(" {token}")), None);
     }
 
     #[test]

@@ -124,7 +124,7 @@ pub(super) fn write_cookie(
 }
 
 /// Removes every cookie called `name` and returns the first id of ours among them. Other cookies stay as they are, byte
-/// for byte.
+/// for byte, but for white space at the ends of a line.
 fn take_cookie(headers: &mut Fields, name: &[u8]) -> Option<ClientId> {
     // A client that has no other cookie sends this one alone.
     let alone = headers.single(COOKIE).filter(|it| !it.contains(&b';'));
@@ -152,8 +152,10 @@ fn take_cookie(headers: &mut Fields, name: &[u8]) -> Option<ClientId> {
                 }
             }
         }
+        // The space that stood before ours is no end of a value: RFC 9113 section 8.2.1 forbids it there.
+        let kept = kept.trim_ascii_end();
         if !kept.is_empty() {
-            headers.append(COOKIE, &kept);
+            headers.append(COOKIE, kept);
         }
     }
     found

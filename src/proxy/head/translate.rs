@@ -106,7 +106,9 @@ fn join_cookies(headers: &mut Fields) {
     if headers.get_all(COOKIE).nth(1).is_none() {
         return;
     }
-    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).collect();
+    // An empty crumb would leave white space at an end, which HTTP/1 takes away and HTTP/2 forbids.
+    let crumbs = headers.get_all(COOKIE).filter(|it| !it.is_empty());
+    let crumbs: Vec<&[u8]> = crumbs.collect();
     let joined = crumbs.join(&b"; "[..]);
     headers.insert(COOKIE, &joined);
 }

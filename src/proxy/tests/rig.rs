@@ -168,11 +168,7 @@ fn plan(endpoints: PerSide<Vec<SocketAddr>>) -> Plan {
     Plan {
         name: "test".to_owned(),
         store: PathBuf::new(),
-        admin: AdminPlan {
-            address: "127.0.0.1:0".parse().unwrap(),
-            hosts: Vec::new(),
-            operators: Vec::new(),
-        },
+        admin: AdminPlan::local("127.0.0.1:0".parse().unwrap()),
         listeners: vec![ListenerPlan {
             address: "127.0.0.1:0".parse().unwrap(),
             certificates: Vec::new(),

@@ -199,11 +199,7 @@ pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
     Plan {
         name: "test".to_owned(),
         store: PathBuf::from("unused.db"),
-        admin: AdminPlan {
-            address: ([127, 0, 0, 1], 0).into(),
-            hosts: vec![],
-            operators: vec![],
-        },
+        admin: AdminPlan::local(([127, 0, 0, 1], 0).into()),
         listeners: vec![],
         upstreams: PerSide {
             old: upstream(old),

@@ -56,6 +56,11 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     succeeded(&mut command(program, arguments))
 }
 
+/// A program that a package of `tests/it/peers/requirements.txt` brings.
+pub fn tool(name: &str) -> Command {
+    Command::new(installed(name))
+}
+
 /// Runs a command that must succeed; what it printed.
 pub fn succeeded(command: &mut Command) -> String {
     let Output {
@@ -74,11 +79,15 @@ pub fn succeeded(command: &mut Command) -> String {
 
 fn command(program: &str, arguments: &[&str]) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    // Where tests/run has put them; cargo's own target folder may be elsewhere.
-    let python: PathBuf = root.join("target/peers/bin/python");
-    let mut command = Command::new(python);
+    let mut command = tool("python");
     command
         .arg(root.join("tests/it/peers").join(program))
         .args(arguments);
     command
+}
+
+/// Where tests/run has put it; cargo's own target folder may be elsewhere.
+fn installed(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    root.join("target/peers/bin").join(name)
 }

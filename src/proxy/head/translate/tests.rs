@@ -55,6 +55,7 @@ fn http_2_becomes_http_1() {
         &[
             ("cookie", "a=b"),
             ("cookie", "c=d; e"),
+            ("cookie", ""),
             ("te", "trailers"),
             ("host", "a.test"),
         ],

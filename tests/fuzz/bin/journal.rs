@@ -1,0 +1,4 @@
+//! Feeds `journal` to libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| changeover_fuzz::journal::run(data));
