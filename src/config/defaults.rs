@@ -213,7 +213,7 @@ pub(super) fn limits() -> Limits {
         requests_per_side: 10_000,
         control_frames: 1_000,
         streams: 128,
-        idle_per_endpoint: 32,
+        idle_per_endpoint: 128,
         connections_per_endpoint: 1_024,
         buffer_bytes: 64 << 10,
         events_page: 500,

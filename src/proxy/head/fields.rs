@@ -272,7 +272,8 @@ impl Fields {
     #[must_use]
     pub fn into_map(self) -> HeaderMap {
         let text = Bytes::from(self.text);
-        let mut map = HeaderMap::with_capacity(self.lines.len());
+        // hyper adds one or two lines more, for which the map is not to grow.
+        let mut map = HeaderMap::with_capacity(self.lines.len() + 2);
         for line in &self.lines {
             let name = HeaderName::from_bytes(&text[at(line.start)..at(line.name_end)]);
             let value = text.slice(at(line.name_end) + COLON.len()..at(line.end));
