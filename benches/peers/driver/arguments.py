@@ -21,6 +21,8 @@ PEERS = [
     "relay",
     "relay-splice",
 ]
+# Measured where they are named.
+EXPERIMENTS = ["relay-uring"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def parse(words: list[str] | None = None) -> Arguments:
     )
     names = [it.name for it in WORKLOADS]
     parser.add_argument("--workloads", metavar="A,B", help=f"of {', '.join(names)}; all")
-    parser.add_argument("--peers", metavar="X,Y", help=f"of {', '.join(PEERS)}; all")
+    parser.add_argument("--peers", metavar="X,Y", help=f"of {', '.join(PEERS + EXPERIMENTS)}; all but {', '.join(EXPERIMENTS)}")
     parser.add_argument("--rounds", type=int, metavar="N", help="9; with --quick 1")
     parser.add_argument("--seconds", type=float, metavar="S", help="of each window; 2, with --quick 1")
     parser.add_argument("--quick", action="store_true", help="one workload, two peers: does it still run?")
@@ -69,7 +71,7 @@ def parse(words: list[str] | None = None) -> Arguments:
     given = parser.parse_args(words)
     return Arguments(
         workloads=chosen(given.workloads, names, QUICK_WORKLOADS if given.quick else names),
-        peers=chosen(given.peers, PEERS, default_peers(given)),
+        peers=chosen(given.peers, PEERS + EXPERIMENTS, default_peers(given)),
         rounds=given.rounds or (1 if given.quick else 3 if given.curves else 9),
         seconds=given.seconds or (1.0 if given.quick else 2.0),
         quick=given.quick,
@@ -104,7 +106,7 @@ def builds(values: list[str]) -> dict[str, Path]:
         name = name or "changeover"
         if name in found:
             raise RunFailed(f"two builds are called {name!r}; say NAME=PATH")
-        if name in PEERS and name != "changeover":
+        if name in PEERS + EXPERIMENTS and name != "changeover":
             raise RunFailed(f"{name!r} is another peer's name")
         binary = Path(path).resolve()
         if not binary.is_file():

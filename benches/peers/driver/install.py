@@ -81,6 +81,10 @@ def tools() -> None:
     cargo(places.HERE / "tools", places.TOOLS.parent)
 
 
+def uring() -> None:
+    cargo(places.HERE / "uring", places.URING.parent.parent)
+
+
 def pingora() -> None:
     cargo(places.HERE / "pingora", places.PINGORA.parent.parent)
 

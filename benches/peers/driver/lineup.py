@@ -15,6 +15,7 @@ OTHERS = (
     pingora.PINGORA,
     relay.RELAY,
     relay.SPLICE,
+    relay.URING,
 )
 
 

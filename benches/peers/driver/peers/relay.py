@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from .. import places
+from .. import install, places
 from ..peer import Peer, Site
 from ..unit import Unit
 
 BODIES = frozenset({Unit.MIB_DOWN, Unit.MIB_UP})
 
 
-def command(*further: str) -> Callable[[Site, Path], list[str]]:
+def command(program: Path, *further: str) -> Callable[[Site, Path], list[str]]:
     return lambda site, _: [
-        str(places.TOOLS / "relay"),
+        str(program),
         *("--listen", f"127.0.0.1:{site.plain}"),
         *("--old", f"127.0.0.1:{site.old}", "--new", f"127.0.0.1:{site.new}"),
         *further,
@@ -25,7 +25,7 @@ def version() -> str:
 
 RELAY = Peer(
     name="relay",
-    command=command(),
+    command=command(places.TOOLS / "relay"),
     version=version,
     has_tls=False,
     reads_http=False,
@@ -33,10 +33,19 @@ RELAY = Peer(
 )
 SPLICE = Peer(
     name="relay-splice",
-    command=command("--splice"),
+    command=command(places.TOOLS / "relay", "--splice"),
     version=version,
     has_tls=False,
     reads_http=False,
     units=BODIES,
     differences=("as `relay`, with `splice`: bytes never reach user space",),
+)
+URING = Peer(
+    name="relay-uring",
+    command=command(places.URING),
+    version=version,
+    install=install.uring,
+    has_tls=False,
+    reads_http=False,
+    differences=("as `relay`, on io_uring: a buffer for each direction of a connection, which the kernel holds while it waits",),
 )
