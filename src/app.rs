@@ -11,11 +11,12 @@
 mod admin_thread;
 mod error;
 mod recover;
+mod reload;
 mod serve;
 mod start;
 
 pub use error::ServeError;
-pub use serve::serve;
+pub use serve::{Source, serve};
 pub use start::{Running, start};
 
 #[cfg(test)]

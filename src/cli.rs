@@ -15,6 +15,7 @@ mod events;
 mod force_token;
 mod man;
 mod ramp;
+mod reload;
 mod rollback;
 mod serve;
 mod status;

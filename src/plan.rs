@@ -4,6 +4,8 @@
 //! address parsed, every duration bounded, every name resolved to an index.
 
 mod access;
+mod difference;
+mod edition;
 mod evidence;
 mod limits;
 mod ramp;
@@ -19,6 +21,8 @@ pub use access::{
     AdminLimits, AdminPlan, AdminTlsPlan, CertificatePlan, ForwardingPlan, ListenerPlan, Operator,
     Role,
 };
+pub use difference::Difference;
+pub use edition::{Edition, IdsExhausted};
 pub use evidence::EvidencePlan;
 pub use limits::{Limits, Timeouts, Underscores};
 pub use ramp::{AdvanceOn, BothBad, Gate, GateCondition, RampPlan, RollbackPlan, StartMode, Step};
@@ -48,7 +52,7 @@ pub struct Plan {
     pub upstreams: PerSide<UpstreamPlan>,
     /// How requests are assigned.
     pub split: SplitPlan,
-    /// Routes in the order of the file; [`RouteId`] indexes it. What none of them matches is [`RouteId::REST`].
+    /// Routes in the order of the file; an [`Edition`] knows their ids. What none of them matches is [`RouteId::REST`].
     pub routes: Vec<RoutePlan>,
     /// The ramp.
     pub ramp: RampPlan,

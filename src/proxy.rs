@@ -14,6 +14,7 @@ mod crowd;
 mod descriptors;
 mod exchange;
 mod failure;
+mod footing;
 mod forward;
 pub mod head;
 mod health;
@@ -24,6 +25,7 @@ mod pipe;
 mod relay;
 mod reply;
 mod request;
+mod setup;
 #[doc(hidden)]
 pub mod stages;
 mod tls;
@@ -33,21 +35,29 @@ mod wheel;
 mod wire;
 mod worker;
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, thread};
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+};
 
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
 pub use self::{
     health::probe,
-    tls::admin_tls,
+    setup::{Setup, Setups},
     upstream::{ClientTls, TlsError},
 };
 
 use crate::{
     clock::Clock,
-    measure::{Board, Connects, Interval},
-    plan::Plan,
+    measure::{Connects, Interval},
     split::Publication,
 };
 
@@ -57,12 +67,10 @@ pub type Alarm = Arc<dyn Fn() + Send + Sync>;
 /// What the data plane shares with the rest of the process.
 #[derive(Clone)]
 pub struct Shared {
-    /// The intent.
-    pub plan: Arc<Plan>,
+    /// What carrying out the plan takes.
+    pub setups: Setups,
     /// Where the split table in force stands.
     pub publication: Publication,
-    /// Which endpoints are in choice.
-    pub board: Arc<Board>,
     /// Failures to connect in a row.
     pub connects: Arc<Connects>,
     /// Wakes the control loop.
@@ -109,6 +117,8 @@ pub struct RunningProxy {
     addresses: Vec<SocketAddr>,
     stop: watch::Sender<worker::Stop>,
     workers: Vec<thread::JoinHandle<()>>,
+    /// The edition that each worker has taken up.
+    editions: Vec<Arc<AtomicU32>>,
 }
 
 /// Binds every listener on every worker and starts the workers.
@@ -116,31 +126,29 @@ pub struct RunningProxy {
 /// # Errors
 /// When a certificate cannot be used, an address cannot be bound, or a thread cannot be made; nothing runs then.
 pub fn start(shared: &Shared) -> Result<RunningProxy, StartError> {
-    let common = worker::Common {
-        upstream_tls: Arc::new(ClientTls::load(&shared.plan)?),
-        crowd: Arc::default(),
-        connections: descriptors::client_connections(&shared.plan),
-    };
-    let tls = tls::load(&shared.plan.listeners)?;
-    let workers = shared.plan.workers;
-    let bound = listener::bind(&shared.plan.listeners, workers)?;
+    let setup = shared.setups.load();
+    let crowd = Arc::default();
+    let workers = setup.plan().workers;
+    let bound = listener::bind(&setup.plan().listeners, workers)?;
     let (stop, stopped) = watch::channel(worker::Stop::No);
     let mut threads = Vec::with_capacity(workers);
+    let mut editions = Vec::with_capacity(workers);
     for (index, sockets) in (0_u16..).zip(bound.by_worker) {
-        let ports = sockets.into_iter().zip(tls.iter().cloned()).collect();
-        let thread = worker::spawn(
-            index,
-            shared.clone(),
-            common.clone(),
-            ports,
-            stopped.clone(),
-        );
+        let ports = (0..).zip(sockets).collect();
+        let edition = Arc::new(AtomicU32::new(setup.edition.number()));
+        editions.push(Arc::clone(&edition));
+        let beside = worker::Beside {
+            crowd: Arc::clone(&crowd),
+            edition,
+        };
+        let thread = worker::spawn(index, shared.clone(), beside, ports, stopped.clone());
         threads.push(thread.map_err(StartError::Worker)?);
     }
     Ok(RunningProxy {
         addresses: bound.addresses,
         stop,
         workers: threads,
+        editions,
     })
 }
 
@@ -149,6 +157,13 @@ impl RunningProxy {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Whether every worker takes requests in by the edition of this number.
+    #[must_use]
+    pub fn has_taken_up(&self, number: u32) -> bool {
+        let mut editions = self.editions.iter();
+        editions.all(|it| it.load(Ordering::Acquire) == number)
     }
 
     /// Stops accepting, finishes what runs, and returns when it has ended or the drain time is over.

@@ -180,6 +180,7 @@ fn table() -> SplitTable {
         generation: Generation::new(7),
         weight: Weight::from_basis_points(5_000).expect("half of it"),
         salt: Salt::new([3; 16]),
+        edition: 0,
         split: Arc::new(SplitPlan {
             sticky: Sticky::Cookie(CookiePlan {
                 name: "changeover_id".to_owned(),

@@ -32,6 +32,7 @@ pub(crate) fn table(plan: &Plan) -> SplitTable {
         generation: Generation::new(7),
         weight: Weight::from_basis_points(500).expect("a weight"),
         salt: Salt::new([3; 16]),
+        edition: 0,
         split: Arc::new(plan.split.clone()),
         routes: Arc::new(RouteTable::new(&plan.routes)),
         withdrawal: None,

@@ -85,7 +85,8 @@ pub(crate) async fn identify(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let plan = &shared.context.plan.admin;
+    let edition = shared.context.plan();
+    let plan = &edition.admin;
     let (claim, identity) = identity(plan, connection.peer, request.headers());
     let counted = shared
         .peers

@@ -2,15 +2,30 @@
 
 use std::sync::Arc;
 
-use crate::{admin::Journal, control::ControlHandle, plan::Plan};
+use arc_swap::ArcSwap;
+
+use crate::{
+    admin::{Journal, Orders},
+    control::ControlHandle,
+    plan::{Edition, Plan},
+};
 
 /// The plan, the control loop and the journal.
 #[derive(Clone)]
 pub struct Context {
     /// The plan in force: the operators, the hosts, the names of routes and endpoints.
-    pub plan: Arc<Plan>,
+    pub edition: Arc<ArcSwap<Edition>>,
     /// The control loop.
     pub control: ControlHandle,
     /// The journal, for reading.
     pub journal: Arc<dyn Journal>,
+    /// Who carries out what is asked of the process itself.
+    pub orders: Orders,
+}
+
+impl Context {
+    /// The plan in force.
+    pub(crate) fn plan(&self) -> Arc<Plan> {
+        Arc::clone(self.edition.load().plan())
+    }
 }

@@ -94,6 +94,8 @@ pub enum ChangeDocument {
     Completed,
     /// The rollback window ended.
     WayBackClosed,
+    /// The configuration was read again, and the ramp goes on as it was.
+    Reloaded,
 }
 
 impl From<&Entry> for EventDocument {
@@ -144,6 +146,7 @@ impl From<&Change> for ChangeDocument {
             },
             Change::Completed => Self::Completed,
             Change::WayBackClosed => Self::WayBackClosed,
+            Change::Reloaded => Self::Reloaded,
         }
     }
 }

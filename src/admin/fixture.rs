@@ -20,9 +20,9 @@ use crate::{
         Actor, Change, Command, Entry, HoldCause, Phase, RollbackCause, TriggerReading, Verdict,
     },
     plan::{
-        AdminPlan, AdvanceOn, BothBad, EjectionPlan, EndpointPlan, EvidencePlan, ForwardingPlan,
-        HostHeader, Limits, Operator, Plan, RampPlan, Role, RollbackPlan, Scheme, SplitPlan,
-        StartMode, Step, Sticky, Timeouts, Underscores, UpstreamPlan, UpstreamTlsPlan,
+        AdminPlan, AdvanceOn, BothBad, Edition, EjectionPlan, EndpointPlan, EvidencePlan,
+        ForwardingPlan, HostHeader, Limits, Operator, Plan, RampPlan, Role, RollbackPlan, Scheme,
+        SplitPlan, StartMode, Step, Sticky, Timeouts, Underscores, UpstreamPlan, UpstreamTlsPlan,
         Verification, Writes,
     },
     units::{Generation, PerSide, Salt, Share, Side, Timestamp, Weight},
@@ -101,6 +101,11 @@ pub(crate) fn plan(operators: Vec<Operator>) -> Plan {
         },
         workers: 1,
     }
+}
+
+/// The plan as the API holds it.
+pub(crate) fn in_force(plan: Plan) -> Arc<ArcSwap<Edition>> {
+    Arc::new(ArcSwap::from_pointee(Edition::first(Arc::new(plan))))
 }
 
 fn upstream(side: Side) -> UpstreamPlan {
@@ -377,6 +382,7 @@ impl FakeControl {
                         let given = given.lock().unwrap().clone();
                         drop(answer.send(given));
                     }
+                    Request::Reload { answer, .. } => drop(answer),
                     Request::Totals { answer } => drop(answer.send(Arc::default())),
                 }
             }

@@ -31,7 +31,7 @@ impl Context {
     /// One page of the journal: the entries numbered above `seq`, at most `limit` and at most a page of the plan.
     pub(crate) async fn page(&self, seq: u64, limit: usize) -> Result<Vec<Entry>, JournalError> {
         let journal = Arc::clone(&self.journal);
-        let limit = limit.min(self.plan.limits.events_page);
+        let limit = limit.min(self.plan().limits.events_page);
         let reading = tokio::task::spawn_blocking(move || journal.entries_after(seq, limit));
         let read = reading.await;
         read.map_err(|panicked| JournalError(panicked.into()))?

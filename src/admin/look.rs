@@ -24,7 +24,7 @@ pub(crate) struct PageQuery {
     #[serde(default)]
     after: u64,
     /// At most so many; at most a page of the plan.
-    limit: Option<usize>,
+    limit: Option<u32>,
 }
 
 pub(crate) async fn status(State(context): State<Context>) -> Result<Json<Status>, Problem> {
@@ -41,12 +41,14 @@ pub(crate) async fn events(
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<EventPage>, Problem> {
     let Query(query) = query.map_err(|rejection| in_query(&rejection))?;
-    let limit = query.limit.unwrap_or(usize::MAX);
+    let limit = query.limit.unwrap_or(u32::MAX);
     if limit == 0 {
         let detail = "in the query: limit is 0; expected at least 1";
         return Err(Problem::new(Kind::BadRequest, detail));
     }
-    let entries = context.page(query.after, limit).await?;
+    let entries = context
+        .page(query.after, usize::try_from(limit).unwrap_or(usize::MAX))
+        .await?;
     Ok(Json(EventPage {
         events: entries.iter().map(EventDocument::from).collect(),
         next: entries.last().map_or(query.after, |entry| entry.seq),
@@ -57,7 +59,7 @@ pub(crate) async fn events(
 pub(crate) async fn metrics(State(context): State<Context>) -> Result<Response, Problem> {
     let totals = context.control.totals().await;
     let totals = totals.map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))?;
-    let text = metrics::render(&context.plan, &context.control.status(), &totals);
+    let text = metrics::render(&context.edition.load(), &context.control.status(), &totals);
     let text = text.map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }

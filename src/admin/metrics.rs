@@ -16,7 +16,7 @@ use crate::{
     control::Status,
     cutover::Verdict,
     measure::{Class, PartTotals, Pause, Rejection, Totals},
-    plan::{EndpointId, Plan, RouteId},
+    plan::{Edition, RouteId},
     units::{PerSide, Side},
 };
 
@@ -44,16 +44,16 @@ pub enum MetricsError {
 ///
 /// # Errors
 /// See [`MetricsError`].
-pub fn render(plan: &Plan, status: &Status, totals: &Totals) -> Result<String, MetricsError> {
+pub fn render(edition: &Edition, status: &Status, totals: &Totals) -> Result<String, MetricsError> {
     let mut families = Families::default();
     add_position(&mut families, status);
     add_triggers(&mut families, status);
     add_evidence(&mut families, status);
-    add_requests(&mut families, plan, totals);
+    add_requests(&mut families, edition, totals);
     add_sides(&mut families, totals);
-    add_durations(&mut families, plan, totals);
-    add_load(&mut families, plan, totals);
-    add_endpoints(&mut families, plan, status, totals);
+    add_durations(&mut families, edition, totals);
+    add_load(&mut families, edition, totals);
+    add_endpoints(&mut families, edition, status, totals);
     families.extend(PROCESS.collect());
     Ok(TextEncoder::new().encode_to_string(families.as_slice())?)
 }
@@ -116,12 +116,12 @@ fn add_evidence(families: &mut Families, status: &Status) {
     }
 }
 
-fn add_requests(families: &mut Families, plan: &Plan, totals: &Totals) {
+fn add_requests(families: &mut Families, edition: &Edition, totals: &Totals) {
     let mut requests = Family::of(table::REQUESTS);
     let mut errors = Family::of(table::ERRORS);
     let mut sent = Family::of(table::REQUEST_BYTES);
     let mut received = Family::of(table::RESPONSE_BYTES);
-    for (id, route) in routes(plan) {
+    for (id, route) in routes(edition) {
         let counts = totals.routes.get(&id).copied().unwrap_or_default();
         for side in Side::ALL {
             let counts: &PartTotals = &counts[side];
@@ -164,10 +164,10 @@ fn add_sides(families: &mut Families, totals: &Totals) {
     }
 }
 
-fn add_durations(families: &mut Families, plan: &Plan, totals: &Totals) {
+fn add_durations(families: &mut Families, edition: &Edition, totals: &Totals) {
     let mut durations = Family::of(table::DURATION);
     let mut heads = Family::of(table::RESPONSE_HEAD);
-    for (id, route) in routes(plan) {
+    for (id, route) in routes(edition) {
         let Some(counts) = totals.routes.get(&id) else {
             continue;
         };
@@ -181,11 +181,11 @@ fn add_durations(families: &mut Families, plan: &Plan, totals: &Totals) {
     families.add(heads);
 }
 
-fn add_load(families: &mut Families, plan: &Plan, totals: &Totals) {
+fn add_load(families: &mut Families, edition: &Edition, totals: &Totals) {
     let mut in_flight = Family::of(table::IN_FLIGHT);
     let mut tunnels = Family::of(table::TUNNELS);
     for side in Side::ALL {
-        for (id, route) in routes(plan) {
+        for (id, route) in routes(edition) {
             let labels = [("side", side.as_str()), ("route", route)];
             in_flight.push(&labels, count(totals.route_in_flight(id, side)));
         }
@@ -209,20 +209,20 @@ fn add_load(families: &mut Families, plan: &Plan, totals: &Totals) {
     families.single(table::LOST, count(totals.lost));
 }
 
-fn add_endpoints(families: &mut Families, plan: &Plan, status: &Status, totals: &Totals) {
+fn add_endpoints(families: &mut Families, edition: &Edition, status: &Status, totals: &Totals) {
     let mut usable = Family::of(table::ENDPOINT_USABLE);
     let mut requests = Family::of(table::ENDPOINT_REQUESTS);
     let mut in_flight = Family::of(table::ENDPOINT_IN_FLIGHT);
     let mut heads = Family::of(table::ENDPOINT_RESPONSE_HEAD);
-    let names = PerSide::from_fn(|side| endpoint_names(plan, side));
+    let names = PerSide::from_fn(|side| endpoint_names(edition, side));
     for side in Side::ALL {
         let states = &status.sides[side].endpoints;
-        for ((index, name), place) in (0..).zip(&names[side]).zip(0..) {
+        let ids = edition.endpoints(side).map(|(id, _)| id);
+        for ((id, name), place) in ids.zip(&names[side]).zip(0..) {
             let labels = [("side", side.as_str()), ("endpoint", name.as_str())];
             if let Some(state) = states.get::<usize>(place) {
                 usable.push(&labels, truth(state.healthy));
             }
-            let id = EndpointId { side, index };
             in_flight.push(&labels, count(totals.endpoint_in_flight(id)));
             let Some(counts) = totals.endpoints.get(&id) else {
                 continue;
@@ -241,17 +241,17 @@ fn add_endpoints(families: &mut Families, plan: &Plan, status: &Status, totals: 
 }
 
 /// Every route's id and name, that of the rest last.
-fn routes(plan: &Plan) -> impl Iterator<Item = (RouteId, &str)> {
-    let named = (0..).zip(&plan.routes);
-    let named = named.map(|(index, route)| (RouteId(index), route.name.as_str()));
+fn routes(edition: &Edition) -> impl Iterator<Item = (RouteId, &str)> {
+    let named = edition.routes();
+    let named = named.map(|(id, route)| (id, route.name.as_str()));
     named.chain([(RouteId::REST, REST)])
 }
 
 /// The endpoints' addresses; one that is named twice has its place behind it, since no two samples may share their
 /// labels.
-fn endpoint_names(plan: &Plan, side: Side) -> Vec<String> {
+fn endpoint_names(edition: &Edition, side: Side) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for (place, endpoint) in plan.upstreams[side].endpoints.iter().enumerate() {
+    for (place, (_, endpoint)) in edition.endpoints(side).enumerate() {
         let name = endpoint.to_string();
         let name = match names.contains(&name) {
             true => format!("{name}#{place}"),

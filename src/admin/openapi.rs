@@ -25,7 +25,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
 
 pub(crate) async fn document(State(context): State<Context>) -> Response {
     let mut document = DOCUMENT.clone();
-    let steps = context.plan.ramp.steps.len();
+    let steps = context.plan().ramp.steps.len();
     let maximum = "/components/schemas/Resume/properties/step/maximum";
     put(&mut document, maximum, steps.into());
     Json(document).into_response()

@@ -37,7 +37,7 @@ pub(crate) async fn enforce(
 ) -> Response {
     let (uri, headers) = (request.uri(), request.headers());
     let checked = check(
-        &context.plan.admin,
+        &context.plan().admin,
         connection.local,
         request.method(),
         uri,

@@ -39,6 +39,10 @@ pub(crate) enum Kind {
     TooManyFollowers,
     /// The control loop or the journal does not answer.
     Unavailable,
+    /// The configuration file is wrong.
+    BadConfiguration,
+    /// The configuration changes what cannot change while the program runs.
+    NeedsRestart,
     /// `/readyz` says no.
     NotReady,
 }
@@ -53,7 +57,8 @@ impl Kind {
             }
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Refused => StatusCode::CONFLICT,
+            Self::Refused | Self::NeedsRestart => StatusCode::CONFLICT,
+            Self::BadConfiguration => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -78,6 +83,8 @@ impl Kind {
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::TooManyFollowers => "too-many-followers",
             Self::Unavailable => "unavailable",
+            Self::BadConfiguration => "bad-configuration",
+            Self::NeedsRestart => "needs-restart",
             Self::NotReady => "not-ready",
         }
     }
@@ -97,6 +104,8 @@ impl Kind {
             Self::UnsupportedMediaType => "The body is not JSON",
             Self::TooManyFollowers => "Too many follow the journal already",
             Self::Unavailable => "The control loop or the journal does not answer",
+            Self::BadConfiguration => "The configuration is wrong",
+            Self::NeedsRestart => "The configuration needs a restart or an upgrade",
             Self::NotReady => "Not ready",
         }
     }
@@ -160,6 +169,8 @@ impl IntoResponse for Problem {
             | Kind::Refused
             | Kind::TooLarge
             | Kind::UnsupportedMediaType
+            | Kind::BadConfiguration
+            | Kind::NeedsRestart
             | Kind::NotReady => {}
         }
         response

@@ -14,6 +14,7 @@ use crate::{
         access::{self, Access},
         health, look, openapi, origin,
         problem::{Kind, Problem},
+        reload,
         server::{REQUEST_TIMEOUT, Shared},
         steer, stream,
     },
@@ -45,6 +46,7 @@ pub(crate) enum Operation {
     Advance,
     SetWeight,
     Rollback,
+    Reload,
 }
 
 const VIEWER: Access = Access::Role(Role::Viewer);
@@ -53,7 +55,7 @@ const APPROVER: Access = Access::Role(Role::Approver);
 
 /// Every route. Resuming at another step than the first needs an approver besides, which its handler checks,
 /// since the step is in the body.
-pub(crate) const ROUTES: [Route; 14] = [
+pub(crate) const ROUTES: [Route; 15] = [
     route("/", VIEWER, Operation::Root),
     route("/healthz", Access::Open, Operation::Health),
     route("/readyz", Access::Open, Operation::Ready),
@@ -68,6 +70,7 @@ pub(crate) const ROUTES: [Route; 14] = [
     route("/api/v1/ramp/advance", APPROVER, Operation::Advance),
     route("/api/v1/weight", APPROVER, Operation::SetWeight),
     route("/api/v1/rollback", OPERATOR, Operation::Rollback),
+    route("/api/v1/reload", APPROVER, Operation::Reload),
 ];
 
 const fn route(path: &'static str, access: Access, operation: Operation) -> Route {
@@ -95,6 +98,7 @@ impl Operation {
             Self::Advance => post(steer::advance),
             Self::SetWeight => put(steer::set_weight),
             Self::Rollback => post(steer::rollback),
+            Self::Reload => post(reload::reload),
         }
     }
 }

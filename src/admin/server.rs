@@ -73,14 +73,14 @@ impl FromRef<Shared> for Context {
     }
 }
 
-/// Serves the API on `listener` (which must be non-blocking), over TLS where there is any, until `shutdown`, then lets
-/// what runs finish.
+/// Serves the API on `listener` (which must be non-blocking), over what `tls` is when a connection comes, until `shutdown`,
+/// then lets what runs finish.
 ///
 /// # Errors
 /// If the listener cannot be used; a failing connection is no error of the server.
 pub async fn serve(
     listener: std::net::TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: impl Fn() -> Option<Arc<ServerConfig>>,
     context: Context,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -93,7 +93,6 @@ pub async fn serve(
         followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
         peers: Arc::clone(&peers),
     });
-    let acceptor = tls.map(TlsAcceptor::from);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -102,13 +101,13 @@ pub async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                 Ok((stream, peer)) => {
-                    let plan = &context.plan.admin;
-                    let Some(place) = peers.admit(plan, peer.ip(), clock::now()) else {
+                    let plan = context.plan();
+                    let Some(place) = peers.admit(&plan.admin, peer.ip(), clock::now()) else {
                         tracing::debug!(%peer, "an admin connection too many of one peer was closed");
                         continue;
                     };
                     let accepted = Accepted { stream, peer, _place: place };
-                    let served = connection(accepted, acceptor.clone(), router.clone(), closing.clone());
+                    let served = connection(accepted, tls().map(TlsAcceptor::from), router.clone(), closing.clone());
                     connections.spawn(served);
                 }
                 Err(error) => {

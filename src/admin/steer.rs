@@ -84,7 +84,7 @@ pub(crate) async fn resume(
 ) -> Answer {
     let ResumeBody { reason, step } = body::required(&headers, body).await?;
     let reason = checked_reason(&reason)?;
-    let steps = context.plan.ramp.steps.len();
+    let steps = context.plan().ramp.steps.len();
     let step = match step {
         None => None,
         Some(step) if (1..=steps).contains(&whole(&step)) => Some(whole(&step) - 1),

@@ -49,13 +49,14 @@ impl World {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let context = Context {
-            plan: Arc::new(plan),
+            edition: fixture::in_force(plan),
             control: control.handle.clone(),
             journal: Arc::new(journal.clone()),
+            orders: crate::admin::orders().0,
         };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { drop(stopped.await) };
-        let server = tokio::spawn(crate::admin::serve(listener, None, context, shutdown));
+        let server = tokio::spawn(crate::admin::serve(listener, || None, context, shutdown));
         Self {
             control,
             journal,

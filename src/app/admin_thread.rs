@@ -1,38 +1,36 @@
 //! The thread of the admin API and the health checks, apart from traffic and from the control loop.
 
 use std::{
+    convert::Infallible,
     io,
     net::TcpListener,
     sync::Arc,
     thread::{self, JoinHandle},
 };
 
-use rustls::ServerConfig;
-use tokio::{runtime::Runtime, sync::oneshot};
+use tokio::{
+    runtime::Runtime,
+    sync::{oneshot, watch},
+};
 
 use crate::{
     admin,
-    measure::Board,
-    plan::Plan,
-    proxy::{self, ClientTls},
-    units::PerSide,
+    proxy::{self, Setup},
 };
 
 /// What the thread is given.
 pub(super) struct Parts {
     pub(super) listener: TcpListener,
-    /// The API's own TLS, apart from that of the environments.
-    pub(super) admin_tls: Option<Arc<ServerConfig>>,
     pub(super) context: admin::Context,
-    pub(super) plan: Arc<Plan>,
-    pub(super) tls: PerSide<ClientTls>,
-    pub(super) board: Arc<Board>,
+    /// Whose endpoints are checked.
+    pub(super) setup: Arc<Setup>,
 }
 
 /// The thread at work.
 #[derive(Debug)]
 pub(super) struct AdminThread {
     stop: oneshot::Sender<()>,
+    setup: watch::Sender<Arc<Setup>>,
     thread: JoinHandle<()>,
 }
 
@@ -43,13 +41,29 @@ pub(super) fn start(parts: Parts) -> io::Result<AdminThread> {
         .thread_name("admin-disk")
         .build()?;
     let (stop, stopped) = oneshot::channel();
+    let Parts {
+        listener,
+        context,
+        setup,
+    } = parts;
+    let (setup, setups) = watch::channel(setup);
+    let served = move || run(&runtime, (listener, context), setups, stopped);
     let thread = thread::Builder::new()
         .name("admin".to_owned())
-        .spawn(move || run(&runtime, parts, stopped))?;
-    Ok(AdminThread { stop, thread })
+        .spawn(served)?;
+    Ok(AdminThread {
+        stop,
+        setup,
+        thread,
+    })
 }
 
 impl AdminThread {
+    /// Checks the endpoints of another setup from now on.
+    pub(super) fn probe(&self, setup: Arc<Setup>) {
+        self.setup.send_replace(setup);
+    }
+
     /// Lets what runs finish, and waits for the end. Blocks.
     pub(super) fn stop(self) {
         if self.stop.send(()).is_err() {
@@ -61,25 +75,36 @@ impl AdminThread {
     }
 }
 
-fn run(runtime: &Runtime, parts: Parts, stopped: oneshot::Receiver<()>) {
-    let Parts {
-        listener,
-        admin_tls,
-        context,
-        plan,
-        tls,
-        board,
-    } = parts;
+fn run(
+    runtime: &Runtime,
+    (listener, context): (TcpListener, admin::Context),
+    setups: watch::Receiver<Arc<Setup>>,
+    stopped: oneshot::Receiver<()>,
+) {
     // Whoever drops the other end wants the same as whoever sends.
     let shutdown = async { drop(stopped.await) };
+    let tls = setups.clone();
     runtime.block_on(async {
         tokio::select! {
-            served = admin::serve(listener, admin_tls, context, shutdown) => {
+            served = admin::serve(listener, || tls.borrow().admin_tls.clone(), context, shutdown) => {
                 if let Err(error) = served {
                     tracing::error!(%error, "the admin API has ended");
                 }
             }
-            never = proxy::probe(plan, tls, board) => match never {},
+            never = probe(setups) => match never {},
         }
     });
+}
+
+/// Checks the endpoints of the newest setup.
+async fn probe(mut setups: watch::Receiver<Arc<Setup>>) -> Infallible {
+    loop {
+        let setup = Arc::clone(&setups.borrow_and_update());
+        tokio::select! {
+            never = proxy::probe(setup) => match never {},
+            changed = setups.changed() => if changed.is_err() {
+                return std::future::pending().await;
+            },
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::{error::Error, io, net::SocketAddr, path::PathBuf};
 
 use crate::{
     cutover::ReplayError,
-    proxy::{StartError, TlsError},
+    proxy::StartError,
     store::{OpenError, ReadError, RecordError},
 };
 
@@ -60,12 +60,6 @@ pub enum ServeError {
         #[source]
         source: StartError,
     },
-    /// The TLS settings towards an environment cannot be used.
-    #[error("cannot use the TLS settings of an environment")]
-    UpstreamTls(#[source] TlsError),
-    /// The TLS settings of the admin API cannot be used.
-    #[error("cannot use the TLS settings of the admin API")]
-    AdminTls(#[source] StartError),
     /// A thread, its runtime or the signal handlers cannot be made.
     #[error("cannot start the {what}")]
     Thread {

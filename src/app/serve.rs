@@ -8,18 +8,28 @@ use std::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
+    admin::{Order, ReloadError, Reloaded},
     app::{Running, ServeError, start},
+    config::{LoadError, Loaded},
+    cutover::Actor,
     plan::Plan,
 };
 
 /// How often it is checked that the control loop lives.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Serves until SIGTERM or SIGINT, then drains; a second one ends it at once. Blocks.
+/// Reads the configuration again, from where it was read first.
+pub type Source = Box<dyn Fn() -> Result<Loaded, LoadError>>;
+
+/// Who asks for what a signal asks for, in the journal.
+const SIGNAL: &str = "signal";
+
+/// Serves until SIGTERM or SIGINT, then drains; a second one ends it at once. Blocks. SIGHUP and the admin API have
+/// `source` read again.
 ///
 /// # Errors
 /// See [`ServeError`]: only if serving could not begin.
-pub fn serve(plan: Plan) -> Result<(), ServeError> {
+pub fn serve(plan: Plan, source: Source) -> Result<(), ServeError> {
     let failed = |what| move |source| ServeError::Thread { what, source };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -36,16 +46,45 @@ pub fn serve(plan: Plan) -> Result<(), ServeError> {
         .iter()
         .map(|it| scheme(!it.certificates.is_empty()));
     let listeners: Vec<&'static str> = listeners.collect();
-    let running = start(plan)?;
+    let mut running = start(plan)?;
     introduce(&running, &listeners, admin);
     runtime.block_on(async {
-        signals.wait(&running).await;
+        signals.wait(&mut running, &source).await;
         tracing::info!("draining: no new connections, requests that run are finished");
         running.stop(signals.stop()).await;
     });
     // Whoever asked twice does not wait for a worker that is stuck.
     runtime.shutdown_background();
     Ok(())
+}
+
+/// Reads the configuration again and puts it in force, or says why not.
+async fn reload(
+    running: &mut Running,
+    source: &Source,
+    actor: Actor,
+) -> Result<Reloaded, ReloadError> {
+    let reloaded = match source() {
+        Ok(loaded) => running.reload(loaded, actor).await,
+        Err(error) => Err(ReloadError::Configuration(match &error {
+            LoadError::Unreadable { source, .. } => format!("{error}: {source}"),
+            LoadError::Faults(_) => error.to_string(),
+        })),
+    };
+    match &reloaded {
+        Ok(reloaded) => {
+            for text in &reloaded.warnings {
+                tracing::warn!("{text}");
+            }
+            tracing::info!(changes = ?reloaded.changes, "reloaded the configuration");
+        }
+        Err(error) => {
+            for fault in error.to_string().lines() {
+                tracing::error!(fault, "the configuration before stays in force");
+            }
+        }
+    }
+    reloaded
 }
 
 const fn scheme(is_tls: bool) -> &'static str {
@@ -94,7 +133,7 @@ impl Signals {
     }
 
     /// Waits for a signal to stop, and meanwhile says so should the control loop have ended.
-    async fn wait(&mut self, running: &Running) {
+    async fn wait(&mut self, running: &mut Running, source: &Source) {
         let mut check = tokio::time::interval(CHECK_INTERVAL);
         let mut was_watched = true;
         loop {
@@ -102,8 +141,16 @@ impl Signals {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 _ = self.hang_up.recv() => {
-                    tracing::warn!("SIGHUP: a reload is not available, restart the program for a new configuration");
+                    let actor = Actor::Operator(SIGNAL.to_owned());
+                    // What went wrong is in the log.
+                    drop(reload(running, source, actor).await);
                 }
+                Some(order) = running.orders.recv() => match order {
+                    Order::Reload { actor, answer } => {
+                        // Whoever asked may have gone.
+                        drop(answer.send(reload(running, source, actor).await));
+                    }
+                },
                 _ = self.replace.recv() => {
                     tracing::warn!(
                         "SIGUSR2: replacing the binary is not available in this version, stop the program and start \

@@ -6,10 +6,11 @@ use std::{
     sync::Arc,
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    admin,
+    admin::{self, Order},
     app::{
         ServeError,
         admin_thread::{self, AdminThread},
@@ -19,8 +20,8 @@ use crate::{
     control::{self, ControlHandle, RunningControl},
     cutover::State,
     measure::{Board, Connects, Interval},
-    plan::Plan,
-    proxy::{self, Alarm, ClientTls, RunningProxy},
+    plan::{Edition, Plan},
+    proxy::{self, Alarm, RunningProxy, Setup, Setups},
     split::{Publication, RouteTable, SplitTable},
     store::JournalReader,
     units::PerSide,
@@ -40,17 +41,21 @@ pub struct Running {
     pub control: ControlHandle,
     /// Entries that the journal held at the start; 0 if it was begun.
     pub entries: usize,
-    proxy: RunningProxy,
+    /// What the admin API asks of this process.
+    pub orders: mpsc::Receiver<Order>,
+    pub(super) setups: Setups,
+    /// The edition of the plan that the admin API knows.
+    pub(super) edition: Arc<ArcSwap<Edition>>,
+    pub(super) proxy: RunningProxy,
     control_thread: RunningControl,
-    admin_thread: AdminThread,
+    pub(super) admin_thread: AdminThread,
 }
 
 /// What every part shares.
 struct Shared {
-    plan: Arc<Plan>,
+    setup: Arc<Setup>,
     clock: Clock,
     publication: Publication,
-    board: Arc<Board>,
     connects: Arc<Connects>,
     alarm: Arc<Notify>,
 }
@@ -61,21 +66,19 @@ struct Shared {
 /// See [`ServeError`]; nothing runs then.
 pub fn start(plan: Plan) -> Result<Running, ServeError> {
     let plan = Arc::new(plan);
-    let tls = ClientTls::load(&plan).map_err(ServeError::UpstreamTls)?;
-    let admin_tls = plan.admin.tls.as_ref().map(proxy::admin_tls).transpose();
-    let admin_tls = admin_tls.map_err(ServeError::AdminTls)?;
+    let setup = first_setup(&plan)?;
     // The journal comes first: whoever starts the same program twice learns which process has it.
     let recovery = recover(&plan)?;
     let (listener, address) = bind_admin(plan.admin.address)?;
     let entries = recovery.entries;
-    let shared = share(plan, &recovery.restored.state, recovery.clock);
-    let journal = JournalReader::open(&shared.plan.store)?;
-    let (intervals, handed_over) = mpsc::channel(INTERVALS_PER_WORKER * shared.plan.workers);
+    let shared = share(setup, &recovery.restored.state, recovery.clock);
+    let journal = JournalReader::open(&plan.store)?;
+    let (intervals, handed_over) = mpsc::channel(INTERVALS_PER_WORKER * plan.workers);
     let (control, control_thread) = start_control(&shared, recovery, handed_over)?;
+    let setups = Setups::new(Arc::clone(&shared.setup));
     let started = proxy::start(&proxy::Shared {
-        plan: Arc::clone(&shared.plan),
+        setups: setups.clone(),
         publication: shared.publication.clone(),
-        board: Arc::clone(&shared.board),
         connects: Arc::clone(&shared.connects),
         alarm: alarm(&shared.alarm),
         clock: shared.clock,
@@ -88,18 +91,18 @@ pub fn start(plan: Plan) -> Result<Running, ServeError> {
             return Err(ServeError::Proxy { source });
         }
     };
+    let edition = Arc::new(ArcSwap::from_pointee(shared.setup.edition.clone()));
+    let (orders, ordered) = admin::orders();
     let context = admin::Context {
-        plan: Arc::clone(&shared.plan),
+        edition: Arc::clone(&edition),
         control: control.clone(),
         journal: Arc::new(journal),
+        orders,
     };
     let admin_thread = admin_thread::start(admin_thread::Parts {
         listener,
-        admin_tls,
         context,
-        plan: shared.plan,
-        tls,
-        board: shared.board,
+        setup: shared.setup,
     });
     let admin_thread = match admin_thread {
         Ok(thread) => thread,
@@ -116,6 +119,9 @@ pub fn start(plan: Plan) -> Result<Running, ServeError> {
         admin: address,
         control,
         entries,
+        orders: ordered,
+        setups,
+        edition,
         proxy,
         control_thread,
         admin_thread,
@@ -147,24 +153,33 @@ impl Running {
     }
 }
 
-fn share(plan: Arc<Plan>, state: &State, clock: Clock) -> Shared {
+/// What the first edition takes; without a certificate that can be used, nothing starts.
+fn first_setup(plan: &Arc<Plan>) -> Result<Arc<Setup>, ServeError> {
+    let places = PerSide::from_fn(|side| plan.upstreams[side].endpoints.len());
+    let edition = Edition::first(Arc::clone(plan));
+    let setup = Setup::load(edition, Arc::new(Board::new(places)));
+    setup
+        .map(Arc::new)
+        .map_err(|source| ServeError::Proxy { source })
+}
+
+fn share(setup: Arc<Setup>, state: &State, clock: Clock) -> Shared {
     let position = &state.position;
     let table = SplitTable {
         generation: position.generation,
         weight: position.weight,
         salt: position.salt,
-        split: Arc::new(plan.split.clone()),
-        routes: Arc::new(RouteTable::new(&plan.routes)),
+        edition: setup.edition.number(),
+        split: Arc::new(setup.plan().split.clone()),
+        routes: Arc::new(RouteTable::of(&setup.edition)),
         withdrawal: None,
     };
-    let endpoints = PerSide::from_fn(|side| plan.upstreams[side].endpoints.len());
     Shared {
         clock,
         publication: Publication::new(table),
-        board: Arc::new(Board::new(endpoints)),
         connects: Arc::default(),
         alarm: Arc::default(),
-        plan,
+        setup,
     }
 }
 
@@ -176,13 +191,13 @@ fn start_control(
     let failed = |what| move |source| ServeError::Thread { what, source };
     let (store, reports) = recovery.store.start().map_err(failed("store's thread"))?;
     let parts = control::Parts {
-        plan: Arc::clone(&shared.plan),
+        edition: shared.setup.edition.clone(),
         clock: shared.clock,
         restored: recovery.restored,
         ledger: recovery.ledger,
         rollbacks: recovery.rollbacks,
         publication: shared.publication.clone(),
-        board: Arc::clone(&shared.board),
+        board: Arc::clone(&shared.setup.board),
         connects: Arc::clone(&shared.connects),
         intervals,
         alarm: Arc::clone(&shared.alarm),

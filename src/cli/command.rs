@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::{
-    check, completions, demo, events, exit::Failure, force_token, man, ramp, rollback, serve,
-    status, watch, weight,
+    check, completions, demo, events, exit::Failure, force_token, man, ramp, reload, rollback,
+    serve, status, watch, weight,
 };
 
 /// Moves live traffic from an old environment to a new one on evidence, and takes it back by itself.
@@ -33,6 +33,7 @@ pub(crate) enum Command {
     Ramp(ramp::Arguments),
     Weight(weight::Arguments),
     Rollback(rollback::Arguments),
+    Reload(reload::Arguments),
     ForceToken(force_token::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -59,6 +60,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Ramp(arguments) => ramp::run(arguments),
         Command::Weight(arguments) => weight::run(arguments),
         Command::Rollback(arguments) => rollback::run(arguments),
+        Command::Reload(arguments) => reload::run(&arguments),
         Command::ForceToken(arguments) => force_token::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),

@@ -10,14 +10,14 @@ use crate::{
         exit::Failure,
         logging::{self, LevelFilter, LogFormat},
     },
-    config::{self, Loaded},
+    config::{self, LoadError, Loaded},
 };
 
 /// Serve: split the traffic, watch both sides, ramp, roll back
 #[derive(Debug, Args)]
 #[command(
     after_help = "CHANGEOVER_LOG filters the log on stderr, such as \"debug\". \
-    SIGTERM and SIGINT drain and end with 0."
+    SIGHUP reads the configuration and certificates again. SIGTERM and SIGINT drain and end with 0."
 )]
 pub(crate) struct Arguments {
     /// The configuration
@@ -49,21 +49,29 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Loaded { mut plan, warnings } = load(&arguments)?;
-    if let Some(store) = arguments.store {
-        plan.store = store;
-    }
+    let Loaded { plan, warnings } =
+        load(&arguments).map_err(|error| Failure::configuration(&error))?;
     logging::start(arguments.log_format, LevelFilter::INFO)?;
     for warning in warnings {
         tracing::warn!(about = warning.about, "{}", warning.text);
     }
-    app::serve(plan).map_err(|error| Failure::Failed(error.into()))
+    let source = Box::new(move || load(&arguments));
+    app::serve(plan, source).map_err(|error| Failure::Failed(error.into()))
 }
 
-fn load(arguments: &Arguments) -> Result<Loaded, Failure> {
-    if let Some(path) = &arguments.config {
-        return config::load(path).map_err(|error| Failure::configuration(&error));
+/// The configuration as the arguments have it.
+fn load(arguments: &Arguments) -> Result<Loaded, LoadError> {
+    let mut loaded = match &arguments.config {
+        Some(path) => config::load(path)?,
+        None => from_urls(arguments)?,
+    };
+    if let Some(store) = &arguments.store {
+        loaded.plan.store.clone_from(store);
     }
+    Ok(loaded)
+}
+
+fn from_urls(arguments: &Arguments) -> Result<Loaded, LoadError> {
     // clap lets nothing else through: both, or the file.
     let old = arguments.old.as_deref().unwrap_or_default();
     let new = arguments.new.as_deref().unwrap_or_default();
@@ -71,6 +79,5 @@ fn load(arguments: &Arguments) -> Result<Loaded, Failure> {
         arguments.listen.as_deref(),
         arguments.admin_listen.as_deref(),
     );
-    let loaded = config::from_urls(old, new, listen, admin);
-    loaded.map_err(|faults| Failure::Configuration(faults.to_string()))
+    Ok(config::from_urls(old, new, listen, admin)?)
 }

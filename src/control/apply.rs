@@ -112,6 +112,7 @@ impl Hands {
             generation,
             weight,
             salt,
+            edition: before.edition,
             split: Arc::clone(&before.split),
             routes: Arc::clone(&before.routes),
             // An order to end tunnels holds on, whatever is published after it.

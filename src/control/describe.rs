@@ -7,21 +7,18 @@ use tokio::time::Instant;
 use crate::{
     control::{
         EndpointStatus, EvidenceStatus, LatencyStatus, Observer, RampStatus, RollbackStatus,
-        SideStatus, Status, TriggerStatus,
-        apply::Hands,
-        observe::{STATUS_WINDOW, endpoints},
-        warn,
+        SideStatus, Status, TriggerStatus, apply::Hands, observe::STATUS_WINDOW, warn,
     },
     cutover::{Ramp, State, StoreState, TriggerReading, Wait, waits},
     evidence::Finding,
     measure::{Population, Standing, Windows},
-    plan::{AdvanceOn, EndpointId, Plan},
+    plan::{AdvanceOn, Edition, EndpointId, EndpointPlan, Plan},
     units::{PerSide, Percentile, Side, Timestamp},
 };
 
 /// What a status is made of.
 pub(super) struct Scene<'a> {
-    pub(super) plan: &'a Plan,
+    pub(super) edition: &'a Edition,
     pub(super) state: &'a State,
     pub(super) observer: &'a Observer,
     pub(super) hands: &'a Hands,
@@ -33,14 +30,21 @@ pub(super) struct Scene<'a> {
     pub(super) running: Duration,
 }
 
+impl Scene<'_> {
+    /// The plan in force.
+    pub(super) fn plan(&self) -> &Plan {
+        self.edition.plan()
+    }
+}
+
 /// The status now.
 pub(super) fn status(scene: &Scene<'_>) -> Status {
     let position = &scene.state.position;
     let observer = scene.observer;
     let observation = observer.observation(scene.at);
-    let waits = waits(scene.plan, scene.state, &observation, scene.at);
+    let waits = waits(scene.plan(), scene.state, &observation, scene.at);
     Status {
-        name: scene.plan.name.clone(),
+        name: scene.plan().name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         generation: position.generation.number(),
         phase: scene.state.phase(),
@@ -74,7 +78,7 @@ fn ramp(scene: &Scene<'_>, waits: &[Wait]) -> RampStatus {
     let State {
         position, progress, ..
     } = scene.state;
-    let steps = &scene.plan.ramp.steps;
+    let steps = &scene.plan().ramp.steps;
     let step = match &position.ramp {
         Ramp::Complete { .. } => steps.len(),
         Ramp::Idle | Ramp::Baking { .. } | Ramp::Holding { .. } | Ramp::RolledBack { .. } => {
@@ -110,7 +114,7 @@ fn ramp(scene: &Scene<'_>, waits: &[Wait]) -> RampStatus {
 }
 
 fn evidence_requests_left(scene: &Scene<'_>) -> Option<u64> {
-    match scene.plan.ramp.advance {
+    match scene.plan().ramp.advance {
         AdvanceOn::Evidence => Some(scene.observer.evidence.permit().requests_left),
         AdvanceOn::Bake => None,
     }
@@ -139,8 +143,10 @@ fn side(scene: &Scene<'_>, side: Side) -> SideStatus {
         forced: since_start.forced,
         pinned: since_start.pinned,
         latency_ms: latencies(&observer.recent, side),
-        endpoints: endpoints(&observer.board, side)
-            .map(|id| endpoint(scene, id))
+        endpoints: scene
+            .edition
+            .endpoints(side)
+            .map(|(id, plan)| endpoint(scene, id, plan))
             .collect(),
     }
 }
@@ -167,14 +173,12 @@ fn latencies(recent: &Windows, side: Side) -> LatencyStatus {
     }
 }
 
-fn endpoint(scene: &Scene<'_>, id: EndpointId) -> EndpointStatus {
+fn endpoint(scene: &Scene<'_>, id: EndpointId, plan: &EndpointPlan) -> EndpointStatus {
     let totals = &scene.observer.totals;
     let counts = totals.endpoints.get(&id);
     let standing = scene.observer.board.standing(id, scene.at);
-    let plans = &scene.plan.upstreams[id.side].endpoints;
-    let plan = plans.get(usize::from(id.index));
     EndpointStatus {
-        address: plan.map(ToString::to_string).unwrap_or_default(),
+        address: plan.to_string(),
         healthy: standing == Standing::Usable,
         standing: match standing {
             Standing::Usable => "usable",

@@ -28,9 +28,9 @@ use crate::{
         describe::{self, Scene},
         fresh_salt, warn,
     },
-    cutover::{Actor, Answer, Command, Context, Event, State, StoreState, decide},
-    measure::Interval,
-    plan::Plan,
+    cutover::{Actor, Answer, Command, Context, Event, Reload, State, StoreState, decide},
+    measure::{Board, Interval},
+    plan::Edition,
     store::Report,
     units::{Salt, Timestamp},
 };
@@ -43,7 +43,7 @@ const ALARM_GAP: Duration = Duration::from_millis(5);
 
 /// The loop with all that it owns.
 pub(super) struct ControlLoop {
-    pub(super) plan: Arc<Plan>,
+    pub(super) edition: Edition,
     pub(super) state: State,
     pub(super) observer: Observer,
     pub(super) hands: Hands,
@@ -145,6 +145,20 @@ impl ControlLoop {
                 actor,
                 answer,
             }) => self.command(command, actor, answer),
+            Happened::Request(Request::Reload {
+                edition,
+                board,
+                difference,
+                actor,
+                answer,
+            }) => {
+                let reload = Reload {
+                    plan: Arc::clone(edition.plan()),
+                    difference,
+                    actor,
+                };
+                self.reload((edition, board), reload, answer);
+            }
             Happened::Request(Request::Totals { answer }) => {
                 // Whoever asked may have gone.
                 drop(answer.send(Arc::clone(&self.observer.totals)));
@@ -187,6 +201,23 @@ impl ControlLoop {
 
     fn command(&mut self, command: Command, actor: Actor, reply: Reply) {
         let answer = self.decide(&Event::Command { command, actor });
+        self.answer(answer, reply);
+    }
+
+    /// Has the core decide on another edition, and puts it in force unless it is refused.
+    fn reload(&mut self, (edition, board): (Edition, Arc<Board>), reload: Reload, reply: Reply) {
+        let answer = self.decide(&Event::Reload(reload));
+        if matches!(answer, Some(Answer::InForce(_))) {
+            self.hands.publication.reissue(&edition);
+            self.observer.reload(edition.plan(), board, &self.state);
+            self.edition = edition;
+            // What triggers say is of the plan before.
+            self.hands.events.push_back(Event::Turn);
+        }
+        self.answer(answer, reply);
+    }
+
+    fn answer(&mut self, answer: Option<Answer>, reply: Reply) {
         let generation = self.state.position.generation;
         match answer {
             Some(Answer::Refused(refusal)) => self.hands.answers.refuse(reply, refusal),
@@ -253,7 +284,13 @@ impl ControlLoop {
         // The core only reads what it is given, so that a panic in it leaves the state before the event; the watch
         // over new, and the operators' way to roll back, must not end with it.
         let decided = catch_unwind(AssertUnwindSafe(|| {
-            decide(&self.plan, &self.state, event, &observation, context)
+            decide(
+                self.edition.plan(),
+                &self.state,
+                event,
+                &observation,
+                context,
+            )
         }));
         let Ok(decision) = decided else {
             self.fault();
@@ -295,7 +332,7 @@ impl ControlLoop {
     /// Publishes the status.
     fn show(&self, now: Instant) {
         let scene = Scene {
-            plan: &self.plan,
+            edition: &self.edition,
             state: &self.state,
             observer: &self.observer,
             hands: &self.hands,

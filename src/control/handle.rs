@@ -8,7 +8,8 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::{
     control::Status,
     cutover::{Actor, Command, Entry, Refusal},
-    measure::Totals,
+    measure::{Board, Totals},
+    plan::Edition,
 };
 
 /// A handle on the control loop, for any thread.
@@ -27,6 +28,19 @@ pub enum Request {
         /// What.
         command: Command,
         /// Who.
+        actor: Actor,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<Done, CommandError>>,
+    },
+    /// The configuration was read again.
+    Reload {
+        /// It, with the ids of what it names.
+        edition: Edition,
+        /// The board of its endpoints.
+        board: Arc<Board>,
+        /// What differs, in words.
+        difference: String,
+        /// Who asks.
         actor: Actor,
         /// Where the answer goes.
         answer: oneshot::Sender<Result<Done, CommandError>>,
@@ -88,6 +102,33 @@ impl ControlHandle {
         let (answer, answered) = oneshot::channel();
         let request = Request::Command {
             command,
+            actor,
+            answer,
+        };
+        let sent = self.requests.send(request).await;
+        sent.map_err(|_closed| CommandError::Unavailable)?;
+        answered
+            .await
+            .map_err(|_dropped| CommandError::Unavailable)?
+    }
+
+    /// Puts another edition of the plan in force, and waits for the answer. The setup of that edition is already where the
+    /// workers take it from.
+    ///
+    /// # Errors
+    /// See [`CommandError`]; the edition before is in force then.
+    pub async fn reload(
+        &self,
+        edition: Edition,
+        board: Arc<Board>,
+        difference: String,
+        actor: Actor,
+    ) -> Result<Done, CommandError> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Reload {
+            edition,
+            board,
+            difference,
             actor,
             answer,
         };

@@ -6,11 +6,11 @@ use tokio::time::Instant;
 
 use crate::{
     cutover::{
-        ConnectRun, Coverage, HealthCount, Observation, Position, StoreState, window_lengths,
+        ConnectRun, Coverage, HealthCount, Observation, Position, State, StoreState, window_lengths,
     },
     evidence::{Evidence, Ledger, Settings},
     measure::{Board, Class, Connects, Interval, Measurement, Standing, Totals, Windows},
-    plan::{EndpointId, Plan},
+    plan::Plan,
     split::Cause,
     units::{Generation, PerSide, Side, Timestamp, Weight},
 };
@@ -119,6 +119,19 @@ impl Observer {
         };
     }
 
+    /// Another plan is in force, for the same position. What was measured stays what it is; what is asked of it changes.
+    pub(super) fn reload(&mut self, plan: &Plan, board: Arc<Board>, state: &State) {
+        let position = &state.position;
+        self.windows.keep(&window_lengths(plan));
+        self.evidence = Evidence::restored(
+            Settings::of(plan),
+            Some(self.evidence.ledger().clone()),
+            (position.generation, position.weight),
+            position.evidence_since,
+        );
+        self.board = board;
+    }
+
     /// What was sent before `generation`, or asked for a connection before `now`, is no evidence any more.
     pub(super) fn restart(&mut self, generation: Generation, now: Timestamp) {
         self.windows.restart(generation);
@@ -156,7 +169,7 @@ impl Observer {
 
     /// Endpoints of `side`, and those of them that are in choice.
     pub(super) fn health(&self, side: Side, now: Timestamp) -> HealthCount {
-        let ids = endpoints(&self.board, side);
+        let ids = self.board.ids(side);
         let usable = ids.filter(|id| self.board.standing(*id, now) == Standing::Usable);
         HealthCount {
             endpoints: u16::try_from(self.board.count(side)).unwrap_or(u16::MAX),
@@ -175,12 +188,6 @@ impl Heard {
     fn reports(&self, now: Instant) -> bool {
         self.ever && now - self.at <= SILENT_AFTER
     }
-}
-
-/// The ids of a side's endpoints.
-pub(super) fn endpoints(board: &Board, side: Side) -> impl Iterator<Item = EndpointId> {
-    let count = u16::try_from(board.count(side)).unwrap_or(u16::MAX);
-    (0..count).map(move |index| EndpointId { side, index })
 }
 
 /// Whether it is a request on new that finished, sent at the generation in force, and says something about new.

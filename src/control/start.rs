@@ -25,7 +25,7 @@ use crate::{
     cutover::Decision,
     evidence::Ledger,
     measure::{Board, Connects, Interval},
-    plan::Plan,
+    plan::Edition,
     split::Publication,
     store::{Report, StoreHandle},
 };
@@ -39,8 +39,8 @@ const ENTRIES_MAX: usize = 256;
 /// What the loop is given.
 #[derive(Debug)]
 pub struct Parts {
-    /// The intent.
-    pub plan: Arc<Plan>,
+    /// The plan in force.
+    pub edition: Edition,
     /// The process's clock.
     pub clock: Clock,
     /// Where the cutover stands, its table being in force in `publication`, and what is to be done first.
@@ -113,7 +113,7 @@ pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoo
     let (entries, _nobody_yet) = broadcast::channel(ENTRIES_MAX);
     let Decision { state, effects, .. } = parts.restored;
     let mut observer = Observer::new(
-        &parts.plan,
+        parts.edition.plan(),
         parts.board,
         parts.connects,
         &state.position,
@@ -135,7 +135,7 @@ pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoo
         hands.perform(effect, &mut observer);
     }
     let first = describe::status(&Scene {
-        plan: &parts.plan,
+        edition: &parts.edition,
         state: &state,
         observer: &observer,
         hands: &hands,
@@ -147,7 +147,7 @@ pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoo
     let status = Arc::new(ArcSwap::from_pointee(first));
     let handle = ControlHandle::new(requests, Arc::clone(&status), entries);
     let control = ControlLoop {
-        plan: parts.plan,
+        edition: parts.edition,
         state,
         observer,
         hands,

@@ -120,7 +120,7 @@ fn store(scene: &Scene<'_>) -> Option<String> {
         return Some(format!(
             "the journal cannot be written ({error}): the ramp waits, traffic goes on, a rollback works. Make room \
              on the disk of {}, or make it writable; it is tried again all the time.",
-            scene.plan.store.display()
+            scene.plan().store.display()
         ));
     }
     let (oldest, _) = scene.hands.recording.values().next()?;
@@ -129,7 +129,7 @@ fn store(scene: &Scene<'_>) -> Option<String> {
         format!(
             "the journal has not answered for {:.1} s: the change waits for it. Look at the disk of {}.",
             waits.as_secs_f64(),
-            scene.plan.store.display()
+            scene.plan().store.display()
         )
     })
 }

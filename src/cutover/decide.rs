@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::{
     cutover::{
-        Actor, Answer, Change, Command, Coverage, Effect, Observation, Ramp, Refusal, State,
-        StoreState, WayBack,
+        Actor, Answer, Change, Command, Coverage, Effect, Observation, Ramp, Refusal, Reload,
+        State, StoreState, WayBack,
         clock_check::ClockLook,
-        ramp,
+        ramp, reload,
         rollback::{self, Tripped},
         steer,
         transition::Transition,
@@ -47,6 +47,8 @@ pub enum Event {
         /// Who.
         actor: Actor,
     },
+    /// The configuration was read again.
+    Reload(Reload),
     /// The store recorded an entry durably, be it of [`Effect::RecordFirst`] or of [`Effect::RecordAfter`].
     Recorded {
         /// Its number.
@@ -72,13 +74,13 @@ pub struct Decision {
     pub answer: Option<Answer>,
 }
 
-/// Decides. Pure: the same arguments give the same decision.
+/// Decides. Pure: the same arguments give the same decision. After a [`Reload`] that was not refused, `plan` has to be its.
 #[must_use]
-pub fn decide(
-    plan: &Plan,
-    state: &State,
-    event: &Event,
-    observation: &Observation<'_>,
+pub fn decide<'a>(
+    plan: &'a Plan,
+    state: &'a State,
+    event: &'a Event,
+    observation: &'a Observation<'_>,
     context: Context,
 ) -> Decision {
     let mut transition = Transition::new(plan, state, observation, context);
@@ -88,6 +90,7 @@ pub fn decide(
             transition.evaluate();
             steer::steer(&mut transition, command, actor);
         }
+        Event::Reload(it) => reload::reload(&mut transition, it),
         Event::Recorded { seq } => recorded(&mut transition, *seq),
         Event::RecordFailed { seq, error } => record_failed(&mut transition, *seq, error),
     }
@@ -178,10 +181,11 @@ fn look_at_store(transition: &mut Transition<'_>) {
 fn observe(transition: &mut Transition<'_>, turned_at: Option<Timestamp>) {
     let observation = transition.observation;
     let state = &mut transition.state;
+    let skipped = state.watch.requests_skipped;
     state.progress.requests = state
         .watch
         .requests_before
-        .saturating_add(observation.requests_on_new);
+        .saturating_add(observation.requests_on_new.saturating_sub(skipped));
     let Some(turned_at) = turned_at else {
         return;
     };

@@ -96,6 +96,8 @@ pub enum Change {
     Completed,
     /// The rollback window ended.
     WayBackClosed,
+    /// The configuration was read again, and the ramp goes on as it was.
+    Reloaded,
 }
 
 /// Whether a step's bake goes on or starts anew.
@@ -116,7 +118,7 @@ pub enum HoldCause {
     Operator,
     /// A weight was set by hand.
     WeightSet,
-    /// The plan that `serve` was started with differs from the one that the ramp ran under.
+    /// The plan that `serve` was started with, or that was reloaded, differs from the one that the ramp ran under.
     PlanChanged,
     /// This trigger tripped while old was bad as well.
     BothBad(String),
@@ -170,6 +172,7 @@ impl Change {
             Self::RolledBack { .. } => "rolled_back",
             Self::Completed => "completed",
             Self::WayBackClosed => "way_back_closed",
+            Self::Reloaded => "reloaded",
         }
     }
 
@@ -181,6 +184,7 @@ impl Change {
                 HoldCause::PlanChanged | HoldCause::WeightSet => false,
             },
             Self::Resumed { bake, .. } => matches!(bake, Bake::GoesOn),
+            Self::Reloaded => true,
             Self::Began { .. }
             | Self::Started { .. }
             | Self::Advanced { .. }
@@ -211,6 +215,7 @@ impl fmt::Display for Change {
             Self::RolledBack { cause, from, .. } => write!(f, "rolled back by {cause} from {from}"),
             Self::Completed => f.write_str("completed"),
             Self::WayBackClosed => f.write_str("way back closed"),
+            Self::Reloaded => f.write_str("reloaded"),
         }
     }
 }

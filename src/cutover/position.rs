@@ -208,6 +208,8 @@ impl Position {
                     reaction_ms: entry.reaction_ms,
                 });
             }
+            // Whatever the ramp does, it goes on doing.
+            Change::Reloaded => (),
             Change::Completed => {
                 let way_back = WayBack::Open;
                 next.ramp = Ramp::Complete { since, way_back };

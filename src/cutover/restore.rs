@@ -2,8 +2,11 @@
 
 use crate::{
     cutover::{
-        Actor, Change, ConnectRun, Decision, Effect, Entry, HoldCause, Position, Progress, Ramp,
-        State, clock_check::ClockCheck, plan_digest, watch::Watch,
+        Actor, Change, ConnectRun, Decision, Effect, Entry, Position, Progress, Ramp, State,
+        clock_check::ClockCheck,
+        plan_digest,
+        reload::{held_cause, step_at},
+        watch::Watch,
     },
     plan::Plan,
     units::Timestamp,
@@ -59,17 +62,8 @@ fn fits(plan: &Plan, position: &Position) -> bool {
 /// The entry that holds a ramp whose plan changed; `None` where no step is under way.
 fn plan_changed(plan: &Plan, state: &State, now: Timestamp) -> Option<Entry> {
     let position = &state.position;
-    let cause = match &position.ramp {
-        Ramp::Idle | Ramp::RolledBack { .. } | Ramp::Complete { .. } => return None,
-        Ramp::Holding {
-            cause: HoldCause::WeightSet,
-            ..
-        } => HoldCause::WeightSet,
-        Ramp::Baking { .. } | Ramp::Holding { .. } => HoldCause::PlanChanged,
-    };
-    // Steps are known by their weight: the one in force, or the next lower one.
-    let mut steps = plan.ramp.steps.iter();
-    let step = steps.rposition(|it| it.weight <= position.weight);
+    let cause = held_cause(&position.ramp)?;
+    let step = step_at(plan, position.weight);
     let (before, after) = (&position.plan, &state.watch.plan);
     Some(Entry {
         seq: position.seq + 1,
@@ -114,6 +108,7 @@ impl Watch {
             counting_since: None,
             evaluations: Vec::new(),
             requests_before: progress.requests,
+            requests_skipped: 0,
             connects_before: ConnectRun::default(),
             snapshot_at: None,
             store_failing: None,

@@ -243,10 +243,18 @@ impl<'a> Transition<'a> {
             requests,
         };
         let watch = &mut state.watch;
-        if !keeps || position.generation > before.generation {
+        let is_published = position.generation > before.generation;
+        if !keeps || is_published {
             watch.requests_before = requests;
+            // A publication begins the count anew; where there is none, it goes on.
+            watch.requests_skipped = match is_published {
+                true => 0,
+                false => self.observation.requests_on_new,
+            };
         }
-        watch.counting_since = Some(self.context.now);
+        if entry.change != Change::Reloaded {
+            watch.counting_since = Some(self.context.now);
+        }
         watch.snapshot_at = None;
         if position.evidence_since > before.evidence_since {
             watch.connects_before = self.observation.connects[Side::New];
@@ -284,6 +292,7 @@ impl Change {
             Self::Held { .. }
             | Self::Completed
             | Self::WayBackClosed
+            | Self::Reloaded
             | Self::Resumed {
                 bake: Bake::GoesOn, ..
             } => false,

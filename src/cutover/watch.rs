@@ -32,6 +32,8 @@ pub(super) struct Watch {
     pub(super) evaluations: Vec<Evaluation>,
     /// Finished requests on new at the step, before the count that the observation goes on with.
     pub(super) requests_before: u64,
+    /// Of that count, what was there before an entry that begins anew without another generation.
+    pub(super) requests_skipped: u64,
     /// New's run of failed connects that was there before the evidence began, and is none of it.
     pub(super) connects_before: ConnectRun,
     /// The last snapshot, and when.

@@ -309,7 +309,8 @@ impl Story<'_> {
             | Change::Held { .. }
             | Change::Resumed { .. }
             | Change::WeightSet { .. }
-            | Change::WayBackClosed => self.line(weight, &entry.reason),
+            | Change::WayBackClosed
+            | Change::Reloaded => self.line(weight, &entry.reason),
         }
     }
 

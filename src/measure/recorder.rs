@@ -93,6 +93,15 @@ impl Recorder {
         })))
     }
 
+    /// Makes room for endpoints that came to the plan; so many there are on each side, those that are gone included.
+    pub fn make_room(&self, endpoints: PerSide<usize>) {
+        let mut inner = self.0.borrow_mut();
+        for side in Side::ALL {
+            let counts = &mut inner.endpoints_in_flight[side];
+            counts.resize(counts.len().max(endpoints[side]), 0);
+        }
+    }
+
     /// Starts measuring a request whose head arrived and was assigned at `now`.
     #[must_use]
     pub fn begin(&self, assignment: Assignment, route: RouteId, now: Timestamp) -> Ticket {

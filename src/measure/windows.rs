@@ -90,20 +90,27 @@ impl Windows {
     }
 
     fn over(tiers: [Tier; 3], lengths: &[Duration]) -> Self {
-        let mut lengths: Vec<Duration> = lengths.iter().map(|it| clamp(*it)).collect();
-        lengths.sort_unstable();
-        lengths.dedup();
-        lengths.truncate(SUMS_MAX);
-        let sums = lengths.into_iter();
-        let sums = sums.map(|length| Sum::new(length, tier_of(&tiers, length)));
         Self {
-            sums: sums.collect(),
+            sums: sums_of(&tiers, lengths),
             tiers,
             waiting: WaitingRoom::default(),
             since: Generation::ZERO,
             now: None,
             leaving: Tally::default(),
             scale: Latencies::default(),
+        }
+    }
+
+    /// Keeps a running sum for each of `lengths`, and for no other, of what was measured already and of what comes.
+    pub fn keep(&mut self, lengths: &[Duration]) {
+        self.sums = sums_of(&self.tiers, lengths);
+        let now = self.now.unwrap_or_default();
+        for sum in &mut self.sums {
+            let tier = &self.tiers[sum.tier];
+            sum.first = tier.first(sum.length, now);
+            for bin in tier.since(sum.first) {
+                sum.add(bin);
+            }
         }
     }
 
@@ -370,6 +377,17 @@ impl Windows {
         }
         samples
     }
+}
+
+/// An empty running sum for each of `lengths`, in their order.
+fn sums_of(tiers: &[Tier; 3], lengths: &[Duration]) -> Vec<Sum> {
+    let mut lengths: Vec<Duration> = lengths.iter().map(|it| clamp(*it)).collect();
+    lengths.sort_unstable();
+    lengths.dedup();
+    lengths.truncate(SUMS_MAX);
+    let sums = lengths.into_iter();
+    sums.map(|length| Sum::new(length, tier_of(tiers, length)))
+        .collect()
 }
 
 /// The time `span` earlier. Saturates.

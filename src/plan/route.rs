@@ -14,7 +14,7 @@ pub enum StaysOnOld {
     Writes,
 }
 
-/// Which route a request matched: an index into [`crate::plan::Plan::routes`], or [`RouteId::REST`].
+/// Which route a request matched: one that an [`Edition`](crate::plan::Edition) numbered, or [`RouteId::REST`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RouteId(pub u16);

@@ -31,6 +31,19 @@ pub enum Sticky {
     Header(HeaderName),
 }
 
+impl Sticky {
+    /// The part of it that decides who is who: with another one everybody would be drawn anew.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        match self {
+            Self::None => "none".to_owned(),
+            Self::Cookie(cookie) => format!("cookie {}", cookie.name),
+            Self::ClientIp => "client-ip".to_owned(),
+            Self::Header(name) => format!("header:{name}"),
+        }
+    }
+}
+
 /// Our cookie: an opaque random id, `HttpOnly`, `SameSite=Lax`, `Path=/`, `Secure` on TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookiePlan {

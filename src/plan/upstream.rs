@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{Share, Side};
 
-/// Which endpoint, for measurements: its side and its index in [`UpstreamPlan::endpoints`].
+/// Which endpoint, for measurements: its side, and the number that an [`Edition`](crate::plan::Edition) gave it there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EndpointId {
     /// The side that it belongs to.
     pub side: Side,
-    /// Its index.
+    /// Its number.
     pub index: u16,
 }
 

@@ -1,16 +1,19 @@
 //! Accepting connections on one socket, within the limit on connections and on what the system can give.
 
-use std::{io, net::SocketAddr, rc::Rc};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    rc::Rc,
+};
 
 use tokio::{net::TcpStream, sync::watch};
-use tokio_rustls::TlsAcceptor;
 
 use crate::{
     measure::Pause,
     proxy::{
         connection::{self, Arrival},
         wheel::TURN,
-        worker::{Port, Stop, Worker},
+        worker::{Stop, Worker},
     },
 };
 
@@ -19,30 +22,26 @@ use crate::{
 /// polling it here, and outlives the end of accepting.
 pub(crate) async fn run(
     worker: Rc<Worker>,
-    index: usize,
-    (socket, tls): Port,
+    listener: usize,
+    socket: TcpListener,
     mut stop: watch::Receiver<Stop>,
 ) {
-    let listener = match tokio::net::TcpListener::from_std(socket) {
+    let socket = match tokio::net::TcpListener::from_std(socket) {
         Ok(it) => it,
         Err(error) => {
             tracing::error!(%error, "a listening socket cannot be used");
             return;
         }
     };
-    let door = Door {
-        worker,
-        listener: index,
-        tls: tls.map(TlsAcceptor::from),
-    };
+    let door = Door { worker, listener };
     tokio::select! {
-        never = door.accept(&listener) => never,
+        never = door.accept(&socket) => never,
         told = stop.wait_for(|it| *it == Stop::Drain) => match told {
             Ok(_) => tracing::debug!("accepting ends"),
             Err(_) => return, // The owner is gone: what runs is cut anyway.
         },
     }
-    if let Err(error) = door.empty(listener) {
+    if let Err(error) = door.empty(socket) {
         tracing::debug!(%error, "what waited to be accepted is lost");
     }
 }
@@ -52,12 +51,11 @@ struct Door {
     worker: Rc<Worker>,
     /// The listener's place in the plan.
     listener: usize,
-    tls: Option<TlsAcceptor>,
 }
 
 impl Door {
     /// Accepts for ever.
-    async fn accept(&self, listener: &tokio::net::TcpListener) -> ! {
+    async fn accept(&self, socket: &tokio::net::TcpListener) -> ! {
         let worker = &self.worker;
         let mut pause = None;
         loop {
@@ -68,7 +66,7 @@ impl Door {
                     worker.room.notified().await;
                 }
             }
-            match listener.accept().await {
+            match socket.accept().await {
                 Ok((socket, peer)) => {
                     pause = None;
                     self.serve(socket, peer);
@@ -90,10 +88,10 @@ impl Door {
 
     /// Accepts what waits in the socket's queue. The socket itself is asked, since the runtime may not have heard of the
     /// last ones yet.
-    fn empty(&self, listener: tokio::net::TcpListener) -> io::Result<()> {
-        let listener = listener.into_std()?;
+    fn empty(&self, socket: tokio::net::TcpListener) -> io::Result<()> {
+        let queue = socket.into_std()?;
         while self.worker.has_room() {
-            match listener.accept() {
+            match queue.accept() {
                 Ok((socket, peer)) => {
                     socket.set_nonblocking(true)?;
                     self.serve(TcpStream::from_std(socket)?, peer);
@@ -111,7 +109,8 @@ impl Door {
             socket,
             peer: peer.ip().to_canonical(),
             listener: self.listener,
-            tls: self.tls.clone(),
+            // As the newest certificates have it.
+            tls: self.worker.acceptor(self.listener),
             seat: self.worker.seat(),
         };
         tokio::task::spawn_local(connection::serve(Rc::clone(&self.worker), arrival));

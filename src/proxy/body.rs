@@ -198,7 +198,7 @@ impl Body for Upload {
             }
             Poll::Ready(Some(Ok(mut frame))) => {
                 if let Some(trailers) = frame.trailers_mut() {
-                    let limits = &exchange.worker().plan.limits;
+                    let limits = exchange.worker().limits();
                     strip_trailers(trailers, limits.underscores);
                 }
                 source.passed(length(&frame));

@@ -154,8 +154,7 @@ async fn client_of(
     peer: IpAddr,
     deadline: &Deadline,
 ) -> Option<IpAddr> {
-    let announcers = &worker.plan.listeners[listener].proxy_protocol;
-    if !announcers.iter().any(|it| it.contains(&peer)) {
+    if !worker.is_announcer(listener, peer) {
         return Some(peer);
     }
     let read = deadline.within(Wait::Handshake, announced::read(socket));

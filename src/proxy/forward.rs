@@ -8,7 +8,7 @@
 //! A request is sent at most twice, the second time only if it is safe to repeat (an idempotent method without a
 //! body) or if nothing of the first send left. Refused connects cost none.
 
-use std::{future::poll_fn, pin::pin, task::Poll};
+use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll};
 
 use http::Version;
 use http_body::Body;
@@ -21,6 +21,7 @@ use crate::{
         connection::Connection,
         exchange::{Hold, UploadState},
         failure::Failure,
+        footing::Footing,
         head::{
             BodyFraming, ClientScheme, Destination, Protocol, RequestHead, ResponseHead, host_sent,
             translate,
@@ -43,6 +44,8 @@ const UNSENT_MAX: u8 = 4;
 
 /// A request on its way.
 pub(crate) struct Journey {
+    /// What it was taken in by.
+    pub(crate) footing: Rc<Footing>,
     pub(crate) intake: Intake,
     assignment: Assignment,
     head: RequestHead,
@@ -79,13 +82,14 @@ enum Missed {
 }
 
 impl Journey {
-    pub(crate) const fn new(
-        intake: Intake,
-        assignment: Assignment,
+    pub(crate) fn new(
+        footing: Rc<Footing>,
+        (intake, assignment): (Intake, Assignment),
         head: RequestHead,
         body: Upload,
     ) -> Self {
         Self {
+            footing,
             intake,
             assignment,
             head,
@@ -115,7 +119,10 @@ impl Journey {
         if reader.is_in_force(self.assignment.generation) {
             return true;
         }
-        let assignment = self.intake.assign(reader.table());
+        let table = reader.table();
+        let assignment = self
+            .footing
+            .with_rules(table, |table| self.intake.assign(table));
         if self.sends > 0 {
             if assignment.side == self.side {
                 return true;
@@ -209,21 +216,21 @@ impl Journey {
     }
 
     /// Rewrites the head for a connection.
-    fn address(&mut self, hold: &Hold, lease: &Lease<Upload>, body: &Upload) {
+    fn address(&mut self, lease: &Lease<Upload>, body: &Upload) {
         let endpoint = lease.endpoint();
         let framing = if body.is_end_stream() {
             BodyFraming::Empty
         } else {
             BodyFraming::Streamed
         };
-        let upstream = &hold.worker().plan.upstreams[endpoint.side];
+        let upstream = &self.footing.plan().upstreams[endpoint.side];
         let protocol = match lease.version() {
             Version::HTTP_2 => Protocol::H2,
             _ => Protocol::H1,
         };
         let destination = Destination {
             protocol,
-            scheme: match upstream.endpoints[usize::from(endpoint.index)].scheme {
+            scheme: match lease.scheme() {
                 Scheme::Http | Scheme::H2c => ClientScheme::Http,
                 Scheme::Https => ClientScheme::Https,
             },
@@ -248,7 +255,8 @@ pub(crate) async fn forward(
             None if journey.sends > 0 => Want::Fresh,
             None => Want::Any,
         };
-        let upstreams = &hold.worker().upstreams;
+        let footing = Rc::clone(&journey.footing);
+        let upstreams = &footing.upstreams;
         let (side, avoid) = (journey.side, journey.avoid);
         let leased = match journey.assignment.cause {
             Cause::Forced => upstreams.lease_uncounted(side, want, avoid).await,
@@ -295,11 +303,12 @@ async fn send(
     let Some(body) = journey.take_body() else {
         return Err(Missed::Over(journey.last.unwrap_or(Failure::Reset)));
     };
-    journey.address(hold, &lease, &body);
+    journey.address(&lease, &body);
     hold.send_begins();
     let (sent, intake) = (&journey.head, &journey.intake);
+    let plan = journey.footing.plan();
     let side = lease.endpoint().side;
-    let mut interim = |head| hint(connection, hold, intake, side, head);
+    let mut interim = |head| hint(connection, plan, intake, side, head);
     let mut sending = pin!(lease.send(sent, body, &mut interim));
     let sent = poll_fn(|cx| match sending.as_mut().poll(cx) {
         Poll::Ready(sent) => Poll::Ready(Ok(sent)),

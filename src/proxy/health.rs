@@ -12,34 +12,40 @@ use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
     measure::Board,
-    plan::{EndpointId, EndpointPlan, HealthPlan, Plan},
+    plan::{EndpointId, EndpointPlan, HealthPlan},
     proxy::{
-        ClientTls,
+        Setup,
         health::{
             check::{Check, CheckError},
             streak::{Change, Streak},
         },
     },
-    units::{PerSide, Side},
+    units::Side,
 };
 
 /// Checks every endpoint of the sides that have a health check, until the future is dropped.
-pub async fn probe(plan: Arc<Plan>, tls: PerSide<ClientTls>, board: Arc<Board>) -> Infallible {
+pub async fn probe(setup: Arc<Setup>) -> Infallible {
     let mut endpoints = JoinSet::new();
+    let board = &setup.board;
     for side in Side::ALL {
-        let upstream = &plan.upstreams[side];
+        let upstream = &setup.plan().upstreams[side];
         let Some(health) = &upstream.health else {
+            // An earlier edition of the plan may have had one, whose last word holds no more.
+            setup
+                .edition
+                .endpoints(side)
+                .for_each(|(id, _)| board.set_healthy(id, true));
             continue;
         };
-        for (index, endpoint) in (0_u16..).zip(&upstream.endpoints) {
-            let id = EndpointId { side, index };
-            let check = Check::new(id, endpoint, upstream, health, &tls[side]);
+        for (place, (id, endpoint)) in (0..).zip(setup.edition.endpoints(side)) {
+            let tls = &setup.client_tls[side];
+            let check = Check::new(place, endpoint, upstream, health, tls);
             let watch = watch(
                 id,
                 endpoint.clone(),
                 health.clone(),
                 check,
-                Arc::clone(&board),
+                Arc::clone(board),
             );
             endpoints.spawn(watch);
         }
@@ -57,7 +63,7 @@ async fn watch(
     check: Check,
     board: Arc<Board>,
 ) -> ! {
-    let mut streak = Streak::default();
+    let mut streak = Streak::of(board.is_healthy(id));
     loop {
         let answer = check.run(health.timeout).await;
         if let Some(change) = streak.add(answer.is_ok(), &health) {

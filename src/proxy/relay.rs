@@ -46,13 +46,14 @@ pub(crate) fn take_in(
     let taken = {
         let mut reader = worker.table.borrow_mut();
         let table = reader.table();
+        let footing = worker.footing_of(table.edition);
         let peer = visit.connection.peer;
-        Intake::new(&worker.plan, peer, &mut head, table, now).map(|it| {
+        Intake::new(footing.plan(), peer, &mut head, table, now).map(|it| {
             let assignment = it.assign(table);
-            (it, assignment)
+            (it, assignment, footing)
         })
     };
-    let (intake, assignment) = taken.map_err(|reason| refuse(visit, reason))?;
+    let (intake, assignment, footing) = taken.map_err(|reason| refuse(visit, reason))?;
     // A limit of ours says nothing about the side, and never moves the request to the other one.
     if !worker.has_room_on(assignment.side) {
         return Err(refuse(visit, Rejection::Overload));
@@ -83,7 +84,7 @@ pub(crate) fn take_in(
         }
     };
     // Boxed, since it is handed from hand to hand.
-    let journey = Box::new(Journey::new(intake, assignment, head, body));
+    let journey = Box::new(Journey::new(footing, (intake, assignment), head, body));
     Ok(Taken { hold, journey })
 }
 

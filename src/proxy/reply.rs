@@ -4,7 +4,7 @@ use http::{Method, StatusCode, Version};
 
 use crate::{
     measure::Class,
-    plan::Sticky,
+    plan::{Plan, Sticky},
     proxy::{
         body::{Relayed, Reply, ReplyBody, is_grpc, status_class},
         connection::Connection,
@@ -61,7 +61,7 @@ fn pass_on(context: Context, answer: Answer) -> Reply {
     }
     let is_grpc = is_grpc(&head.headers);
     let class = classify(&head, is_grpc);
-    rewrite(&mut head, &hold, &journey, endpoint.side);
+    rewrite(&mut head, &journey, endpoint.side);
     let body = if has_body(&journey.intake.method, head.status) {
         ReplyBody::relay(Relayed {
             body,
@@ -93,7 +93,7 @@ fn open_tunnel(context: Context, answer: Answer) -> Reply {
         return fail(&visit, &hold, Failure::Protocol);
     };
     hold.head(head.status);
-    let granted = rewrite(&mut head, &hold, &journey, endpoint.side);
+    let granted = rewrite(&mut head, &journey, endpoint.side);
     if let Some(protocol) = granted {
         set_upgrade(&mut head.headers, &protocol);
     }
@@ -114,7 +114,7 @@ fn open_tunnel(context: Context, answer: Answer) -> Reply {
 /// Passes an interim answer on, if the client's protocol has any.
 pub(crate) fn hint(
     connection: &Connection,
-    hold: &Hold,
+    plan: &Plan,
     intake: &Intake,
     answers: Side,
     mut head: ResponseHead,
@@ -123,7 +123,6 @@ pub(crate) fn hint(
     if !hints.takes(head.status) {
         return;
     }
-    let plan = &hold.worker().plan;
     let context = ResponseContext {
         client: &intake.client,
         authority: &intake.authority,
@@ -139,13 +138,8 @@ pub(crate) fn hint(
 }
 
 /// Rewrites a response's head in place, and returns the protocol of a 101.
-fn rewrite(
-    head: &mut ResponseHead,
-    hold: &Hold,
-    journey: &Journey,
-    answers: Side,
-) -> Option<UpgradeProtocol> {
-    let plan = &hold.worker().plan;
+fn rewrite(head: &mut ResponseHead, journey: &Journey, answers: Side) -> Option<UpgradeProtocol> {
+    let plan = journey.footing.plan();
     let intake = &journey.intake;
     let cookie = match (&plan.split.sticky, &intake.identity) {
         (Sticky::Cookie(cookie), Identity::FirstVisit(id)) => Some((id, cookie)),

@@ -37,7 +37,7 @@ pub(crate) fn load(
 ///
 /// # Errors
 /// When a file of the plan cannot be used.
-pub fn admin_tls(plan: &AdminTlsPlan) -> Result<Arc<ServerConfig>, StartError> {
+pub(crate) fn admin_tls(plan: &AdminTlsPlan) -> Result<Arc<ServerConfig>, StartError> {
     let provider = Arc::new(ring::default_provider());
     let verifier = match &plan.client_ca {
         Some(path) => client_verifier(path, &provider)?,

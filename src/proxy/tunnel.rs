@@ -112,7 +112,7 @@ pub(crate) async fn run<C>(
         tunnels: &worker.tunnels,
         key,
     };
-    let buffer = worker.plan.limits.buffer_bytes;
+    let buffer = worker.limits().buffer_bytes;
     let carrying = carry(deadline, endpoint, client, ahead, buffer);
     match deadline.within(Wait::Tunnel, carrying).await {
         Ok(Ok((up, down))) => tracing::debug!(side = side.as_str(), up, down, "a tunnel ended"),

@@ -29,6 +29,7 @@ mod upstreams;
 pub(crate) use body::{UpstreamBody, UpstreamTunnel};
 pub use choose::choose;
 pub(crate) use dial::{Target, Want, dial};
+pub(crate) use endpoint::Endpoint;
 pub(crate) use error::{BreakKind, ConnectError, DialError, SendError};
 pub(crate) use lease::Lease;
 pub(crate) use socket::{Protocol, Socket};

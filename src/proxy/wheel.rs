@@ -67,7 +67,7 @@ pub(crate) struct Wheel(Rc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    timeouts: Timeouts,
+    timeouts: Cell<Timeouts>,
     started: Instant,
     /// Turns since the start, by the clock and not by count, so that a late turn makes up for itself.
     turns: Cell<u64>,
@@ -99,11 +99,16 @@ pub(crate) struct Overdue;
 impl Wheel {
     pub(crate) fn new(timeouts: Timeouts, now: Instant) -> Self {
         Self(Rc::new(Inner {
-            timeouts,
+            timeouts: Cell::new(timeouts),
             started: now,
             turns: Cell::new(0),
             places: RefCell::new(Slab::new()),
         }))
+    }
+
+    /// Limits every wait by these from its beginning on; those that have begun keep their limits.
+    pub(crate) fn observe(&self, timeouts: Timeouts) {
+        self.0.timeouts.set(timeouts);
     }
 
     /// A new place, waiting for nothing.
@@ -157,7 +162,7 @@ impl Deadline {
     /// Waits for `wait` from now on, and no longer than its time-out.
     pub(crate) fn wait(&self, wait: Wait) {
         let inner = &self.wheel.0;
-        let at = wait.limit(&inner.timeouts).map(|span| {
+        let at = wait.limit(&inner.timeouts.get()).map(|span| {
             // One more turn than the span has, because the current one has begun already.
             inner
                 .turns

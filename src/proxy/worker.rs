@@ -4,35 +4,40 @@ use std::{
     cell::{Cell, RefCell},
     io,
     net::{IpAddr, TcpListener},
-    rc::Rc,
-    sync::Arc,
+    rc::{Rc, Weak},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::Duration,
 };
 
-use rustls::ServerConfig;
 use tokio::{
     sync::{Notify, mpsc::error::TrySendError, watch},
     task::{JoinSet, LocalSet},
     time::{Instant, MissedTickBehavior},
 };
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     clock,
     measure::{Interval, Recorder, WorkerId},
-    plan::Plan,
+    plan::{Limits, Plan},
     proxy::{
-        Shared, accept,
+        Setups, Shared, accept,
         body::Upload,
         buffers::Buffers,
         crowd::{Crowd, Member},
+        descriptors,
+        footing::Footing,
         http1::DateLine,
         tunnel::Tunnels,
-        upstream::{ClientTls, Upstreams},
+        upstream::Endpoint,
         wheel::{TURN, Wheel},
     },
     split::Reader,
-    units::{PerSide, Side, Timestamp},
+    units::{Side, Timestamp},
 };
 
 /// Tasks that run between two looks at the sockets. The runtime's own default of 61 costs 2.5 % more per request.
@@ -61,16 +66,15 @@ pub(crate) enum Stage {
     Ending,
 }
 
-/// A socket to accept from, with its TLS settings if it has any.
-pub(crate) type Port = (TcpListener, Option<Arc<ServerConfig>>);
+/// A socket to accept from, and the place of its listener in the plan.
+pub(crate) type Port = (usize, TcpListener);
 
-/// What all workers are given.
-#[derive(Clone)]
-pub(crate) struct Common {
-    pub(crate) upstream_tls: Arc<PerSide<ClientTls>>,
+/// What a worker is given beside what all of the process shares.
+pub(crate) struct Beside {
+    /// Who has how many connections, on all workers together.
     pub(crate) crowd: Arc<Crowd>,
-    /// Client connections of all workers together.
-    pub(crate) connections: usize,
+    /// Where the worker says which edition it has taken up.
+    pub(crate) edition: Arc<AtomicU32>,
 }
 
 /// A client has as many connections as it may have.
@@ -80,11 +84,15 @@ pub(crate) struct TooMany;
 /// What everything on one worker shares.
 pub(crate) struct Worker {
     id: WorkerId,
-    pub(crate) plan: Arc<Plan>,
+    setups: Setups,
+    footing: RefCell<Rc<Footing>>,
+    /// The number of the footing's edition, for other threads to see.
+    edition: Arc<AtomicU32>,
+    /// Endpoints that the plan no longer has, or has otherwise, while requests are at them.
+    left: RefCell<Vec<Weak<Endpoint<Upload>>>>,
     pub(crate) clock_source: clock::Clock,
     pub(crate) table: RefCell<Reader>,
     pub(crate) recorder: Recorder,
-    pub(crate) upstreams: Upstreams<Upload>,
     pub(crate) wheel: Wheel,
     pub(crate) tunnels: Tunnels,
     pub(crate) buffers: Rc<Buffers>,
@@ -94,8 +102,8 @@ pub(crate) struct Worker {
     /// Rings when a connection has closed, so that another can be accepted.
     pub(crate) room: Notify,
     connections: Cell<usize>,
-    connections_max: usize,
-    requests_max: usize,
+    connections_max: Cell<usize>,
+    requests_max: Cell<usize>,
     crowd: Arc<Crowd>,
     /// How many measurements the last interval held: what the next one has room for from the start.
     measured: Cell<usize>,
@@ -137,7 +145,7 @@ pub(crate) struct Seat(Rc<Worker>);
 pub(crate) fn spawn(
     index: u16,
     shared: Shared,
-    common: Common,
+    beside: Beside,
     ports: Vec<Port>,
     stop: watch::Receiver<Stop>,
 ) -> io::Result<thread::JoinHandle<()>> {
@@ -147,17 +155,17 @@ pub(crate) fn spawn(
         .build()?;
     thread::Builder::new()
         .name(format!("worker-{index}"))
-        .spawn(move || runtime.block_on(run(WorkerId(index), shared, common, ports, stop)))
+        .spawn(move || runtime.block_on(run(WorkerId(index), shared, beside, ports, stop)))
 }
 
 async fn run(
     id: WorkerId,
     shared: Shared,
-    common: Common,
+    beside: Beside,
     ports: Vec<Port>,
     stop: watch::Receiver<Stop>,
 ) {
-    let worker = Rc::new(Worker::new(id, &shared, common));
+    let worker = Rc::new(Worker::new(id, &shared, beside));
     let tasks = LocalSet::new();
     tasks
         .run_until(live(Rc::clone(&worker), &shared, ports, stop))
@@ -183,9 +191,13 @@ async fn live(
     mut stop: watch::Receiver<Stop>,
 ) {
     let mut acceptors = JoinSet::new();
-    for (listener, port) in ports.into_iter().enumerate() {
-        let worker = Rc::clone(&worker);
-        acceptors.spawn_local(accept::run(worker, listener, port, stop.clone()));
+    for (listener, socket) in ports {
+        acceptors.spawn_local(accept::run(
+            Rc::clone(&worker),
+            listener,
+            socket,
+            stop.clone(),
+        ));
     }
     let mut turns = tokio::time::interval(TURN);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -201,7 +213,7 @@ async fn live(
     }
     worker.stage.set(Stage::Draining);
     worker.wheel.wake_all();
-    let deadline = Instant::now() + worker.plan.timeouts.drain;
+    let deadline = Instant::now() + worker.footing.borrow().plan().timeouts.drain;
     while worker.connections.get() > 0 && Instant::now() < deadline {
         tokio::select! {
             _ = turns.tick() => worker.turn(shared),
@@ -212,16 +224,20 @@ async fn live(
 }
 
 impl Worker {
-    fn new(id: WorkerId, shared: &Shared, common: Common) -> Self {
-        let plan = Arc::clone(&shared.plan);
-        let endpoints = PerSide::from_fn(|side| plan.upstreams[side].endpoints.len());
+    fn new(id: WorkerId, shared: &Shared, beside: Beside) -> Self {
+        let setup = shared.setups.load();
+        let plan = Arc::clone(setup.plan());
+        let endpoints = setup.edition.endpoint_places();
         let buffers = Rc::new(Buffers::default());
         Self {
             id,
             clock_source: shared.clock,
             table: RefCell::new(shared.publication.reader()),
             recorder: Recorder::new(id, endpoints),
-            upstreams: Upstreams::new(shared, &common.upstream_tls, Rc::clone(&buffers)),
+            setups: shared.setups.clone(),
+            footing: RefCell::new(Footing::first(shared, setup, Rc::clone(&buffers))),
+            edition: beside.edition,
+            left: RefCell::default(),
             wheel: Wheel::new(plan.timeouts, clock::now()),
             tunnels: Tunnels::default(),
             buffers,
@@ -231,11 +247,9 @@ impl Worker {
             room: Notify::new(),
             connections: Cell::new(0),
             measured: Cell::new(0),
-            // Rounded up, so that a limit below the number of workers still lets each accept.
-            connections_max: common.connections.div_ceil(plan.workers.max(1)),
-            requests_max: plan.limits.requests_per_side.div_ceil(plan.workers.max(1)),
-            crowd: common.crowd,
-            plan,
+            connections_max: Cell::new(connections_max(&plan)),
+            requests_max: Cell::new(requests_max(&plan)),
+            crowd: beside.crowd,
         }
     }
 
@@ -246,13 +260,69 @@ impl Worker {
 
     /// Whether another connection may be accepted.
     pub(crate) fn has_room(&self) -> bool {
-        self.connections.get() < self.connections_max
+        self.connections.get() < self.connections_max.get()
+    }
+
+    /// The limits that new connections are held to.
+    pub(crate) fn limits(&self) -> Limits {
+        self.footing.borrow().plan().limits
+    }
+
+    /// How connections to this listener are secured; `None` where they are not.
+    pub(crate) fn acceptor(&self, listener: usize) -> Option<TlsAcceptor> {
+        let footing = self.footing.borrow();
+        let tls = footing.setup.server_tls.get(listener)?;
+        tls.clone().map(TlsAcceptor::from)
+    }
+
+    /// What a request stands on that is assigned by a table of this edition.
+    pub(crate) fn footing_of(&self, edition: u32) -> Rc<Footing> {
+        let footing = self.footing.borrow();
+        if footing.number() == edition {
+            return Rc::clone(&footing);
+        }
+        drop(footing);
+        self.take_up()
+    }
+
+    /// Takes up the newest setup. What was taken in before goes on as it began.
+    #[cold]
+    fn take_up(&self) -> Rc<Footing> {
+        let setup = self.setups.load();
+        let before = Rc::clone(&self.footing.borrow());
+        if Arc::ptr_eq(&setup, &before.setup) {
+            return before;
+        }
+        let plan = setup.plan();
+        self.recorder.make_room(setup.edition.endpoint_places());
+        self.wheel.observe(plan.timeouts);
+        self.connections_max.set(connections_max(plan));
+        self.requests_max.set(requests_max(plan));
+        let next = before.next(setup);
+        let mut left = self.left.borrow_mut();
+        left.extend(before.upstreams.left_by(&next.upstreams));
+        self.footing.replace(Rc::clone(&next));
+        // Whoever waited for a place may have one.
+        self.room.notify_waiters();
+        self.edition.store(next.number(), Ordering::Release);
+        tracing::debug!(
+            edition = next.number(),
+            "took up another edition of the plan"
+        );
+        next
     }
 
     /// Whether another request may be sent to `side`.
     pub(crate) fn has_room_on(&self, side: Side) -> bool {
         let in_flight = usize::try_from(self.recorder.in_flight(side)).unwrap_or(usize::MAX);
-        in_flight < self.requests_max
+        in_flight < self.requests_max.get()
+    }
+
+    /// Whether `peer` has to say at this listener whose connection it brings.
+    pub(crate) fn is_announcer(&self, listener: usize, peer: IpAddr) -> bool {
+        let footing = self.footing.borrow();
+        let listener = footing.plan().listeners.get(listener);
+        listener.is_some_and(|it| it.proxy_protocol.iter().any(|it| it.contains(&peer)))
     }
 
     /// A place for a connection from `address`.
@@ -260,11 +330,12 @@ impl Worker {
     /// # Errors
     /// When it has as many as it may have.
     pub(crate) fn admit(&self, address: IpAddr) -> Result<Option<Member>, TooMany> {
-        let Some(most) = self.plan.limits.connections_per_client else {
+        let footing = self.footing.borrow();
+        let plan = footing.plan();
+        let Some(most) = plan.limits.connections_per_client else {
             return Ok(None);
         };
-        if self
-            .plan
+        if plan
             .forwarding
             .trusted
             .iter()
@@ -287,12 +358,27 @@ impl Worker {
         let now = self.now();
         self.wheel.turn(clock::now());
         self.date.borrow_mut().renew(since_1970());
-        let withdrawal = self.table.borrow_mut().table().withdrawal;
+        let (withdrawal, edition) = {
+            let mut reader = self.table.borrow_mut();
+            let table = reader.table();
+            (table.withdrawal, table.edition)
+        };
+        let footing = self.footing_of(edition);
         if let Some(withdrawal) = withdrawal {
             self.tunnels.withdraw(withdrawal, now);
         }
-        self.upstreams.sweep(clock::now());
+        footing.upstreams.sweep(clock::now());
+        self.sweep_left();
         self.hand_over(shared, now);
+    }
+
+    /// Closes what nobody will use again, and forgets endpoints that nobody is at.
+    fn sweep_left(&self) {
+        let now = clock::now();
+        self.left.borrow_mut().retain(|it| {
+            let endpoint = it.upgrade();
+            endpoint.inspect(|it| it.pool.sweep(now)).is_some()
+        });
     }
 
     fn hand_over(&self, shared: &Shared, now: Timestamp) {
@@ -318,6 +404,15 @@ impl Drop for Seat {
         worker.recorder.connection_closed();
         worker.room.notify_waiters();
     }
+}
+
+/// Rounded up, so that a limit below the number of workers still lets each accept.
+fn connections_max(plan: &Plan) -> usize {
+    descriptors::client_connections(plan).div_ceil(plan.workers.max(1))
+}
+
+fn requests_max(plan: &Plan) -> usize {
+    plan.limits.requests_per_side.div_ceil(plan.workers.max(1))
 }
 
 /// The wall's time, for what is read by people and other programs.

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
 
-use crate::{split::SplitTable, units::Generation};
+use crate::{
+    plan::Edition,
+    split::{RouteTable, SplitTable},
+    units::Generation,
+};
 
 /// Where the table in force stands. Cloned into whoever reads or publishes it.
 #[derive(Clone, Debug)]
@@ -27,6 +31,17 @@ impl Publication {
             "generations only rise"
         );
         self.0.store(Arc::new(table));
+    }
+
+    /// Puts another edition of the plan in force, at the same generation: what a request was drawn for stays.
+    pub fn reissue(&self, edition: &Edition) {
+        let before = self.load();
+        self.0.store(Arc::new(SplitTable {
+            edition: edition.number(),
+            split: Arc::new(edition.plan().split.clone()),
+            routes: Arc::new(RouteTable::of(edition)),
+            ..SplitTable::clone(&before)
+        }));
     }
 
     /// The table in force.

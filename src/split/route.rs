@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use http::Method;
 
-use crate::plan::{RouteId, RoutePlan};
+use crate::plan::{Edition, RouteId, RoutePlan};
 
 /// What routing looks at.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,12 @@ pub struct Target<'a> {
 /// The plan's routes, compiled for look-up: its cost grows with the lengths of prefixes in use, not with the routes.
 #[derive(Clone, Debug, Default)]
 pub struct RouteTable {
+    /// In the order of the file.
     routes: Vec<RoutePlan>,
+    /// The id of each.
+    ids: Vec<RouteId>,
+    /// Where each id's route stands; ids of routes that are gone have none.
+    places: Vec<Option<u16>>,
     by_host: BTreeMap<String, Prefixes>,
     any_host: Prefixes,
 }
@@ -35,9 +40,26 @@ struct Prefixes {
 }
 
 impl RouteTable {
-    /// Compiles the plan's routes; a [`RouteId`] stays the index in `routes`.
+    /// Compiles routes whose ids are their places.
     #[must_use]
     pub fn new(routes: &[RoutePlan]) -> Self {
+        let ids = (0..u16::MAX).zip(routes).map(|(index, _)| RouteId(index));
+        Self::numbered(routes, ids.collect())
+    }
+
+    /// Compiles the routes of an edition.
+    #[must_use]
+    pub fn of(edition: &Edition) -> Self {
+        let ids = edition.routes().map(|(id, _)| id);
+        Self::numbered(&edition.plan().routes, ids.collect())
+    }
+
+    fn numbered(routes: &[RoutePlan], ids: Vec<RouteId>) -> Self {
+        let places = ids.iter().map(|id| usize::from(id.0) + 1).max();
+        let mut places = vec![None; places.unwrap_or_default()];
+        for (place, id) in (0..u16::MAX).zip(&ids) {
+            places[usize::from(id.0)] = Some(place);
+        }
         let mut lists: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
         let mut any_host = Vec::new();
         for (index, route) in (0..u16::MAX).zip(routes) {
@@ -54,6 +76,8 @@ impl RouteTable {
         });
         Self {
             routes: routes.to_vec(),
+            ids,
+            places,
             by_host: by_host.collect(),
             any_host: Prefixes::new(any_host, routes),
         }
@@ -72,13 +96,14 @@ impl RouteTable {
             let methods = &self.routes[usize::from(*index)].methods;
             methods.is_empty() || methods.contains(target.method)
         });
-        found.map_or(RouteId::REST, RouteId)
+        found.map_or(RouteId::REST, |place| self.ids[usize::from(place)])
     }
 
-    /// The route's plan; `None` for [`RouteId::REST`].
+    /// The route's plan; `None` for [`RouteId::REST`], and for a route of another edition.
     #[must_use]
     pub fn plan(&self, id: RouteId) -> Option<&RoutePlan> {
-        self.routes.get(usize::from(id.0))
+        let place = self.places.get(usize::from(id.0)).copied().flatten()?;
+        self.routes.get(usize::from(place))
     }
 }
 

@@ -17,6 +17,8 @@ pub struct SplitTable {
     pub weight: Weight,
     /// The key of the assignment hash.
     pub salt: Salt,
+    /// The edition of the plan that what follows is of.
+    pub edition: u32,
     /// Stickiness and the rule for writes.
     pub split: Arc<SplitPlan>,
     /// The routes, compiled.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustix::process::Signal;
 
 use crate::harness::{
     environment::Environment,
@@ -103,6 +104,15 @@ fn curl_and_our_own_commands_reach_the_admin_api_over_tls() {
     let nowhere = changeover(&proxy, &folder, &["status", "--ca", "nowhere.pem"]);
     assert_eq!(nowhere.status.code(), Some(2));
     assert!(said(&nowhere).contains("nowhere.pem"), "{}", said(&nowhere));
+
+    // Another authority's certificate in the same files: the next connection sees it once they are read again.
+    issue(&folder);
+    assert_eq!(curl(&proxy, &folder, &["--cacert", "ca.pem"]).0, Some(60));
+    proxy.signal(Signal::HUP);
+    eventually("the new certificate", Duration::from_secs(10), || {
+        let (code, answer) = curl(&proxy, &folder, &["--cacert", "ca.pem"]);
+        (code == Some(0) && answer.starts_with("HTTP/1.1 200")).then_some(())
+    });
 }
 
 #[test]

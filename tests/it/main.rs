@@ -23,6 +23,7 @@ mod harness;
 mod holding;
 mod limits;
 mod reaction;
+mod reload;
 mod secrets;
 mod steering;
 mod tls;

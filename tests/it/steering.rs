@@ -153,20 +153,6 @@ fn one_serve_owns_a_store() {
 }
 
 #[test]
-fn signals_for_what_is_not_there_warn_and_do_not_end_it() {
-    let (old, new) = (Environment::start("old"), Environment::start("new"));
-    let proxy = Proxy::start(&configuration(&old.url(), &new.url(), RAMP));
-    for (signal, name) in [(Signal::HUP, "SIGHUP"), (Signal::USR2, "SIGUSR2")] {
-        proxy.signal(signal);
-        eventually("it warns", Duration::from_secs(10), || {
-            proxy.log().contains(name).then_some(())
-        });
-    }
-    assert_eq!(proxy.status()["weight"], 0.0);
-    assert_eq!(proxy.stop().0.code(), Some(0));
-}
-
-#[test]
 fn ctrl_c_ends_the_demo_and_leaves_nothing_behind() {
     let child = Command::new(env!("CARGO_BIN_EXE_changeover"))
         .args(["demo", "--seconds", "60", "--port", "0"])

@@ -29,6 +29,7 @@ struct Moods {
     workers_fall_silent: Option<u32>,
     kills: Option<u32>,
     commands: Option<u32>,
+    reloads: Option<u32>,
     plan_changes: bool,
 }
 
@@ -54,6 +55,7 @@ pub(crate) fn run(seed: u64, base: &Plan, decide: Decide, steps: u32) -> Result<
         workers_fall_silent: mood(&mut rng, 300),
         kills: mood(&mut rng, 150),
         commands: mood(&mut rng, 30),
+        reloads: mood(&mut rng, 200),
         plan_changes: rng.u8(..3) == 0,
     };
     for _ in 0..steps {
@@ -96,6 +98,12 @@ fn befall(world: &mut World, base: &Plan, moods: Moods, rng: &mut Rng) -> Result
         if moods.plan_changes {
             world.plan = plans::random(rng, base);
         }
+    }
+    if strikes(rng, moods.reloads) {
+        if moods.plan_changes && rng.bool() {
+            world.plan = plans::random(rng, base);
+        }
+        world.reload("ada")?;
     }
     if strikes(rng, moods.commands) {
         let command = command(rng, &world.plan);

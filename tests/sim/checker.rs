@@ -253,11 +253,12 @@ impl Checker {
             effects,
             answer,
         } = case.decision;
-        let is_command = matches!(case.event, Event::Command { .. });
+        let is_asked = matches!(case.event, Event::Command { .. } | Event::Reload(_));
         must(
-            is_command == answer.is_some(),
-            "commands are answered, and nothing else",
+            is_asked == answer.is_some(),
+            "whoever asks is answered, and nobody else",
         )?;
+        self.reloads_as_it_must(case)?;
         self.way_back(case)?;
         self.trips_as_it_must(case)?;
         let (before, after) = (&case.before.position, &state.position);
@@ -344,14 +345,17 @@ impl Checker {
                 )
             }
             Change::Resumed { bake, .. } => *bake == Bake::GoesOn,
+            Change::Reloaded => true,
             _other => false,
         };
         let was = self.observed.get(&key(&case.before.position)).copied();
         let observed = was.filter(|_| keeps).unwrap_or_default();
         let position = &case.decision.state.position;
         self.observed.insert(key(position), observed);
-        self.changed_at = Some(case.context.now);
-        self.samples = PerSide::default();
+        if entry.change != Change::Reloaded {
+            self.changed_at = Some(case.context.now);
+            self.samples = PerSide::default();
+        }
     }
 
     /// Time passed that every worker reported of.
@@ -468,7 +472,7 @@ impl Checker {
                 self.unrecorded.retain(|it| it.seq != *seq);
                 self.outstanding.take_if(|it| it.seq == *seq);
             }
-            Event::Turn | Event::Command { .. } => (),
+            Event::Turn | Event::Command { .. } | Event::Reload(_) => (),
         }
     }
 }

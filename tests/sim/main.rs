@@ -145,6 +145,8 @@ fn are_eventful<'a>(worlds: impl Iterator<Item = &'a BTreeMap<&'static str, u32>
         "rolled back by an operator",
         "overtaken",
         "killed",
+        "reloaded",
+        "reloaded in all",
         "recovered from the marker",
     ] {
         let count = seen.get(kind).copied().unwrap_or(0);

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use changeover::{
-    cutover::{Context, Coverage, Decision, Effect, Event, Observation, State, StoreState, decide},
+    cutover::{
+        Change, Context, Coverage, Decision, Effect, Event, Observation, State, StoreState, decide,
+    },
     evidence::{Evidence, Settings},
     plan::{AdvanceOn, BothBad, Plan},
     units::{Salt, Weight},
@@ -323,14 +325,52 @@ fn an_operator_who_is_not_heard_is_caught() {
                 answer: Some(changeover::cutover::Answer::InForce(state.position.seq)),
                 ..decide(plan, state, &Event::Turn, observation, context)
             },
-            Event::Turn | Event::Recorded { .. } | Event::RecordFailed { .. } => {
-                decide(plan, state, event, observation, context)
-            }
+            Event::Turn
+            | Event::Reload(_)
+            | Event::Recorded { .. }
+            | Event::RecordFailed { .. } => decide(plan, state, event, observation, context),
         },
         &[
             "an operator's rollback publishes weight 0 at once",
             "a rollback needs a reason",
         ],
+    );
+}
+
+#[test]
+fn a_reload_that_lets_a_changed_ramp_go_on_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let decision = decide(plan, state, event, observation, context);
+            let Event::Reload(_) = event else {
+                return decision;
+            };
+            let mut decision = decision;
+            decision.state.position.ramp = state.position.ramp.clone();
+            for effect in &mut decision.effects {
+                if let Effect::RecordAfter(entry) = effect {
+                    entry.change = Change::Reloaded;
+                }
+            }
+            decision
+        },
+        &["a ramp whose rules changed holds, and its bake begins anew"],
+    );
+}
+
+#[test]
+fn a_reload_that_moves_the_weight_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut decision = decide(plan, state, event, observation, context);
+            if let Event::Reload(_) = event
+                && state.position.weight > Weight::NONE
+            {
+                decision.state.position.weight = Weight::FULL;
+            }
+            decision
+        },
+        &["a reload never moves the weight"],
     );
 }
 

@@ -12,7 +12,7 @@ use changeover::{
     },
     evidence::{Evidence, Ledger, Settings},
     measure::{Board, Connects, Interval, Measurement, Recorder, Standing, Windows, WorkerId},
-    plan::{EndpointId, Plan, SplitPlan},
+    plan::{Edition, EndpointId, Plan, SplitPlan},
     split::{Assignment, Cause, Publication, RouteTable, SplitTable},
     units::{Generation, PerSide, Salt, Side, Timestamp, Weight},
 };
@@ -104,6 +104,7 @@ impl Process {
             generation: state.position.generation,
             weight: state.position.weight,
             salt: state.position.salt,
+            edition: 0,
             split: Arc::clone(&split),
             routes: Arc::clone(&routes),
             withdrawal: None,
@@ -128,6 +129,23 @@ impl Process {
         }
     }
 
+    /// Takes another plan in, for the position that the core says.
+    pub(crate) fn reload(&mut self, plan: &Plan) {
+        let position = &self.state.position;
+        self.windows.keep(&window_lengths(plan));
+        self.evidence = Evidence::restored(
+            Settings::of(plan),
+            Some(self.evidence.ledger().clone()),
+            (position.generation, position.weight),
+            position.evidence_since,
+        );
+        self.split = Arc::new(plan.split.clone());
+        self.routes = Arc::new(RouteTable::new(&plan.routes));
+        let edition = Edition::first(Arc::new(plan.clone()));
+        self.publication.reissue(&edition);
+        self.plan = plan.clone();
+    }
+
     /// The process's own time, which never runs backwards.
     pub(crate) fn time(&self, true_time: Timestamp) -> Timestamp {
         self.started_at.after(true_time.since(self.started))
@@ -140,6 +158,7 @@ impl Process {
             generation,
             weight,
             salt,
+            edition: 0,
             split: Arc::clone(&self.split),
             routes: Arc::clone(&self.routes),
             withdrawal: None,

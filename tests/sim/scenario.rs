@@ -10,7 +10,8 @@
 //! clock +30                      the wall clock jumps by so many seconds
 //! worker 0 silent 3              a worker says nothing for so many seconds
 //! kill 2                         and start again after so many seconds
-//! plan other.toml                what the next start reads
+//! plan other.toml                what the next start, or reload, reads
+//! ada reload                     reads it
 //! run 10                         seconds
 //! until complete                 or idle, baking 2, holding, rolled_back, closed; at most five minutes
 //! ```
@@ -66,6 +67,7 @@ scenarios! {
     a_resume_after_a_rollback_starts_over
     a_full_disk_holds_and_keeps_a_rollback
     another_plan_holds
+    a_reload_holds_where_its_rules_are_others
     little_traffic_waits
     a_silent_worker_stops_the_bake
     operators_are_told_why_not
@@ -140,6 +142,10 @@ fn act(world: &mut World, words: &[&str]) -> Option<()> {
         ["plan", file] => {
             let text = fs::read_to_string(folder().join(file)).ok()?;
             world.plan = plans::parse(&text);
+        }
+        ["ada", "reload"] => {
+            let asked = world.reload("ada");
+            asked.unwrap_or_else(|violation| panic!("{violation}"));
         }
         ["run", seconds] => {
             let steps = parse_seconds(seconds)?.as_millis() / STEP.as_millis();

@@ -71,6 +71,7 @@ impl Transcript {
         match event {
             Event::Turn => (),
             Event::Command { command, actor } => self.note(format!("{actor} asks: {command:?}")),
+            Event::Reload(reload) => self.note(format!("{} reloads", reload.actor)),
             Event::Recorded { seq } => self.note(format!("recorded #{seq}")),
             Event::RecordFailed { seq, error } => {
                 self.note(format!("could not record #{seq}: {error}"));

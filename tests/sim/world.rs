@@ -7,12 +7,12 @@
 //!
 //! Between any two things that the program does the fuse may blow: that is `kill -9`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use changeover::{
     cutover::{
         Actor, Answer, Change, Command, Context, Decision, Effect, Entry, Event, HoldCause,
-        Observation, Refusal, RollbackCause, State, StoreState, decide, restore,
+        Observation, Refusal, Reload, RollbackCause, State, StoreState, decide, restore,
     },
     plan::{EndpointId, Plan},
     units::{PerSide, Salt, Side, Timestamp},
@@ -130,6 +130,16 @@ impl World {
     pub(crate) fn command(&mut self, command: Command, name: &str) -> Result<(), Violation> {
         let actor = Actor::Operator(name.to_owned());
         let event = Event::Command { command, actor };
+        self.with_process(|world, process| world.happens(process, &event))
+    }
+
+    /// An operator has the plan read again that the next start reads.
+    pub(crate) fn reload(&mut self, name: &str) -> Result<(), Violation> {
+        let event = Event::Reload(Reload {
+            plan: Arc::new(self.plan.clone()),
+            difference: "as the file has it".to_owned(),
+            actor: Actor::Operator(name.to_owned()),
+        });
         self.with_process(|world, process| world.happens(process, &event))
     }
 
@@ -257,8 +267,17 @@ impl World {
             salt: self.salt(),
         };
         let observation = process.observe(context.now);
-        let (plan, before) = (&process.plan, &process.state);
-        let decision = (self.decide)(plan, before, event, &observation, context);
+        let before = &process.state;
+        let decision = (self.decide)(&process.plan, before, event, &observation, context);
+        let is_in_force = match decision.answer {
+            Some(Answer::InForce(seq)) => Some(seq),
+            Some(Answer::Refused(_) | Answer::OnRecorded(_)) | None => None,
+        };
+        let reloaded = match event {
+            Event::Reload(reload) => is_in_force.map(|_| &*reload.plan),
+            _other => None,
+        };
+        let plan = reloaded.unwrap_or(&process.plan);
         self.checker.decided(&Case {
             plan,
             before,
@@ -272,10 +291,10 @@ impl World {
         })?;
         self.transcript.decided(self.time, event, &decision);
         process.state = decision.state;
-        let is_in_force = match decision.answer {
-            Some(Answer::InForce(seq)) => Some(seq),
-            Some(Answer::Refused(_) | Answer::OnRecorded(_)) | None => None,
-        };
+        if let Some(plan) = reloaded {
+            *self.changes.entry("reloaded in all").or_default() += 1;
+            process.reload(plan);
+        }
         for effect in decision.effects {
             self.burn()?;
             self.perform(process, effect)?;
@@ -507,7 +526,8 @@ fn kind_of(change: &Change) -> &'static str {
         | Change::Resumed { .. }
         | Change::WeightSet { .. }
         | Change::Completed
-        | Change::WayBackClosed => change.kind(),
+        | Change::WayBackClosed
+        | Change::Reloaded => change.kind(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,7 +13,7 @@ use crate::{
         metrics::table::{ALL, Kind},
     },
     measure::{Finished, Head, Interval, Measurement, WorkerId},
-    plan::{EndpointPlan, RoutePlan, Scheme},
+    plan::{EndpointPlan, Plan, RoutePlan, Scheme},
     split::{Assignment, Cause},
     units::{Generation, Slot},
 };
@@ -238,7 +239,12 @@ fn totals() -> Totals {
 }
 
 fn exposition() -> Exposition {
-    let text = render(&plan(), &fixture::status(), &totals()).expect("it renders");
+    let text = render(
+        &Edition::first(Arc::new(plan())),
+        &fixture::status(),
+        &totals(),
+    )
+    .expect("it renders");
     Exposition::read(&text)
 }
 
@@ -247,7 +253,12 @@ fn the_text_holds_to_the_exposition_format() {
     let found = exposition();
     assert!(found.samples.len() > 100, "{} samples", found.samples.len());
     // With nothing counted yet it holds to it as well.
-    let text = render(&plan(), &fixture::status(), &Totals::default()).expect("it renders");
+    let text = render(
+        &Edition::first(Arc::new(plan())),
+        &fixture::status(),
+        &Totals::default(),
+    )
+    .expect("it renders");
     Exposition::read(&text);
 }
 

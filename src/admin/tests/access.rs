@@ -37,7 +37,9 @@ fn call(route: Route) -> (String, Option<&'static str>) {
         | Operation::Events => ("GET", None),
         // A stream that replays nothing would not end; a malformed query shows that the caller got through.
         Operation::Follow => return (format!("GET {}?after=x", route.path), None),
-        Operation::Start | Operation::Hold | Operation::Advance => ("POST", Some("{}")),
+        Operation::Start | Operation::Hold | Operation::Advance | Operation::Reload => {
+            ("POST", Some("{}"))
+        }
         Operation::Resume | Operation::Rollback => ("POST", Some("{\"reason\":\"tested\"}")),
         Operation::SetWeight => ("PUT", Some("{\"percent\":5,\"reason\":\"tested\"}")),
     };
@@ -49,6 +51,8 @@ const fn passed(operation: Operation) -> u16 {
     match operation {
         Operation::Root => 307,
         Operation::Follow => 400,
+        // Nobody carries orders out in these tests.
+        Operation::Reload => 503,
         Operation::Health
         | Operation::Ready
         | Operation::Metrics
@@ -174,9 +178,10 @@ async fn ask_router(control: ControlHandle, peer: &str, request: Builder) -> (St
     let (_close, closing) = watch::channel(false);
     let router = router(Shared {
         context: Context {
-            plan: Arc::new(fixture::plan(Vec::new())),
+            edition: fixture::in_force(fixture::plan(Vec::new())),
             control,
             journal: Arc::new(MemoryJournal::default()),
+            orders: crate::admin::orders().0,
         },
         closing,
         followers: Arc::new(Semaphore::new(1)),

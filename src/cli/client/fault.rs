@@ -32,6 +32,14 @@ impl Client {
             }
             401 | 403 | 409 => Failure::Refused(detail),
             400 => Failure::Usage(detail),
+            422 => Failure::Configuration(
+                problem
+                    .detail
+                    .lines()
+                    .map(printable)
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            ),
             _ => Failure::Failed(anyhow::anyhow!(
                 "{} answered {status}: {}: {detail}",
                 self.base,

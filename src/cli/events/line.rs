@@ -48,6 +48,7 @@ pub(crate) fn what(change: &ChangeDocument) -> String {
         },
         ChangeDocument::Completed => "complete".into(),
         ChangeDocument::WayBackClosed => "way back closed".into(),
+        ChangeDocument::Reloaded => "configuration reloaded".into(),
     }
 }
 

@@ -41,9 +41,10 @@ impl Server {
         };
         let journal = MemoryJournal::default();
         let context = Context {
-            plan: Arc::new(fixture::plan(operators)),
+            edition: fixture::in_force(fixture::plan(operators)),
             control: control.handle.clone(),
             journal: Arc::new(journal.clone()),
+            orders: crate::admin::orders().0,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let commands = Arc::clone(&control.commands);
@@ -53,7 +54,7 @@ impl Server {
             let _control = control;
             let shutdown = async { drop(stopped.await) };
             runtime
-                .block_on(crate::admin::serve(listener, None, context, shutdown))
+                .block_on(crate::admin::serve(listener, || None, context, shutdown))
                 .unwrap();
         });
         Self {

@@ -16,9 +16,9 @@ use crate::{
     evidence::Ledger,
     measure::{Board, Class, Connects, Finished, Interval, Measurement, WorkerId},
     plan::{
-        AdminPlan, AdvanceOn, BothBad, EjectionPlan, EndpointPlan, EvidencePlan, ForwardingPlan,
-        HostHeader, Limit, Limits, Plan, RampPlan, Reading, RollbackPlan, RouteId, Scheme,
-        SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, Underscores, UpstreamPlan,
+        AdminPlan, AdvanceOn, BothBad, Edition, EjectionPlan, EndpointPlan, EvidencePlan,
+        ForwardingPlan, HostHeader, Limit, Limits, Plan, RampPlan, Reading, RollbackPlan, RouteId,
+        Scheme, SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, Underscores, UpstreamPlan,
         UpstreamTlsPlan, Verification, Writes,
     },
     split::{Assignment, Cause, Publication, RouteTable, SplitTable},
@@ -104,6 +104,7 @@ impl World {
             generation: position.generation,
             weight: position.weight,
             salt: position.salt,
+            edition: 0,
             split: Arc::new(plan.split.clone()),
             routes: Arc::new(RouteTable::new(&plan.routes)),
             withdrawal: None,
@@ -114,7 +115,7 @@ impl World {
         let (intervals, handed_over) = mpsc::channel(64);
         let (stop, stopped) = oneshot::channel();
         let parts = Parts {
-            plan,
+            edition: Edition::first(plan),
             clock,
             restored,
             ledger,

@@ -105,7 +105,7 @@ struct Asked {
 
 /// Serves the connection to its end; `ahead` was read to tell the protocol.
 pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire, ahead: BytesMut) {
-    let limits = HeadLimits::from(&connection.worker.plan.limits);
+    let limits = HeadLimits::from(&connection.worker.limits());
     let client = Rc::new(Client {
         connection,
         limits,
@@ -595,7 +595,7 @@ impl Client {
                 Part::End => return Poll::Ready(None),
                 Part::More => (),
             }
-            let buffer = self.connection.worker.plan.limits.buffer_bytes;
+            let buffer = self.connection.worker.limits().buffer_bytes;
             let Stream {
                 wire, ahead, body, ..
             } = &mut *stream;

@@ -69,7 +69,7 @@ pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire) {
         next: RefCell::new(None),
     }));
     let service = service_fn(|request| streams.answer(request));
-    let builder = builder(streams.clone(), &connection.worker.plan.limits);
+    let builder = builder(streams.clone(), &connection.worker.limits());
     connection.deadline.wait(Wait::Stream);
     let guard = Guard::new(Rc::clone(&connection), wire);
     let watch = guard.watch();

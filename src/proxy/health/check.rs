@@ -18,7 +18,7 @@ use thiserror::Error;
 use tokio::{task::AbortHandle, time::timeout};
 
 use crate::{
-    plan::{EndpointId, EndpointPlan, HealthPlan, HostHeader, Scheme, UpstreamPlan},
+    plan::{EndpointPlan, HealthPlan, HostHeader, Scheme, UpstreamPlan},
     proxy::upstream::{ClientTls, DialError, Protocol, Socket, Target, Want, dial},
 };
 
@@ -55,9 +55,9 @@ pub(super) enum CheckError {
 }
 
 impl Check {
-    /// The check of the endpoint `id`.
+    /// The check of the endpoint that stands at `place` in its side's list.
     pub(super) fn new(
-        id: EndpointId,
+        place: u16,
         endpoint: &EndpointPlan,
         upstream: &UpstreamPlan,
         health: &HealthPlan,
@@ -71,7 +71,7 @@ impl Check {
             HostHeader::Keep => format!("{}:{}", endpoint.host, endpoint.port),
         };
         Self {
-            target: Target::new(endpoint, id.index, tls),
+            target: Target::new(endpoint, place, tls),
             scheme: endpoint.scheme,
             authority,
             path: health.path.clone(),

@@ -2,7 +2,7 @@
 
 use crate::plan::HealthPlan;
 
-/// The last checks of one endpoint, which is healthy until they say otherwise.
+/// The last checks of one endpoint, which is what it was held for until they say otherwise.
 #[derive(Debug)]
 pub(super) struct Streak {
     is_healthy: bool,
@@ -19,16 +19,15 @@ pub(super) enum Change {
     Unhealthy,
 }
 
-impl Default for Streak {
-    fn default() -> Self {
+impl Streak {
+    /// No checks yet.
+    pub(super) const fn of(is_healthy: bool) -> Self {
         Self {
-            is_healthy: true,
+            is_healthy,
             against: 0,
         }
     }
-}
 
-impl Streak {
     /// Adds a check that `passed` or failed.
     pub(super) fn add(&mut self, passed: bool, plan: &HealthPlan) -> Option<Change> {
         if passed == self.is_healthy {
@@ -65,7 +64,7 @@ mod tests {
             unhealthy_after: 3,
             healthy_after: 2,
         };
-        let mut streak = Streak::default();
+        let mut streak = Streak::of(true);
         let mut changes = String::new();
         for check in "fffppfpppffpffff".chars() {
             changes.push(match streak.add(check == 'p', &plan) {

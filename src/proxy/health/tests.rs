@@ -25,9 +25,9 @@ use super::{jittered, probe};
 use crate::{
     clock::Clock,
     measure::{Board, Standing},
-    plan::{EndpointPlan, HealthPlan, HostHeader, Plan, Scheme},
+    plan::{Edition, EndpointPlan, HealthPlan, HostHeader, Plan, Scheme},
     proxy::{
-        ClientTls,
+        Setup,
         upstream::testing::{NEW, Peer, endpoint, eventually, listen, plan, refusing},
     },
 };
@@ -104,11 +104,12 @@ struct Probe {
 
 impl Probe {
     fn start(plan: Plan) -> Self {
-        let tls = ClientTls::load(&plan).unwrap();
         let board = Arc::new(Board::new(
             plan.upstreams.as_ref().map(|it| it.endpoints.len()),
         ));
-        let probing = probe(Arc::new(plan), tls, Arc::clone(&board));
+        let edition = Edition::first(Arc::new(plan));
+        let setup = Setup::load(edition, Arc::clone(&board)).unwrap();
+        let probing = probe(Arc::new(setup));
         Self {
             board,
             clock: Clock::start(),

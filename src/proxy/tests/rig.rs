@@ -19,12 +19,12 @@ use crate::{
     clock::Clock,
     measure::{Board, Connects, Finished, Head, Interval, Measurement, Rejection},
     plan::{
-        AdminPlan, AdvanceOn, BothBad, CookiePlan, EjectionPlan, EndpointPlan, EvidencePlan,
-        ForcePlan, ForwardingPlan, HostHeader, Limits, ListenerPlan, Plan, RampPlan, RollbackPlan,
-        Scheme, Secret, SplitPlan, StartMode, Sticky, Timeouts, Underscores, UpstreamPlan,
-        UpstreamTlsPlan, Verification, Writes,
+        AdminPlan, AdvanceOn, BothBad, CookiePlan, Edition, EjectionPlan, EndpointPlan,
+        EvidencePlan, ForcePlan, ForwardingPlan, HostHeader, Limits, ListenerPlan, Plan, RampPlan,
+        RollbackPlan, Scheme, Secret, SplitPlan, StartMode, Sticky, Timeouts, Underscores,
+        UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
     },
-    proxy::{RunningProxy, Shared, start},
+    proxy::{RunningProxy, Setup, Setups, Shared, start},
     split::{Publication, RouteTable, SplitTable, Withdrawal},
     units::{Generation, PerSide, Salt, Share, Side, Weight},
 };
@@ -59,10 +59,12 @@ impl Rig {
         let alarms = Arc::new(AtomicU32::new(0));
         let rung = Arc::clone(&alarms);
         let counts = PerSide::from_fn(|side| plan.upstreams[side].endpoints.len());
+        let edition = Edition::first(Arc::new(plan));
+        let board = Arc::new(Board::new(counts));
+        let setup = Setup::load(edition, board).unwrap();
         let shared = Shared {
-            plan: Arc::new(plan),
+            setups: Setups::new(Arc::new(setup)),
             publication: Publication::new(table),
-            board: Arc::new(Board::new(counts)),
             connects: Arc::new(Connects::default()),
             alarm: Arc::new(move || {
                 rung.fetch_add(1, Ordering::Relaxed);
@@ -91,7 +93,7 @@ impl Rig {
     pub(super) fn publish(&self, weight: Weight, withdraws: bool) {
         let publication = &self.shared.publication;
         let generation = publication.load().generation.next();
-        let mut next = table(&self.shared.plan, generation, weight);
+        let mut next = table(self.shared.setups.load().plan(), generation, weight);
         next.withdrawal = withdraws.then(|| Withdrawal {
             generation,
             tunnels_end: self.shared.clock.timestamp(),
@@ -158,6 +160,7 @@ fn table(plan: &Plan, generation: Generation, weight: Weight) -> SplitTable {
         generation,
         weight,
         salt: Salt::new([7; 16]),
+        edition: 0,
         split: Arc::new(plan.split.clone()),
         routes: Arc::new(RouteTable::new(&plan.routes)),
         withdrawal: None,
@@ -268,7 +271,8 @@ pub(super) fn cookie() -> Sticky {
 
 /// The header that forces a side.
 pub(super) fn force(rig: &Rig, side: Side) -> String {
-    let plan = rig.shared.plan.split.force.as_ref().unwrap();
+    let setup = rig.shared.setups.load();
+    let plan = setup.plan().split.force.as_ref().unwrap();
     let expires = rig.shared.clock.timestamp().after(PATIENCE * 10);
     crate::proxy::head::force_token(&plan.secret, side, expires)
 }

@@ -12,9 +12,9 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
     measure::Rejection,
-    plan::CertificatePlan,
+    plan::{CertificatePlan, Plan},
     proxy::{
-        StartError, start,
+        Setup, StartError,
         tests::{
             endpoint::http,
             http2,
@@ -158,10 +158,12 @@ async fn a_certificate_that_cannot_be_used_is_named() {
     let certificates = Certificates::make(&["a.test", "b.test"]);
     let rig = rig(&certificates).await;
     let check = |plan: CertificatePlan, expected: &std::path::Path| {
-        let mut shared = rig.shared.clone();
-        let changed = Arc::make_mut(&mut shared.plan);
+        let setup = rig.shared.setups.load();
+        let mut changed = Plan::clone(setup.plan());
         changed.listeners[0].certificates = vec![plan];
-        let Err(StartError::Certificate { path, .. }) = start(&shared) else {
+        let edition = setup.edition.next(Arc::new(changed)).unwrap();
+        let loaded = Setup::load(edition, Arc::clone(&setup.board));
+        let Err(StartError::Certificate { path, .. }) = loaded else {
             panic!("{expected:?} was used");
         };
         assert_eq!(path, expected);

@@ -58,13 +58,9 @@ fn may_eject(id: EndpointId, plan: &EjectionPlan, board: &Board, now: Timestamp)
     let count = board.count(id.side);
     let mut ejected = 0_u64;
     let mut others_usable = 0_u64;
-    for index in (0..count).filter_map(|it| u16::try_from(it).ok()) {
-        let other = EndpointId {
-            side: id.side,
-            index,
-        };
+    for other in board.ids(id.side) {
         match board.standing(other, now) {
-            Standing::Usable if index != id.index => others_usable += 1,
+            Standing::Usable if other != id => others_usable += 1,
             Standing::Ejected(_) => ejected += 1,
             Standing::Usable | Standing::Unhealthy => (),
         }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    plan::{EndpointId, EndpointPlan, Http1Codec, Limits, Plan},
+    plan::{EndpointId, EndpointPlan, Http1Codec, Limits, Plan, Scheme},
     proxy::{
         buffers::Buffers,
         pipe::Flow,
@@ -75,11 +75,16 @@ where
     B: Flow + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    /// The endpoint `id` of `plan`, not connected yet.
-    pub(crate) fn new(id: EndpointId, plan: &Plan, tls: &ClientTls, shared: Common) -> Rc<Self> {
+    /// The endpoint `id`, which stands at `place` in its side's list of `plan`, not connected yet.
+    pub(crate) fn new(
+        (id, place): (EndpointId, u16),
+        plan: &Plan,
+        tls: &ClientTls,
+        shared: Common,
+    ) -> Rc<Self> {
         let upstream = &plan.upstreams[id.side];
-        let endpoint = &upstream.endpoints[usize::from(id.index)];
-        let target = Target::new(endpoint, id.index, tls);
+        let endpoint = &upstream.endpoints[usize::from(place)];
+        let target = Target::new(endpoint, place, tls);
         Rc::new(Self {
             id,
             plan: endpoint.clone(),
@@ -93,6 +98,14 @@ where
             in_flight: Cell::new(0),
             swept: shared.swept,
         })
+    }
+
+    /// Whether another plan leaves it as it is. What certificates say is read anew, so that TLS is not.
+    pub(crate) fn stays(&self, plan: &Plan) -> bool {
+        self.plan.scheme != Scheme::Https
+            && self.limits == plan.limits
+            && self.codec == plan.upstreams[self.id.side].http1
+            && self.connect_timeout == plan.timeouts.connect
     }
 
     /// A connection that can take a request now.

@@ -8,7 +8,7 @@ use hyper::client::conn::TrySendError;
 
 use crate::{
     measure::Connects,
-    plan::EndpointId,
+    plan::{EndpointId, Scheme},
     proxy::{
         head::{RequestHead, ResponseHead},
         pipe::Flow,
@@ -29,6 +29,7 @@ pub(crate) struct Lease<B> {
     /// Present until the request is sent.
     held: Option<Held<B>>,
     id: EndpointId,
+    scheme: Scheme,
     origin: Origin,
     connects: Arc<Connects>,
 }
@@ -44,12 +45,13 @@ impl<B> Lease<B> {
     /// A lease of `connection`, counted by `in_flight`.
     pub(crate) const fn new(
         connection: Connection<B>,
-        origin: Origin,
+        (origin, scheme): (Origin, Scheme),
         in_flight: InFlight<B>,
         connects: Arc<Connects>,
     ) -> Self {
         Self {
             id: in_flight.id(),
+            scheme,
             held: Some(Held {
                 connection,
                 in_flight,
@@ -62,6 +64,11 @@ impl<B> Lease<B> {
     /// The endpoint that it leads to.
     pub(crate) const fn endpoint(&self) -> EndpointId {
         self.id
+    }
+
+    /// The scheme of its endpoint.
+    pub(crate) const fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// HTTP/1.1 or HTTP/2.

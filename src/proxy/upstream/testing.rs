@@ -31,16 +31,16 @@ use crate::{
     clock::{self, Clock},
     measure::{Board, Connects},
     plan::{
-        AdminPlan, AdvanceOn, BothBad, EjectionPlan, EndpointId, EndpointPlan, EvidencePlan,
-        ForwardingPlan, HostHeader, Http1Codec, Limit, Limits, Plan, RampPlan, Reading,
-        RollbackPlan, Scheme, SplitPlan, StartMode, Sticky, Timeouts, Trigger, Underscores,
-        UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        AdminPlan, AdvanceOn, BothBad, Edition, EjectionPlan, EndpointId, EndpointPlan,
+        EvidencePlan, ForwardingPlan, HostHeader, Http1Codec, Limit, Limits, Plan, RampPlan,
+        Reading, RollbackPlan, Scheme, SplitPlan, StartMode, Sticky, Timeouts, Trigger,
+        Underscores, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
     },
     proxy::{
-        Shared,
+        Setup, Setups, Shared,
         buffers::Buffers,
         pipe::{Fill, Pipe},
-        upstream::{ClientTls, Lease, SendError, UpstreamBody, Upstreams, Want},
+        upstream::{Lease, SendError, UpstreamBody, Upstreams, Want},
     },
     split::{Publication, RouteTable, SplitTable},
     units::{Generation, PerSide, Salt, Share, Side, Weight},
@@ -82,32 +82,33 @@ pub(crate) struct World {
 impl World {
     /// The upstreams of `plan`.
     pub(crate) fn new(plan: Plan) -> Self {
-        let tls = ClientTls::load(&plan).unwrap();
         let alarms = Arc::new(AtomicUsize::new(0));
         let alarm = Arc::clone(&alarms);
+        let places = plan.upstreams.as_ref().map(|it| it.endpoints.len());
+        let board = Arc::new(Board::new(places));
+        let edition = Edition::first(Arc::new(plan.clone()));
+        let setup = Arc::new(Setup::load(edition, board).unwrap());
         let shared = Shared {
             publication: Publication::new(SplitTable {
                 generation: Generation::ZERO,
                 weight: Weight::from_basis_points(5000).unwrap(),
                 salt: Salt::new([0; 16]),
+                edition: 0,
                 split: Arc::new(plan.split.clone()),
                 routes: Arc::new(RouteTable::new(&plan.routes)),
                 withdrawal: None,
             }),
-            board: Arc::new(Board::new(
-                plan.upstreams.as_ref().map(|it| it.endpoints.len()),
-            )),
             connects: Arc::new(Connects::default()),
             alarm: Arc::new(move || {
                 alarm.fetch_add(1, Ordering::Relaxed);
             }),
             clock: Clock::start(),
             intervals: mpsc::channel(1).0,
-            plan: Arc::new(plan),
+            setups: Setups::new(Arc::clone(&setup)),
         };
         Self {
-            upstreams: Upstreams::new(&shared, &tls, Rc::new(Buffers::default())),
-            board: shared.board,
+            upstreams: Upstreams::new(&shared, &setup, Rc::new(Buffers::default())),
+            board: Arc::clone(&setup.board),
             connects: shared.connects,
             clock: shared.clock,
             alarms,

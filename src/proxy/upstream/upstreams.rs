@@ -3,7 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     error::Error,
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::Arc,
     time::Instant,
 };
@@ -16,13 +16,13 @@ use crate::{
         Alarm, Shared,
         buffers::Buffers,
         pipe::Flow,
+        setup::Setup,
         upstream::{
             choose::choose,
             dial::Want,
             endpoint::{AcquireError, Common, Endpoint, Origin},
             error::{ConnectError, DialError},
             lease::Lease,
-            tls::ClientTls,
         },
     },
     units::{PerSide, Side},
@@ -41,7 +41,7 @@ pub(crate) struct Upstreams<B> {
     alarm_at: Vec<u32>,
     alarm: Alarm,
     clock: Clock,
-    swept: Rc<Cell<Instant>>,
+    common: Common,
     random: RefCell<fastrand::Rng>,
 }
 
@@ -50,39 +50,53 @@ where
     B: Flow + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    /// The endpoints of the plan that `tls` was loaded for, not connected yet.
-    pub(crate) fn new(shared: &Shared, tls: &PerSide<ClientTls>, buffers: Rc<Buffers>) -> Self {
-        let plan = Arc::clone(&shared.plan);
-        let swept = Rc::new(Cell::new(clock::now()));
+    /// The endpoints of `setup`, not connected yet.
+    pub(crate) fn new(shared: &Shared, setup: &Setup, buffers: Rc<Buffers>) -> Self {
         let common = Common {
-            swept: Rc::clone(&swept),
+            swept: Rc::new(Cell::new(clock::now())),
             buffers,
         };
-        let sides = PerSide::from_fn(|side| {
-            let indexes =
-                0..u16::try_from(plan.upstreams[side].endpoints.len()).unwrap_or(u16::MAX);
-            let ids = indexes.map(|index| EndpointId { side, index });
-            ids.map(|id| Endpoint::new(id, &plan, &tls[side], common.clone()))
-                .collect()
-        });
-        let alarm_at =
-            plan.triggers
-                .iter()
-                .filter_map(|trigger| match (trigger.reading, trigger.limit) {
-                    (Reading::ConnectFailures, Limit::InARow(count)) => Some(count),
-                    _ => None,
-                });
         Self {
-            sides,
-            alarm_at: alarm_at.collect(),
-            plan,
-            board: Arc::clone(&shared.board),
+            sides: endpoints(setup, &common, |_| None),
+            alarm_at: alarm_at(setup.plan()),
+            plan: Arc::clone(setup.plan()),
+            board: Arc::clone(&setup.board),
             connects: Arc::clone(&shared.connects),
             alarm: Arc::clone(&shared.alarm),
             clock: shared.clock,
-            swept,
+            common,
             random: RefCell::new(fastrand::Rng::new()),
         }
+    }
+
+    /// The endpoints of the next setup; those that it leaves as they are keep their connections.
+    pub(crate) fn next(&self, setup: &Setup) -> Self {
+        let kept = |id: EndpointId| {
+            let mut known = self.sides[id.side].iter();
+            let found = known.find(|it| it.id == id && it.stays(setup.plan()));
+            found.cloned()
+        };
+        Self {
+            sides: endpoints(setup, &self.common, kept),
+            alarm_at: alarm_at(setup.plan()),
+            plan: Arc::clone(setup.plan()),
+            board: Arc::clone(&setup.board),
+            connects: Arc::clone(&self.connects),
+            alarm: Arc::clone(&self.alarm),
+            clock: self.clock,
+            common: self.common.clone(),
+            random: RefCell::new(fastrand::Rng::new()),
+        }
+    }
+
+    /// The endpoints that are not among those of `next`: what they have open ends with the requests under way.
+    pub(crate) fn left_by(&self, next: &Self) -> impl Iterator<Item = Weak<Endpoint<B>>> {
+        let all = Side::ALL.into_iter().flat_map(|side| &self.sides[side]);
+        let left = all.filter(|it| {
+            let mut kept = next.sides[it.id.side].iter();
+            !kept.any(|kept| Rc::ptr_eq(kept, it))
+        });
+        left.map(Rc::downgrade)
     }
 
     /// A connection to one of `side`'s endpoints, not to the one at index `avoid` if there is another. Tries further
@@ -96,7 +110,7 @@ where
         want: Want,
         avoid: Option<u16>,
     ) -> Result<Lease<B>, ConnectError> {
-        let began = self.swept.get();
+        let began = self.common.swept.get();
         let leased = self.lease_uncounted(side, want, avoid).await;
         if let Err(error) = &leased
             && error.is_unreachable()
@@ -126,7 +140,12 @@ where
                         self.connected(endpoint);
                     }
                     let connects = Arc::clone(&self.connects);
-                    let lease = Lease::new(connection, origin, in_flight, connects);
+                    let lease = Lease::new(
+                        connection,
+                        (origin, endpoint.plan.scheme),
+                        in_flight,
+                        connects,
+                    );
                     let is_reused = lease.is_reused();
                     tracing::trace!(%side, endpoint = %endpoint.plan, is_reused, "leased a connection");
                     return Ok(lease);
@@ -154,7 +173,7 @@ where
             return None;
         }
         let endpoints = &self.sides[side];
-        let now = self.clock.timestamp_of(self.swept.get());
+        let now = self.clock.timestamp_of(self.common.swept.get());
         let can = |it: &Endpoint<B>| {
             let speaks = want != Want::Http1 || it.plan.scheme != Scheme::H2c;
             speaks && !tried.has(it.id.index)
@@ -229,7 +248,7 @@ impl<B> Upstreams<B> {
     /// Closes connections that have been idle for too long; to be called ten times a second, since it also is what
     /// idle times and ejections are measured by.
     pub(crate) fn sweep(&self, now: Instant) {
-        self.swept.set(now);
+        self.common.swept.set(now);
         let Some(oldest) = now.checked_sub(self.plan.timeouts.upstream_idle) else {
             return;
         };
@@ -258,6 +277,37 @@ impl<B> Upstreams<B> {
     pub(crate) fn in_flight(&self, id: EndpointId) -> usize {
         self.sides[id.side][usize::from(id.index)].in_flight()
     }
+}
+
+/// Every endpoint of a setup: the one that `kept` has, or a new one.
+fn endpoints<B>(
+    setup: &Setup,
+    common: &Common,
+    kept: impl Fn(EndpointId) -> Option<Rc<Endpoint<B>>>,
+) -> PerSide<Vec<Rc<Endpoint<B>>>>
+where
+    B: Flow + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    PerSide::from_fn(|side| {
+        let tls = &setup.client_tls[side];
+        let ids = setup.edition.endpoints(side).map(|(id, _)| id).zip(0..);
+        let endpoint = |(id, place)| {
+            let new = || Endpoint::new((id, place), setup.plan(), tls, common.clone());
+            kept(id).unwrap_or_else(new)
+        };
+        ids.map(endpoint).collect()
+    })
+}
+
+/// The failures in a row at which a trigger of the plan trips.
+fn alarm_at(plan: &Plan) -> Vec<u32> {
+    let triggers = plan.triggers.iter();
+    let in_a_row = triggers.filter_map(|trigger| match (trigger.reading, trigger.limit) {
+        (Reading::ConnectFailures, Limit::InARow(count)) => Some(count),
+        _ => None,
+    });
+    in_a_row.collect()
 }
 
 /// The endpoints that one request has tried.

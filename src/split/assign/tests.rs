@@ -24,6 +24,7 @@ fn table(weight: Weight, writes: Writes) -> SplitTable {
         generation: Generation::new(7),
         weight,
         salt: Salt::new([3; 16]),
+        edition: 0,
         split: Arc::new(SplitPlan {
             sticky: Sticky::Header(HeaderName::from_static("x-tenant")),
             writes,

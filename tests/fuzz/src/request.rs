@@ -50,6 +50,7 @@ trusted = ["10.0.0.0/8"]
         generation: Generation::new(1),
         weight: Weight::from_basis_points(5000).expect("a half"),
         salt: Salt::new([7; 16]),
+        edition: 0,
         split: plan.split.clone().into(),
         routes: RouteTable::new(&plan.routes).into(),
         withdrawal: None,

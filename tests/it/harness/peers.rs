@@ -1,7 +1,7 @@
 //! Servers and clients from public packages: Python programs of `tests/it/peers/`.
 
 use std::{
-    io::{BufRead, BufReader, Lines},
+    io::{BufRead, BufReader, Lines, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio},
@@ -10,7 +10,7 @@ use std::{
 /// A running peer; it ends with its standard input, and when dropped.
 pub struct Peer {
     child: Child,
-    _stdin: ChildStdin,
+    stdin: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
@@ -23,7 +23,7 @@ impl Peer {
             .spawn()
             .expect("tests/run has installed the peers");
         Self {
-            _stdin: child.stdin.take().expect("it is piped"),
+            stdin: child.stdin.take().expect("it is piped"),
             lines: BufReader::new(child.stdout.take().expect("it is piped")).lines(),
             child,
         }
@@ -33,6 +33,11 @@ impl Peer {
     pub fn line(&mut self) -> String {
         let line = self.lines.next().expect("the peer goes on");
         line.expect("it is text")
+    }
+
+    /// Says a line to it.
+    pub fn say(&mut self, line: &str) {
+        writeln!(self.stdin, "{line}").expect("the peer reads");
     }
 
     /// Where it says that it listens.

@@ -1,6 +1,7 @@
 """Opens WebSockets through the proxy, one after the other, and prints who answered, as JSON.
 
-With "hold" it opens one, says so, and waits until it is closed."""
+With "hold" it opens one, says so, and waits until it is closed. With "talk" it opens one and says on it what it reads, line by
+line, and prints each answer."""
 
 import asyncio
 import collections
@@ -37,4 +38,16 @@ async def hold():
             print("closed", flush=True)
 
 
-asyncio.run(hold() if mode == "hold" else rounds(int(mode)))
+async def talk():
+    lines = asyncio.get_running_loop()
+    async with websockets.connect(url, ping_interval=None) as connection:
+        try:
+            while line := await lines.run_in_executor(None, sys.stdin.readline):
+                await connection.send(line.strip())
+                print(await connection.recv(), flush=True)
+        except websockets.ConnectionClosed:
+            print("closed", flush=True)
+
+
+modes = {"hold": hold, "talk": talk}
+asyncio.run(modes[mode]() if mode in modes else rounds(int(mode)))

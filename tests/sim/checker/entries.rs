@@ -3,7 +3,8 @@
 
 use changeover::{
     cutover::{
-        Actor, Bake, Change, Entry, Event, HoldCause, Ramp, StoreState, WayBack, plan_digest,
+        Actor, Answer, Bake, Change, Entry, Event, HoldCause, Ramp, StoreState, WayBack,
+        plan_digest,
     },
     plan::{GateCondition, Plan, Writes},
     units::{Side, Weight},
@@ -37,6 +38,44 @@ impl Checker {
             must(is_recorded, "a raise is recorded first")?;
         }
         follows(case, entry)
+    }
+
+    /// A reload moves nothing; where the rules that the ramp runs under changed, it holds, and its bake begins anew.
+    pub(super) fn reloads_as_it_must(&self, case: &Case<'_>) -> Result<(), Violation> {
+        let Event::Reload(reload) = case.event else {
+            return Ok(());
+        };
+        let (before, after) = (&case.before.position, &case.decision.state.position);
+        must(
+            (after.weight, after.generation, after.salt)
+                == (before.weight, before.generation, before.salt),
+            "a reload never moves the weight",
+        )?;
+        if matches!(case.decision.answer, Some(Answer::Refused(_))) {
+            return must(before == after, "what is refused changes nothing");
+        }
+        must(
+            after.plan == plan_digest(&reload.plan),
+            "the plan in force is the one that was reloaded",
+        )?;
+        let is_moving = matches!(before.ramp, Ramp::Baking { .. } | Ramp::Holding { .. });
+        if before.plan == after.plan || !is_moving {
+            return must(
+                after.ramp == before.ramp,
+                "a reload leaves the ramp as it is",
+            );
+        }
+        let holds = matches!(
+            after.ramp,
+            Ramp::Holding {
+                cause: HoldCause::PlanChanged | HoldCause::WeightSet,
+                ..
+            }
+        );
+        must(
+            holds && case.decision.state.progress.baked.is_zero(),
+            "a ramp whose rules changed holds, and its bake begins anew",
+        )
     }
 
     /// What must be recorded first may be decided only where the store works and nothing is unrecorded, and
@@ -74,7 +113,10 @@ impl Checker {
                 )?;
             }
             Change::Resumed { .. } | Change::WeightSet { .. } => (),
-            Change::Began { .. } | Change::Held { .. } | Change::RolledBack { .. } => {
+            Change::Began { .. }
+            | Change::Held { .. }
+            | Change::RolledBack { .. }
+            | Change::Reloaded => {
                 return Err(Violation::new("what is safe does not wait for the store"));
             }
         }
@@ -159,6 +201,10 @@ fn follows(case: &Case<'_>, entry: &Entry) -> Result<(), Violation> {
             must(after.weight == Weight::NONE, "a rollback is to weight 0")?;
             must(*salt != before.salt, "a rollback draws a new salt")
         }
+        Change::Reloaded => must(
+            after.ramp == before.ramp && after.salt == before.salt,
+            "a reload leaves the ramp as it is",
+        ),
         Change::WayBackClosed => must(
             matches!(
                 before.ramp,

@@ -43,7 +43,7 @@ impl Guard {
         let worker = &connection.worker;
         Self {
             wire: Some(wire),
-            inbound: Inbound::new(worker.plan.limits.control_frames),
+            inbound: Inbound::new(worker.limits().control_frames),
             outbound: Outbound::default(),
             watch: Rc::new(Watch {
                 head: worker.wheel.place(),
