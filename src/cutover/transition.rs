@@ -174,7 +174,8 @@ impl<'a> Transition<'a> {
         let Ramp::Baking { step, since } = self.state.position.ramp else {
             return None;
         };
-        let step = &self.plan.ramp.steps[step];
+        // While another plan is taken in, the step may be none of its steps.
+        let step = self.plan.ramp.steps.get(step)?;
         let progress = &self.state.progress;
         let is_baked = progress.baked >= step.bake && progress.requests >= step.requests;
         // The step began when it came into force, a little after it was decided.

@@ -399,7 +399,12 @@ impl Checker {
             state.progress.baked <= observed.time,
             "a bake counts observed time only",
         )?;
-        match state.position.ramp {
+        match &state.position.ramp {
+            // After these holds the bake starts anew, so what is counted meanwhile is none.
+            Ramp::Holding {
+                cause: HoldCause::PlanChanged | HoldCause::WeightSet,
+                ..
+            } => Ok(()),
             Ramp::Baking { .. } | Ramp::Holding { .. } => must(
                 state.progress.requests <= observed.requests,
                 "a bake counts finished requests only",

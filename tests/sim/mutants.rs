@@ -266,6 +266,7 @@ fn evidence_that_nobody_looks_at_is_caught() {
         },
         &[
             "evidence that trips rolls back or holds",
+            "evidence that trips rolls back in the same turn while old is well",
             "nothing advances in doubt",
             "nothing goes on against evidence",
         ],
