@@ -41,7 +41,7 @@ pub enum ReloadError {
     Configuration(String),
     /// It changes what cannot change while the program runs.
     #[error(
-        "{}; that cannot change while the program runs: put it back, or restart or upgrade the program",
+        "{}; that cannot change while the program runs: put it back, or restart the program",
         .0.join("; ")
     )]
     Fixed(Vec<String>),

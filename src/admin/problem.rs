@@ -105,7 +105,7 @@ impl Kind {
             Self::TooManyFollowers => "Too many follow the journal already",
             Self::Unavailable => "The control loop or the journal does not answer",
             Self::BadConfiguration => "The configuration is wrong",
-            Self::NeedsRestart => "The configuration needs a restart or an upgrade",
+            Self::NeedsRestart => "The configuration needs a restart",
             Self::NotReady => "Not ready",
         }
     }

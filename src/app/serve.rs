@@ -19,7 +19,7 @@ use crate::{
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reads the configuration again, from where it was read first.
-pub type Source = Box<dyn Fn() -> Result<Loaded, LoadError>>;
+pub type Source = dyn Fn() -> Result<Loaded, LoadError>;
 
 /// Who asks for what a signal asks for, in the journal.
 const SIGNAL: &str = "signal";
@@ -29,7 +29,7 @@ const SIGNAL: &str = "signal";
 ///
 /// # Errors
 /// See [`ServeError`]: only if serving could not begin.
-pub fn serve(plan: Plan, source: Source) -> Result<(), ServeError> {
+pub fn serve(plan: Plan, source: &Source) -> Result<(), ServeError> {
     let failed = |what| move |source| ServeError::Thread { what, source };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -49,7 +49,7 @@ pub fn serve(plan: Plan, source: Source) -> Result<(), ServeError> {
     let mut running = start(plan)?;
     introduce(&running, &listeners, admin);
     runtime.block_on(async {
-        signals.wait(&mut running, &source).await;
+        signals.wait(&mut running, source).await;
         tracing::info!("draining: no new connections, requests that run are finished");
         running.stop(signals.stop()).await;
     });

@@ -55,8 +55,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     for warning in warnings {
         tracing::warn!(about = warning.about, "{}", warning.text);
     }
-    let source = Box::new(move || load(&arguments));
-    app::serve(plan, source).map_err(|error| Failure::Failed(error.into()))
+    let source = move || load(&arguments);
+    app::serve(plan, &source).map_err(|error| Failure::Failed(error.into()))
 }
 
 /// The configuration as the arguments have it.

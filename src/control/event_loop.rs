@@ -76,10 +76,6 @@ pub(super) enum Reports {
 }
 
 /// What happened.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an interval is most of what happens, and is taken apart at once"
-)]
 enum Happened {
     Turn,
     Alarm,

@@ -229,6 +229,10 @@ impl Changes {
         }
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "most values are copied, or references"
+    )]
     fn values<T: PartialEq + Debug>(&mut self, key: &str, was: T, is: T) {
         if was != is {
             self.0.push(format!("{key} was {was:?}, is {is:?}"));

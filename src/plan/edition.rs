@@ -33,7 +33,7 @@ struct Ids {
 /// The process has met so many endpoints or routes that it cannot number more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this process has met {max} different {what} since its start and numbers no more: `changeover upgrade` begins anew"
+    "this process has met {max} different {what} since its start and numbers no more: a restart begins anew"
 )]
 pub struct IdsExhausted {
     what: &'static str,
@@ -193,6 +193,6 @@ mod tests {
         let one_more = next(&first, "ab", "abc");
         assert!(one_more.clone().limited("routes", 3).is_ok());
         let error = one_more.limited("routes", 2).unwrap_err();
-        assert!(error.to_string().contains("changeover upgrade"), "{error}");
+        assert!(error.to_string().contains("a restart"), "{error}");
     }
 }

@@ -383,6 +383,6 @@ fn a_replaced_certificate_is_shown_to_new_connections_and_old_ones_live_on() {
             .is_some_and(|it| it.contains("key.pem")),
         "{answer}"
     );
-    let mut still = connect(proxy.address(), &[second.clone()]);
+    let mut still = connect(proxy.address(), std::slice::from_ref(&second));
     assert!(ask(&mut still).starts_with("HTTP/1.1 200"));
 }

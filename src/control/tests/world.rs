@@ -245,7 +245,6 @@ impl World {
 }
 
 /// Three short steps, a trigger on refused connects, one worker.
-#[expect(clippy::too_many_lines, reason = "a plan has many fields")]
 pub(super) fn plan() -> Plan {
     let second = Duration::from_secs(1);
     let step = |points| Step {

@@ -340,7 +340,6 @@ pub(super) fn trigger(name: &str, reading: Reading, limit: Limit) -> Trigger {
 }
 
 /// Steps at 5, 25 and 100 % with a bake of 2 s and 20 requests, and a trigger on 2 % of errors.
-#[expect(clippy::too_many_lines, reason = "a plan has many fields")]
 pub(super) fn plan() -> Plan {
     let second = Duration::from_secs(1);
     let step = |points| Step {

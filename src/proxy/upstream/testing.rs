@@ -86,7 +86,8 @@ impl World {
         let alarm = Arc::clone(&alarms);
         let places = plan.upstreams.as_ref().map(|it| it.endpoints.len());
         let board = Arc::new(Board::new(places));
-        let edition = Edition::first(Arc::new(plan.clone()));
+        let plan = Arc::new(plan);
+        let edition = Edition::first(Arc::clone(&plan));
         let setup = Arc::new(Setup::load(edition, board).unwrap());
         let shared = Shared {
             publication: Publication::new(SplitTable {
@@ -194,7 +195,6 @@ pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// A plan with these endpoints; old gets one that refuses where none is given.
-#[expect(clippy::too_many_lines, reason = "a plan has many fields")]
 pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
     let second = Duration::from_secs(1);
     Plan {
