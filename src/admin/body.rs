@@ -55,6 +55,12 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Pr
         let detail = format!("Content-Type is {found}; expected application/json");
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
     }
-    serde_json::from_slice(bytes)
-        .map_err(|error| Problem::new(Kind::BadRequest, format!("in the body: {error}")))
+    let parsed = serde_json::from_slice(bytes)
+        .map_err(|error| Problem::new(Kind::BadRequest, format!("in the body: {error}")))?;
+    // An array would pass for an object without names.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        let detail = "in the body: found an array; expected an object";
+        return Err(Problem::new(Kind::BadRequest, detail));
+    }
+    Ok(parsed)
 }

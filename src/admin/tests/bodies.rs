@@ -62,6 +62,20 @@ async fn wrong_bodies_are_told_what_and_where() {
         assert_eq!(kind, "bad-request");
         assert!(detail.contains(expected), "{body}: {detail}");
     };
+    let hold = "POST /api/v1/ramp/hold";
+    check(
+        hold,
+        "[]",
+        "in the body: found an array; expected an object",
+    )
+    .await;
+    let rollback = "POST /api/v1/rollback";
+    check(
+        rollback,
+        " [\"r\"]",
+        "in the body: found an array; expected an object",
+    )
+    .await;
     let rollback = "POST /api/v1/rollback";
     check(rollback, "", "EOF while parsing").await;
     check(rollback, "{}", "missing field `reason`").await;
