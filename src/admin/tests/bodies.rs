@@ -62,21 +62,10 @@ async fn wrong_bodies_are_told_what_and_where() {
         assert_eq!(kind, "bad-request");
         assert!(detail.contains(expected), "{body}: {detail}");
     };
-    let hold = "POST /api/v1/ramp/hold";
-    check(
-        hold,
-        "[]",
-        "in the body: found an array; expected an object",
-    )
-    .await;
     let rollback = "POST /api/v1/rollback";
-    check(
-        rollback,
-        " [\"r\"]",
-        "in the body: found an array; expected an object",
-    )
-    .await;
-    let rollback = "POST /api/v1/rollback";
+    let array = "in the body: found an array; expected an object";
+    check(rollback, " [\"r\"]", array).await;
+    check("POST /api/v1/ramp/hold", "[]", array).await;
     check(rollback, "", "EOF while parsing").await;
     check(rollback, "{}", "missing field `reason`").await;
     check(rollback, "{\"reason\":7}", "line 1 column 11").await;
