@@ -23,7 +23,7 @@ use crate::{
         exchange::{Exchange, Hold},
         head::{ResponseHead, names::GRPC_STATUS, strip_trailers},
         http1::BodyFault,
-        pipe::{Fill, Pipe},
+        pipe::{Backlog, Fill, Pipe},
         upstream::UpstreamBody,
     },
 };
@@ -166,6 +166,12 @@ impl Fill for Upload {
                 Err(BodyError::Client(error))
             }
         }))
+    }
+
+    fn told(&mut self, backlog: Backlog) {
+        if let Some(source) = &self.0 {
+            source.exchange.endpoint_is_behind(backlog);
+        }
     }
 }
 
@@ -344,6 +350,12 @@ impl Fill for ReplyBody {
                 Poll::Ready(Some(Ok(count)))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(relayed.broke(&error)))),
+        }
+    }
+
+    fn told(&mut self, backlog: Backlog) {
+        if let Kind::Relayed(relayed) = &mut self.0 {
+            relayed.hold.client_is_behind(backlog);
         }
     }
 }

@@ -14,6 +14,7 @@ use http::StatusCode;
 use crate::{
     measure::{Class, Outcome, Ticket},
     proxy::{
+        pipe::Backlog,
         wheel::{Deadline, Wait},
         worker::{Stage, Worker},
     },
@@ -31,6 +32,10 @@ pub(crate) struct Exchange {
     reply: Cell<ReplyState>,
     failed_over: Cell<Option<Class>>,
     status: Cell<Option<StatusCode>>,
+    /// Whether the endpoint takes nothing of the request now.
+    to_endpoint: Cell<Backlog>,
+    /// Whether the client takes nothing of the response now.
+    to_client: Cell<Backlog>,
     bytes_up: Cell<u64>,
     bytes_down: Cell<u64>,
 }
@@ -91,6 +96,8 @@ impl Exchange {
             reply: Cell::new(ReplyState::Awaited),
             failed_over: Cell::new(None),
             status: Cell::new(None),
+            to_endpoint: Cell::new(Backlog::None),
+            to_client: Cell::new(Backlog::None),
             bytes_up: Cell::new(0),
             bytes_down: Cell::new(0),
         }
@@ -162,10 +169,11 @@ impl Exchange {
         self.deadline.wait(Wait::Nothing);
     }
 
-    /// The response head is in, of which the client gets `status`.
+    /// The response head is in, of which the client gets `status`, and which it is to take now.
     pub(crate) fn head(&self, status: StatusCode) {
         self.reply.set(ReplyState::Begun);
         self.status.set(Some(status));
+        self.deadline.wait(Wait::Reader);
         let now = self.worker.now();
         self.with_ticket(|it| it.head(now));
     }
@@ -176,11 +184,22 @@ impl Exchange {
             return; // Only the sign of its end is to come.
         }
         self.upload_begins();
+        if self.to_endpoint.get() == Backlog::Waits {
+            return; // The endpoint is to take the pieces before first.
+        }
         if self.talk == Talk::AtOnce && self.bytes_up.get() > 0 {
             return; // The wait for the endpoint goes on that began with the last piece.
         }
         if self.reply.get() == ReplyState::Awaited && self.deadline.waits_for() != Wait::Body {
             self.deadline.wait(Wait::Body);
+        }
+    }
+
+    /// The endpoint takes nothing of the request now, or goes on taking it: until then it, and not the client, is waited for.
+    pub(crate) fn endpoint_is_behind(&self, backlog: Backlog) {
+        self.to_endpoint.set(backlog);
+        if backlog == Backlog::Waits && self.deadline.waits_for() == Wait::Body {
+            self.deadline.wait(Wait::Upload);
         }
     }
 
@@ -225,10 +244,21 @@ impl Exchange {
 
     /// The client takes the response's body, and the endpoint has no piece ready. Ready once that is overdue.
     pub(crate) fn poll_download(&self, cx: &Context<'_>) -> Poll<Wait> {
+        if self.to_client.get() == Backlog::Waits {
+            return Poll::Pending; // The client is to take the pieces before first, and its connection sees to that.
+        }
         if self.deadline.waits_for() != Wait::Download {
             self.deadline.wait(Wait::Download);
         }
         self.deadline.poll_passed(cx)
+    }
+
+    /// The client takes nothing of the response now, or goes on taking it: until then it, and not the endpoint, is waited for.
+    pub(crate) fn client_is_behind(&self, backlog: Backlog) {
+        self.to_client.set(backlog);
+        if backlog == Backlog::Waits && self.deadline.waits_for() == Wait::Download {
+            self.deadline.wait(Wait::Reader);
+        }
     }
 
     /// A piece of the response's body is on its way.

@@ -43,6 +43,19 @@ pub(crate) trait Fill {
         pipe: &mut Pipe,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<usize, Self::Fault>>>;
+
+    /// Told when what was taken of it begins to wait for its receiver, and when that goes on: while it waits, a body that
+    /// has nothing ready keeps nobody waiting.
+    fn told(&mut self, _backlog: Backlog) {}
+}
+
+/// Whether something that was taken of a body waits for its receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backlog {
+    /// The receiver took all of it, as far as is known.
+    None,
+    /// It takes no more now.
+    Waits,
 }
 
 /// A body that can be sent in pieces, or within the kernel.

@@ -15,7 +15,7 @@ use tokio::io::AsyncWrite;
 
 use crate::proxy::{
     buffers::Buffers,
-    pipe::{Drain, Flow, Pipe, SPLICE_MIN},
+    pipe::{Backlog, Drain, Flow, Pipe, SPLICE_MIN},
 };
 
 use super::encode::{Framing, write_chunk_size, write_field};
@@ -42,6 +42,8 @@ pub(crate) struct Writer<B> {
     framing: Framing,
     trailers: Trailers,
     is_begun: bool,
+    /// Whether the receiver takes no more now, as far as the body was told.
+    backlog: Backlog,
 }
 
 /// How far a message's body was taken.
@@ -130,6 +132,7 @@ where
             framing,
             trailers,
             is_begun: false,
+            backlog: Backlog::None,
         }
     }
 
@@ -218,6 +221,7 @@ where
                 Poll::Ready(Ok(count)) => self.advance(count),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(WriteError::Io(error))),
                 Poll::Pending => {
+                    self.tell(Backlog::Waits);
                     return match failure {
                         Some(failure) => Poll::Ready(Err(failure)),
                         None => Poll::Pending,
@@ -227,8 +231,16 @@ where
         }
     }
 
+    fn tell(&mut self, backlog: Backlog) {
+        if self.backlog != backlog {
+            self.backlog = backlog;
+            self.body.told(backlog);
+        }
+    }
+
     fn advance(&mut self, count: usize) {
         self.is_begun = true;
+        self.tell(Backlog::None);
         let of_out = count.min(self.lent.out.len() - self.sent);
         self.sent += of_out;
         self.piece.advance(count - of_out);

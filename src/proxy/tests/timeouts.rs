@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, net::TcpSocket};
 
 use crate::{
     measure::{Class, Rejection},
@@ -201,4 +201,64 @@ async fn a_client_that_does_not_read_is_let_go() {
         it.last.as_ref().is_some_and(|it| it.connections == 0)
     })
     .await;
+}
+
+/// A head that fits into no socket's buffers when its receiver has asked for small ones.
+fn huge_field() -> String {
+    format!("x-huge: {}\r\n", "x".repeat(900 << 10))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_response_head_that_the_client_does_not_take_is_its_fault() {
+    let old = Scripted::start(|_, mut client| async move {
+        client.until("\r\n\r\n").await;
+        let field = huge_field();
+        client
+            .say(&format!(
+                "HTTP/1.1 200 OK\r\n{field}Content-Length: 4\r\n\r\n"
+            ))
+            .await;
+        std::future::pending::<()>().await; // Its body pauses meanwhile.
+    })
+    .await;
+    let mut rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |plan| {
+        plan.timeouts.body_idle = SHORT;
+        plan.limits.head_bytes = 1 << 20;
+    });
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut io = socket.connect(rig.address()).await.unwrap();
+    io.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    let outcome = rig.outcome().await;
+    assert_eq!(outcome.class, Class::ClientAbort);
+    assert_eq!(outcome.status, Some(200));
+    drop(io);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_head_that_the_endpoint_does_not_take_is_its_fault() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(8).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut rig = Rig::start(sides(address, nobody().await), Weight::NONE, |plan| {
+        plan.timeouts.body_idle = SHORT;
+        plan.limits.head_bytes = 1 << 20;
+    });
+    let mut client = Talk::to(rig.address()).await;
+    let field = huge_field();
+    // Its body pauses meanwhile.
+    client
+        .say(&format!(
+            "POST / HTTP/1.1\r\nHost: a\r\n{field}Content-Length: 4\r\n\r\n"
+        ))
+        .await;
+    let said = client.response().await;
+    assert_eq!(said.status(), 504);
+    assert_eq!(said.header("x-changeover-error"), Some("timeout"));
+    assert_eq!(rig.outcome().await.class, Class::Timeout);
+    drop(listener);
 }
