@@ -13,6 +13,7 @@ use crate::{
         forward::{Answer, Journey},
         head::{
             Identity, ResponseContext, ResponseHead, UpgradeProtocol, finish_response,
+            granted_upgrade,
             names::{CONTENT_LENGTH, GRPC_STATUS},
             set_upgrade,
         },
@@ -37,8 +38,9 @@ pub(crate) fn reply(context: Context, answer: Answer) -> Reply {
         return pass_on(context, answer);
     }
     // A 101 that nobody asked for would turn the connection into a tunnel past every check (RFC 9110 section 15.2.2).
-    match context.journey.intake.hop.upgrade {
-        Some(_) => open_tunnel(context, answer),
+    let asked = context.journey.intake.hop.upgrade.as_ref();
+    match asked.and_then(|it| granted_upgrade(&answer.head.headers, it)) {
+        Some(granted) => open_tunnel(context, answer, &granted),
         None => fail(&context.visit, &context.hold, Failure::Protocol),
     }
 }
@@ -78,7 +80,7 @@ fn pass_on(context: Context, answer: Answer) -> Reply {
     Reply { head, body }
 }
 
-fn open_tunnel(context: Context, answer: Answer) -> Reply {
+fn open_tunnel(context: Context, answer: Answer, granted: &UpgradeProtocol) -> Reply {
     let Context {
         visit,
         hold,
@@ -93,10 +95,8 @@ fn open_tunnel(context: Context, answer: Answer) -> Reply {
         return fail(&visit, &hold, Failure::Protocol);
     };
     hold.head(head.status);
-    let granted = rewrite(&mut head, &journey, endpoint.side);
-    if let Some(protocol) = granted {
-        set_upgrade(&mut head.headers, &protocol);
-    }
+    rewrite(&mut head, &journey, endpoint.side);
+    set_upgrade(&mut head.headers, granted);
     hold.finish(Class::Upgrade);
     let opening = Opening {
         endpoint: tunnel,
@@ -137,8 +137,8 @@ pub(crate) fn hint(
     hints.add(&head, plan.limits.head_bytes);
 }
 
-/// Rewrites a response's head in place, and returns the protocol of a 101.
-fn rewrite(head: &mut ResponseHead, journey: &Journey, answers: Side) -> Option<UpgradeProtocol> {
+/// Rewrites a response's head in place.
+fn rewrite(head: &mut ResponseHead, journey: &Journey, answers: Side) {
     let plan = journey.footing.plan();
     let intake = &journey.intake;
     let cookie = match (&plan.split.sticky, &intake.identity) {
@@ -154,10 +154,9 @@ fn rewrite(head: &mut ResponseHead, journey: &Journey, answers: Side) -> Option<
         reveals: plan.split.reveals_side.then_some(answers),
         version: head.version,
     };
-    let granted = finish_response(head, &context);
+    finish_response(head, &context);
     // What the client speaks is its connection's business.
     head.version = Version::HTTP_11;
-    granted
 }
 
 fn classify(head: &ResponseHead, is_grpc: bool) -> Class {

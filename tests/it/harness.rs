@@ -5,10 +5,13 @@ pub mod disk;
 pub mod environment;
 pub mod h2;
 pub mod load;
+pub mod metrics;
 pub mod peers;
 pub mod proxy;
+pub mod raw;
 pub mod recorder;
 pub mod relay;
+pub mod scripted;
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},

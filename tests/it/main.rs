@@ -13,6 +13,7 @@
 )]
 
 mod access;
+mod answers;
 mod clients;
 mod conformance;
 mod crash;

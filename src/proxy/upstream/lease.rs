@@ -11,6 +11,7 @@ use crate::{
     plan::{EndpointId, Scheme},
     proxy::{
         head::{RequestHead, ResponseHead},
+        http1::check_framing,
         pipe::Flow,
         upstream::{
             body::{Source, UpstreamBody},
@@ -134,7 +135,10 @@ where
                     (response.into_parts().0.into(), Source::Upgrade(upgrade))
                 } else {
                     let (head, body) = response.into_parts();
-                    (head.into(), Source::Hyper(body))
+                    let mut head = head.into();
+                    // hyper takes one of two lengths, and chunks before a length.
+                    check_framing(&mut head).map_err(|it| SendError::broken(it.into()))?;
+                    (head, Source::Hyper(body))
                 }
             }
             Connection::Http2(it) => {
