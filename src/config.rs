@@ -20,6 +20,7 @@ mod load;
 mod nearest;
 mod ramp;
 mod reader;
+mod resolver;
 mod rollback;
 mod route;
 mod scalar;

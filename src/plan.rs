@@ -9,6 +9,7 @@ mod edition;
 mod evidence;
 mod limits;
 mod ramp;
+mod resolver;
 mod route;
 mod split;
 mod trigger;
@@ -26,6 +27,7 @@ pub use edition::{Edition, IdsExhausted};
 pub use evidence::EvidencePlan;
 pub use limits::{Limits, Timeouts, Underscores};
 pub use ramp::{AdvanceOn, BothBad, Gate, GateCondition, RampPlan, RollbackPlan, StartMode, Step};
+pub use resolver::ResolverPlan;
 pub use route::{RouteId, RoutePlan, StaysOnOld};
 pub use split::{CookiePlan, ForcePlan, Secret, SplitPlan, Sticky, Writes};
 pub use trigger::{Limit, Reading, Trigger};
@@ -66,6 +68,8 @@ pub struct Plan {
     pub rollback: RollbackPlan,
     /// Whom to believe about the client's address.
     pub forwarding: ForwardingPlan,
+    /// Who says where endpoints' names lead.
+    pub resolver: ResolverPlan,
     /// How long anything may take.
     pub timeouts: Timeouts,
     /// How much of anything there may be.

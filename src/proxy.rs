@@ -21,6 +21,7 @@ mod health;
 mod hints;
 mod http1;
 mod listener;
+mod names;
 mod pipe;
 mod relay;
 mod reply;
@@ -51,6 +52,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use self::{
     health::probe,
+    names::{resolve, resolve_first},
     setup::{Setup, Setups},
     upstream::{ClientTls, TlsError},
 };

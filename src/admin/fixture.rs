@@ -21,9 +21,9 @@ use crate::{
     },
     plan::{
         AdminPlan, AdvanceOn, BothBad, Edition, EjectionPlan, EndpointPlan, EvidencePlan,
-        ForwardingPlan, HostHeader, Limits, Operator, Plan, RampPlan, Role, RollbackPlan, Scheme,
-        SplitPlan, StartMode, Step, Sticky, Timeouts, Underscores, UpstreamPlan, UpstreamTlsPlan,
-        Verification, Writes,
+        ForwardingPlan, HostHeader, Limits, Operator, Plan, RampPlan, ResolverPlan, Role,
+        RollbackPlan, Scheme, SplitPlan, StartMode, Step, Sticky, Timeouts, Underscores,
+        UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
     },
     units::{Generation, PerSide, Salt, Share, Side, Timestamp, Weight},
 };
@@ -71,6 +71,7 @@ pub(crate) fn plan(operators: Vec<Operator>) -> Plan {
             window: 72 * 3600 * second,
         },
         forwarding: ForwardingPlan::default(),
+        resolver: ResolverPlan::DEFAULT,
         timeouts: Timeouts {
             tls_handshake: 10 * second,
             request_head: 10 * second,
@@ -200,6 +201,8 @@ fn side(requests: u64, errors: u64, endpoints: &[&str]) -> SideStatus {
         address: (*address).into(),
         healthy: true,
         standing: "usable".into(),
+        resolved: Vec::new(),
+        name_error: None,
         in_flight: 4,
         requests,
         errors,

@@ -1,4 +1,4 @@
-//! The thread of the admin API and the health checks, apart from traffic and from the control loop.
+//! The thread of the admin API, the health checks and the resolver, apart from traffic and from the control loop.
 
 use std::{
     convert::Infallible,
@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     admin,
+    clock::Clock,
     proxy::{self, Setup},
 };
 
@@ -22,8 +23,9 @@ use crate::{
 pub(super) struct Parts {
     pub(super) listener: TcpListener,
     pub(super) context: admin::Context,
-    /// Whose endpoints are checked.
+    /// Whose endpoints are checked, and their names resolved.
     pub(super) setup: Arc<Setup>,
+    pub(super) clock: Clock,
 }
 
 /// The thread at work.
@@ -45,9 +47,10 @@ pub(super) fn start(parts: Parts) -> io::Result<AdminThread> {
         listener,
         context,
         setup,
+        clock,
     } = parts;
     let (setup, setups) = watch::channel(setup);
-    let served = move || run(&runtime, (listener, context), setups, stopped);
+    let served = move || run(&runtime, (listener, context), (setups, clock), stopped);
     let thread = thread::Builder::new()
         .name("admin".to_owned())
         .spawn(served)?;
@@ -78,7 +81,7 @@ impl AdminThread {
 fn run(
     runtime: &Runtime,
     (listener, context): (TcpListener, admin::Context),
-    setups: watch::Receiver<Arc<Setup>>,
+    (setups, clock): (watch::Receiver<Arc<Setup>>, Clock),
     stopped: oneshot::Receiver<()>,
 ) {
     // Whoever drops the other end wants the same as whoever sends.
@@ -91,17 +94,18 @@ fn run(
                     tracing::error!(%error, "the admin API has ended");
                 }
             }
-            never = probe(setups) => match never {},
+            never = probe(setups, clock) => match never {},
         }
     });
 }
 
-/// Checks the endpoints of the newest setup.
-async fn probe(mut setups: watch::Receiver<Arc<Setup>>) -> Infallible {
+/// Checks the endpoints of the newest setup, and resolves their names.
+async fn probe(mut setups: watch::Receiver<Arc<Setup>>, clock: Clock) -> Infallible {
     loop {
         let setup = Arc::clone(&setups.borrow_and_update());
         tokio::select! {
-            never = proxy::probe(setup) => match never {},
+            never = proxy::probe(Arc::clone(&setup)) => match never {},
+            never = proxy::resolve(setup, clock) => match never {},
             changed = setups.changed() => if changed.is_err() {
                 return std::future::pending().await;
             },

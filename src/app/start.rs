@@ -4,6 +4,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
+    thread,
 };
 
 use arc_swap::ArcSwap;
@@ -44,6 +45,7 @@ pub struct Running {
     /// What the admin API asks of this process.
     pub orders: mpsc::Receiver<Order>,
     pub(super) setups: Setups,
+    pub(super) clock: Clock,
     /// The edition of the plan that the admin API knows.
     pub(super) edition: Arc<ArcSwap<Edition>>,
     pub(super) proxy: RunningProxy,
@@ -60,7 +62,7 @@ struct Shared {
     alarm: Arc<Notify>,
 }
 
-/// Recovers the journal and starts every thread. Blocks on the disk, and on nothing else.
+/// Recovers the journal and starts every thread. Blocks on the disk, and where endpoints have names on the resolver.
 ///
 /// # Errors
 /// See [`ServeError`]; nothing runs then.
@@ -72,6 +74,7 @@ pub fn start(plan: Plan) -> Result<Running, ServeError> {
     let (listener, address) = bind_admin(plan.admin.address)?;
     let entries = recovery.entries;
     let shared = share(setup, &recovery.restored.state, recovery.clock);
+    resolve_names(&shared)?;
     let journal = JournalReader::open(&plan.store)?;
     let (intervals, handed_over) = mpsc::channel(INTERVALS_PER_WORKER * plan.workers);
     let (control, control_thread) = start_control(&shared, recovery, handed_over)?;
@@ -103,6 +106,7 @@ pub fn start(plan: Plan) -> Result<Running, ServeError> {
         listener,
         context,
         setup: shared.setup,
+        clock: shared.clock,
     });
     let admin_thread = match admin_thread {
         Ok(thread) => thread,
@@ -121,6 +125,7 @@ pub fn start(plan: Plan) -> Result<Running, ServeError> {
         entries,
         orders: ordered,
         setups,
+        clock: shared.clock,
         edition,
         proxy,
         control_thread,
@@ -150,6 +155,29 @@ impl Running {
     #[must_use]
     pub fn is_watched(&self) -> bool {
         !self.control_thread.has_ended()
+    }
+}
+
+/// Waits for the addresses of named endpoints, on a thread of its own: whoever starts may be on a runtime already.
+fn resolve_names(shared: &Shared) -> Result<(), ServeError> {
+    let (setup, clock) = (Arc::clone(&shared.setup), shared.clock);
+    let resolving = thread::Builder::new().name("resolver".to_owned());
+    let resolving = resolving.spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(proxy::resolve_first(&setup, clock));
+        Ok(())
+    });
+    let resolved = resolving.map(thread::JoinHandle::join);
+    let what = "resolver's thread";
+    match resolved {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(source))) | Err(source) => Err(ServeError::Thread { what, source }),
+        Ok(Err(_panic)) => {
+            tracing::error!("the resolver's thread panicked");
+            Ok(())
+        }
     }
 }
 

@@ -13,8 +13,8 @@ use crate::{
     plan::{
         AdminPlan, AdvanceOn, BothBad, CookiePlan, EjectionPlan, EndpointPlan, EvidencePlan,
         ForwardingPlan, HostHeader, Http1Codec, Limit, Limits, ListenerPlan, Plan, RampPlan,
-        Reading, RollbackPlan, SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, Underscores,
-        UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        Reading, ResolverPlan, RollbackPlan, SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger,
+        Underscores, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
     },
     units::{PerSide, Percentile, Share, Weight},
 };
@@ -67,6 +67,7 @@ pub(super) fn plan(upstreams: PerSide<UpstreamPlan>) -> Plan {
         gates: Vec::new(),
         rollback: rollback(),
         forwarding: ForwardingPlan::default(),
+        resolver: ResolverPlan::DEFAULT,
         timeouts: timeouts(),
         limits: limits(),
         workers: workers(),

@@ -6,7 +6,7 @@ use crate::{
     config::{
         admin, defaults, evidence, forwarding, gate, limits, listener, ramp,
         reader::{Reader, Section, Shape, count, text},
-        rollback, route, split, store, timeouts, trigger, upstream,
+        resolver, rollback, route, split, store, timeouts, trigger, upstream,
     },
     plan::Plan,
     units::{PerSide, Side},
@@ -31,6 +31,7 @@ pub(super) const SHAPE: Shape = Shape {
         "gate",
         "rollback",
         "forwarding",
+        "resolver",
         "timeouts",
         "limits",
     ],
@@ -63,6 +64,7 @@ pub(super) const SHAPES: &[&Shape] = &[
     &gate::SHAPE,
     &rollback::SHAPE,
     &forwarding::SHAPE,
+    &resolver::SHAPE,
     &timeouts::SHAPE,
     &limits::SHAPE,
 ];
@@ -85,6 +87,7 @@ pub(super) fn read<'r>(reader: &'r Reader<'r>, table: &'r DeTable<'r>) -> Option
     let gates = gate::read(&root);
     let rollback = rollback::read(&root);
     let forwarding = forwarding::read(&root);
+    let resolver = resolver::read(&root);
     let timeouts = timeouts::read(&root);
     let limits = limits::read(&root);
     Some(Plan {
@@ -104,6 +107,7 @@ pub(super) fn read<'r>(reader: &'r Reader<'r>, table: &'r DeTable<'r>) -> Option
         gates,
         rollback,
         forwarding,
+        resolver,
         timeouts,
         limits,
         workers: workers.unwrap_or_else(defaults::workers),

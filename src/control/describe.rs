@@ -177,8 +177,11 @@ fn endpoint(scene: &Scene<'_>, id: EndpointId, plan: &EndpointPlan) -> EndpointS
     let totals = &scene.observer.totals;
     let counts = totals.endpoints.get(&id);
     let standing = scene.observer.board.standing(id, scene.at);
+    let resolved = scene.observer.board.resolved(id);
     EndpointStatus {
         address: plan.to_string(),
+        resolved: resolved.addresses.clone(),
+        name_error: resolved.failure.as_ref().map(|it| it.reason.clone()),
         healthy: standing == Standing::Usable,
         standing: match standing {
             Standing::Usable => "usable",

@@ -1,5 +1,7 @@
 //! The state as people and scripts see it: the document of `GET /api/v1/status`.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -131,6 +133,12 @@ pub struct EndpointStatus {
     pub healthy: bool,
     /// `usable`, `unhealthy` or `ejected`.
     pub standing: String,
+    /// Where its name leads, in the order in which addresses are tried; empty where it has an address itself.
+    #[serde(default)]
+    pub resolved: Vec<IpAddr>,
+    /// Why its name cannot be resolved now; its last addresses are used meanwhile.
+    #[serde(default)]
+    pub name_error: Option<String>,
     /// Requests in flight.
     pub in_flight: u64,
     /// Requests since start.

@@ -158,6 +158,7 @@ fn surroundings(changes: &mut Changes, before: &Plan, after: &Plan) {
         listeners.into_iter().any(is_other),
     );
     changes.named("[forwarding]", before.forwarding != after.forwarding);
+    changes.named("[resolver]", before.resolver != after.resolver);
     let (was, is) = (&before.timeouts, &after.timeouts);
     for (key, was, is) in [
         ("tls_handshake", was.tls_handshake, is.tls_handshake),

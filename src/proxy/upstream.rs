@@ -15,6 +15,7 @@ mod endpoint;
 mod error;
 mod http1;
 mod lease;
+mod outage;
 mod pool;
 mod slots;
 mod socket;

@@ -3,15 +3,19 @@
 pub mod admin;
 pub mod disk;
 pub mod environment;
+pub mod frames;
 pub mod h2;
 pub mod load;
 pub mod metrics;
+pub mod names;
 pub mod peers;
+pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod recorder;
 pub mod relay;
 pub mod scripted;
+pub mod secure;
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},

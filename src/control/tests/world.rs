@@ -17,9 +17,9 @@ use crate::{
     measure::{Board, Class, Connects, Finished, Interval, Measurement, WorkerId},
     plan::{
         AdminPlan, AdvanceOn, BothBad, Edition, EjectionPlan, EndpointPlan, EvidencePlan,
-        ForwardingPlan, HostHeader, Limit, Limits, Plan, RampPlan, Reading, RollbackPlan, RouteId,
-        Scheme, SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, Underscores, UpstreamPlan,
-        UpstreamTlsPlan, Verification, Writes,
+        ForwardingPlan, HostHeader, Limit, Limits, Plan, RampPlan, Reading, ResolverPlan,
+        RollbackPlan, RouteId, Scheme, SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger,
+        Underscores, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
     },
     split::{Assignment, Cause, Publication, RouteTable, SplitTable},
     store::{JournalReader, Report, SilentStore, Snapshot, Store, StoreHandle},
@@ -287,6 +287,7 @@ pub(super) fn plan() -> Plan {
             window: 3600 * second,
         },
         forwarding: ForwardingPlan::default(),
+        resolver: ResolverPlan::DEFAULT,
         timeouts: Timeouts {
             tls_handshake: second,
             request_head: second,

@@ -12,8 +12,8 @@ use crate::{
     measure::{Class, Finished, Head, Interval, Measurement, Waiting, Windows, WorkerId},
     plan::{
         AdminPlan, AdvanceOn, BothBad, EjectionPlan, EndpointPlan, EvidencePlan, ForwardingPlan,
-        HostHeader, Limit, Limits, Plan, RampPlan, Reading, RollbackPlan, RouteId, Scheme,
-        SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, Underscores, UpstreamPlan,
+        HostHeader, Limit, Limits, Plan, RampPlan, Reading, ResolverPlan, RollbackPlan, RouteId,
+        Scheme, SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, Underscores, UpstreamPlan,
         UpstreamTlsPlan, Verification, Writes,
     },
     split::{Assignment, Cause},
@@ -380,6 +380,7 @@ pub(super) fn plan() -> Plan {
             window: 5 * second,
         },
         forwarding: ForwardingPlan::default(),
+        resolver: ResolverPlan::DEFAULT,
         timeouts: Timeouts {
             tls_handshake: second,
             request_head: second,

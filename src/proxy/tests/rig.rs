@@ -21,8 +21,8 @@ use crate::{
     plan::{
         AdminPlan, AdvanceOn, BothBad, CookiePlan, Edition, EjectionPlan, EndpointPlan,
         EvidencePlan, ForcePlan, ForwardingPlan, HostHeader, Limits, ListenerPlan, Plan, RampPlan,
-        RollbackPlan, Scheme, Secret, SplitPlan, StartMode, Sticky, Timeouts, Underscores,
-        UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        ResolverPlan, RollbackPlan, Scheme, Secret, SplitPlan, StartMode, Sticky, Timeouts,
+        Underscores, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
     },
     proxy::{RunningProxy, Setup, Setups, Shared, start},
     split::{Publication, RouteTable, SplitTable, Withdrawal},
@@ -203,6 +203,7 @@ fn plan(endpoints: PerSide<Vec<SocketAddr>>) -> Plan {
             window: Duration::ZERO,
         },
         forwarding: ForwardingPlan::default(),
+        resolver: ResolverPlan::DEFAULT,
         timeouts: Timeouts {
             tls_handshake: PATIENCE,
             request_head: PATIENCE,

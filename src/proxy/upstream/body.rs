@@ -72,6 +72,7 @@ impl<B> UpstreamBody<B> {
         let Held {
             connection,
             in_flight,
+            ..
         } = self.held?;
         let socket = match (self.source, connection) {
             (Source::Native(_), Connection::Http1(Http1Connection::Native(connection))) => {

@@ -54,13 +54,13 @@ impl ConnectError {
 /// Why one attempt to connect failed.
 #[derive(Debug, Error)]
 pub(crate) enum DialError {
-    /// Name, TCP and TLS together took longer than the limit.
+    /// TCP and TLS together took longer than the limit.
     #[error("no connection within {0:?}")]
     TimedOut(Duration),
-    /// The name could not be resolved.
-    #[error("resolve the name")]
-    Resolve(#[source] io::Error),
-    /// The name has no address.
+    /// The name could not be resolved so far; this is what the resolver says.
+    #[error("resolve the name: {0}")]
+    Resolve(String),
+    /// The name has no address, or the resolver has not answered yet.
     #[error("the name has no address")]
     NoAddress,
     /// No address took the connection; this is the last one's answer.

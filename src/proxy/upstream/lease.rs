@@ -18,7 +18,7 @@ use crate::{
             connection::Http1Connection,
             endpoint::{InFlight, Origin},
             error::{ExchangeFault, SendError},
-            pool::Connection,
+            pool::{Connection, Vintage},
             upload::{Progress, Upload},
         },
     },
@@ -40,23 +40,21 @@ pub(crate) struct Lease<B> {
 pub(crate) struct Held<B> {
     pub(crate) connection: Connection<B>,
     pub(crate) in_flight: InFlight<B>,
+    /// The pool's when the connection was sought.
+    pub(crate) vintage: Vintage,
 }
 
 impl<B> Lease<B> {
-    /// A lease of `connection`, counted by `in_flight`.
+    /// A lease of what is `held`.
     pub(crate) const fn new(
-        connection: Connection<B>,
+        held: Held<B>,
         (origin, scheme): (Origin, Scheme),
-        in_flight: InFlight<B>,
         connects: Arc<Connects>,
     ) -> Self {
         Self {
-            id: in_flight.id(),
+            id: held.in_flight.id(),
             scheme,
-            held: Some(Held {
-                connection,
-                in_flight,
-            }),
+            held: Some(held),
             origin,
             connects,
         }
@@ -172,7 +170,11 @@ impl<B> Held<B> {
     pub(crate) fn give_back(self) {
         let endpoint = self.in_flight.endpoint();
         match self.connection {
-            Connection::Http1(it) if it.is_reusable() => endpoint.pool.put(it, endpoint.swept()),
+            Connection::Http1(it)
+                if it.is_reusable() && self.vintage == endpoint.pool.vintage() =>
+            {
+                endpoint.pool.put(it, endpoint.swept());
+            }
             Connection::Http1(closed) => drop(closed),
             Connection::Http2(it) => it.finish(endpoint.swept()),
         }

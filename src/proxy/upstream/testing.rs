@@ -33,8 +33,8 @@ use crate::{
     plan::{
         AdminPlan, AdvanceOn, BothBad, Edition, EjectionPlan, EndpointId, EndpointPlan,
         EvidencePlan, ForwardingPlan, HostHeader, Http1Codec, Limit, Limits, Plan, RampPlan,
-        Reading, RollbackPlan, Scheme, SplitPlan, StartMode, Sticky, Timeouts, Trigger,
-        Underscores, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        Reading, ResolverPlan, RollbackPlan, Scheme, SplitPlan, StartMode, Sticky, Timeouts,
+        Trigger, Underscores, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
     },
     proxy::{
         Setup, Setups, Shared,
@@ -234,6 +234,7 @@ pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
             window: second,
         },
         forwarding: ForwardingPlan::default(),
+        resolver: ResolverPlan::DEFAULT,
         timeouts: Timeouts {
             tls_handshake: 5 * second,
             request_head: 5 * second,

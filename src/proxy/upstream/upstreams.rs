@@ -22,7 +22,7 @@ use crate::{
             dial::Want,
             endpoint::{AcquireError, Common, Endpoint, Origin},
             error::{ConnectError, DialError},
-            lease::Lease,
+            lease::{Held, Lease},
         },
     },
     units::{PerSide, Side},
@@ -134,18 +134,19 @@ where
         let mut failure = None;
         while let Some(endpoint) = self.choose(side, want, avoid, &tried) {
             let in_flight = endpoint.enter();
+            let vintage = endpoint.pool.vintage();
             match endpoint.acquire(want).await {
                 Ok((connection, origin)) => {
                     if origin == Origin::Opened {
                         self.connected(endpoint);
                     }
-                    let connects = Arc::clone(&self.connects);
-                    let lease = Lease::new(
+                    let held = Held {
                         connection,
-                        (origin, endpoint.plan.scheme),
                         in_flight,
-                        connects,
-                    );
+                        vintage,
+                    };
+                    let connects = Arc::clone(&self.connects);
+                    let lease = Lease::new(held, (origin, endpoint.plan.scheme), connects);
                     let is_reused = lease.is_reused();
                     tracing::trace!(%side, endpoint = %endpoint.plan, is_reused, "leased a connection");
                     return Ok(lease);
@@ -208,6 +209,11 @@ where
         if endpoint.ejection.succeeded(endpoint.id, &self.board, now) {
             tracing::info!(side = %endpoint.id.side, endpoint = %endpoint.plan, "admitted an endpoint");
         }
+        if endpoint.outage.succeeded() {
+            tracing::info!(
+                side = %endpoint.id.side, endpoint = %endpoint.plan, "an endpoint can be connected to again"
+            );
+        }
     }
 
     fn connect_failed(&self, endpoint: &Endpoint<B>, error: &DialError) {
@@ -215,7 +221,13 @@ where
         let plan = &self.plan.upstreams[id.side].ejection;
         let now = self.clock.timestamp();
         let side = id.side;
-        tracing::debug!(%side, endpoint = %endpoint.plan, error = %Chain(error), "a connect failed");
+        if endpoint.outage.failed(self.common.swept.get()) {
+            tracing::warn!(
+                %side, endpoint = %endpoint.plan, error = %Chain(error), "an endpoint cannot be connected to"
+            );
+        } else {
+            tracing::debug!(%side, endpoint = %endpoint.plan, error = %Chain(error), "a connect failed");
+        }
         if let Some(time) = endpoint.ejection.failed(id, plan, &self.board, now) {
             tracing::warn!(
                 %side, endpoint = %endpoint.plan, ?time, error = %Chain(error), "ejected an endpoint"
@@ -254,7 +266,7 @@ impl<B> Upstreams<B> {
         };
         for side in Side::ALL {
             for endpoint in &self.sides[side] {
-                endpoint.pool.sweep(oldest);
+                endpoint.sweep(oldest);
             }
         }
     }
@@ -293,7 +305,14 @@ where
         let tls = &setup.client_tls[side];
         let ids = setup.edition.endpoints(side).map(|(id, _)| id).zip(0..);
         let endpoint = |(id, place)| {
-            let new = || Endpoint::new((id, place), setup.plan(), tls, common.clone());
+            let new = || {
+                Endpoint::new(
+                    (id, place),
+                    setup.plan(),
+                    (tls, &setup.board),
+                    common.clone(),
+                )
+            };
             kept(id).unwrap_or_else(new)
         };
         ids.map(endpoint).collect()
