@@ -30,6 +30,7 @@ mod requests;
 mod slot_set;
 mod slots;
 mod stored;
+mod symptoms;
 
 pub use advance::Permit;
 pub use budget::{HORIZON, Settings, Test, Unit};

@@ -12,13 +12,11 @@ use crate::{
     evidence::{
         Finding, Outcome, Permit, Says, Settings, Symptom, Test, Unit,
         absolute::{AbsoluteTest, Judged},
-        activity::Activity,
         advance::Advance,
         baseline::Baseline,
         budget::{gamma_of, gamma_of_rise},
-        detector::{Detector, Mark},
-        requests::RequestTest,
-        slots::{SlotTest, Worth},
+        detector::Mark,
+        symptoms::{Relative, Tally},
     },
     measure::Interval,
     units::{Generation, PerSide, SLOTS, Side, Timestamp, Weight},
@@ -73,25 +71,6 @@ struct Table {
     weight: Weight,
     #[serde(skip)]
     tally: Tally,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Tally {
-    requests: PerSide<u64>,
-    events: [PerSide<u64>; Symptom::ALL.len()],
-    fine: PerSide<u64>,
-    /// On new, but for slots that always fail.
-    judged: Judged,
-}
-
-/// The tests relative to old, by symptom.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum Relative {
-    Requests(Box<[RequestTest; Symptom::ALL.len()]>),
-    Slots {
-        tests: Box<[SlotTest; Symptom::ALL.len()]>,
-        activity: Activity,
-    },
 }
 
 impl Evidence {
@@ -171,7 +150,7 @@ impl Evidence {
             let of_table = of_table.filter(|it| it.generation == generation);
             ledger.tick(&self.settings, index, of_table, from);
         }
-        ledger.note_activity(outcomes);
+        ledger.relative.note_activity(outcomes);
     }
 
     /// What every test has gathered, in the order of [`Test::ALL`].
@@ -320,14 +299,6 @@ impl Ledger {
         }
     }
 
-    fn note_activity(&mut self, outcomes: impl Iterator<Item = Outcome>) {
-        if let Relative::Slots { activity, .. } = &mut self.relative {
-            for outcome in outcomes {
-                activity.add(outcome.slot);
-            }
-        }
-    }
-
     /// The share of errors that is accepted on new.
     fn accepted(&self, settings: &Settings) -> f64 {
         let old = self.baseline.error_share().unwrap_or(0.0);
@@ -336,10 +307,7 @@ impl Ledger {
     }
 
     const fn unit(&self) -> Unit {
-        match self.relative {
-            Relative::Requests(_) => Unit::Request,
-            Relative::Slots { .. } => Unit::Slot,
-        }
+        self.relative.unit()
     }
 
     fn latest(&self) -> Generation {
@@ -350,111 +318,5 @@ impl Ledger {
 
     fn weight(&self) -> Weight {
         self.tables.last().map_or(Weight::NONE, |it| it.weight)
-    }
-}
-
-impl Tally {
-    fn add(&mut self, outcome: &Outcome, always_fails: bool) {
-        let side = outcome.side;
-        self.requests[side] += 1;
-        let is_fine = outcome.says.is_fine();
-        self.fine[side] += u64::from(is_fine);
-        if let Says::Symptom(symptom) = outcome.says {
-            self.events[symptom.index()][side] += 1;
-        }
-        if side == Side::New && !always_fails {
-            let is_error = outcome.says == Says::Symptom(Symptom::Error);
-            self.judged.errors += u64::from(is_error);
-            self.judged.fine += u64::from(is_fine);
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.requests == PerSide::default()
-    }
-
-    fn has(&self, symptom: Symptom) -> bool {
-        self.events[symptom.index()] != PerSide::default()
-    }
-}
-
-impl Relative {
-    fn new(unit: Unit) -> Self {
-        match unit {
-            Unit::Request => Self::Requests(Box::new(Symptom::ALL.map(|_| RequestTest::new()))),
-            Unit::Slot => Self::Slots {
-                tests: Box::new(Symptom::ALL.map(|_| SlotTest::new(SLOTS))),
-                activity: Activity::new(SLOTS),
-            },
-        }
-    }
-
-    fn spend(&mut self, gamma: f64) {
-        match self {
-            Self::Requests(tests) => tests.iter_mut().for_each(|it| it.spend(gamma)),
-            Self::Slots { tests, .. } => tests.iter_mut().for_each(|it| it.spend(gamma)),
-        }
-    }
-
-    fn roll(&mut self, now: Timestamp) {
-        match self {
-            Self::Requests(_) => (),
-            Self::Slots { tests, activity } => {
-                tests.iter_mut().for_each(|it| it.roll(now));
-                activity.roll(now);
-            }
-        }
-    }
-
-    /// One tick of every symptom that was seen; what it is worth for errors.
-    fn tick(
-        &mut self,
-        tally: &Tally,
-        weight: Weight,
-        outcomes: impl Iterator<Item = Outcome>,
-        tolerated: f64,
-        before: Mark,
-    ) -> Worth {
-        let seen = || Symptom::ALL.into_iter().filter(|it| tally.has(*it));
-        let mut errors = Worth::default();
-        match self {
-            Self::Requests(tests) => {
-                for symptom in seen() {
-                    let events = tally.events[symptom.index()];
-                    let test = &mut tests[symptom.index()];
-                    let ln_largest = test.tick(events, weight, tolerated, before);
-                    if symptom == Symptom::Error {
-                        errors = Worth {
-                            fresh: events,
-                            ln_largest,
-                        };
-                    }
-                }
-            }
-            Self::Slots { tests, activity } => {
-                for symptom in seen() {
-                    tests[symptom.index()].begin(weight.basis_points(), activity);
-                }
-                for outcome in outcomes {
-                    if let Says::Symptom(symptom) = outcome.says {
-                        tests[symptom.index()].see(outcome.slot);
-                    }
-                }
-                for symptom in seen() {
-                    let worth = tests[symptom.index()].end(tolerated, before);
-                    if symptom == Symptom::Error {
-                        errors = worth;
-                    }
-                }
-            }
-        }
-        errors
-    }
-
-    fn detector(&self, symptom: Symptom) -> (&Detector<6>, PerSide<u64>) {
-        match self {
-            Self::Requests(tests) => tests[symptom.index()].detector(),
-            Self::Slots { tests, .. } => tests[symptom.index()].detector(),
-        }
     }
 }
