@@ -20,11 +20,13 @@ pub(super) const RATIOS: [f64; 6] = [1.5, 2.0, 4.0, 10.0, 50.0, 500.0];
 /// Where a ratio of 500 stands, which has next to no events on old to explain.
 pub(super) const LARGEST: usize = RATIOS.len() - 1;
 
-/// ln L for each ratio; zero where all or none are on new, and nothing can be told.
+/// ln L for each ratio; zero where none is on new, and nothing can be told. Where all are said to be on new an event on
+/// new is no news, and one on old speaks against a difference all the more.
 pub(super) fn ln_likelihoods(events: PerSide<u64>, on_new: f64, tolerated: f64) -> [f64; 6] {
-    if on_new <= 0.0 || on_new >= 1.0 {
+    if on_new <= 0.0 {
         return [0.0; 6];
     }
+    let on_new = on_new.min(1.0);
     let share = on_new * tolerated / (1.0 - on_new + on_new * tolerated);
     let (on_both, on_new) = ((events.old + events.new) as f64, events.new as f64);
     // exp(d) − 1 is exact here.
@@ -97,10 +99,16 @@ mod tests {
     }
 
     #[test]
-    fn where_all_or_none_are_on_new_nothing_is_told() {
+    fn where_all_or_none_are_on_new_nothing_speaks_against_it() {
         let events = PerSide { old: 3, new: 9 };
         assert_eq!(ln_likelihoods(events, 0.0, 1.0), [0.0; 6]);
-        assert_eq!(ln_likelihoods(events, 1.0, 1.0), [0.0; 6]);
+        assert_eq!(
+            ln_likelihoods(PerSide { old: 0, new: 9 }, 1.0, 1.0),
+            [0.0; 6]
+        );
+        for ln_l in ln_likelihoods(events, 1.0, 1.0) {
+            assert!(ln_l < 0.0, "{ln_l}");
+        }
     }
 
     #[test]
