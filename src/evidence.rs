@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! intervals ─▶ outcome ─▶ ledger ─┬▶ relative: slots or requests ─▶ detector ─▶ Finding ─▶ trip
+//!                                 ├▶ latency: slots or requests                ─▶ Finding ─▶ trip
 //!                                 ├▶ absolute                   ─▶ detector ─▶ Finding ─▶ freeze
 //!                                 ├▶ advance                                ─▶ Permit  ─▶ the next step
 //!                                 └▶ baseline (all on old), activity
@@ -19,10 +20,12 @@
 mod absolute;
 mod activity;
 mod advance;
+mod answer;
 mod baseline;
 mod budget;
 mod detector;
 mod finding;
+mod latency;
 mod ledger;
 mod outcome;
 mod relative;
@@ -33,8 +36,9 @@ mod stored;
 mod symptoms;
 
 pub use advance::Permit;
+pub use answer::Answer;
 pub use budget::{HORIZON, Settings, Test, Unit};
-pub use finding::Finding;
+pub use finding::{Finding, Seen};
 pub use ledger::{Evidence, Ledger};
 pub use outcome::{Outcome, Says, Symptom};
 

@@ -19,7 +19,7 @@ pub use access::{
     AdminLimits, AdminPlan, AdminTlsPlan, CertificatePlan, ForwardingPlan, ListenerPlan, Operator,
     Role,
 };
-pub use evidence::EvidencePlan;
+pub use evidence::{EvidencePlan, LatencyTolerance};
 pub use limits::{Limits, Timeouts, Underscores};
 pub use ramp::{AdvanceOn, BothBad, Gate, GateCondition, RampPlan, RollbackPlan, StartMode, Step};
 pub use route::{RouteId, RoutePlan, StaysOnOld};

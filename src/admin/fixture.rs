@@ -230,6 +230,7 @@ fn evidence() -> Vec<EvidenceStatus> {
             new: 310,
         },
         events: PerSide { old: 0, new: 2 },
+        latency_ms: PerSide::default(),
         text: "errors: 2 clients in 310 requests on new, 0 in 2890 on old; evidence 18, threshold \
                4000"
             .into(),

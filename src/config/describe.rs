@@ -11,7 +11,7 @@ use timetable::Timetable;
 use crate::{
     config::{
         load::Loaded,
-        scalar::{shown_duration, shown_window},
+        scalar::{shown_duration, shown_tolerance, shown_window},
         trigger::takes_samples,
         warning::rate_needed,
     },
@@ -250,11 +250,18 @@ fn evidence(plan: &Plan, page: &mut Page) {
             plan.evidence.tolerated_errors
         ),
     };
+    let slower = shown_tolerance(plan.evidence.tolerated_latency);
     page.item(&format!(
         "everything goes back to old when errors, 3xx, 401, 403, 404 or clients that went away are \
-         found on new {worse}, by more than the draw of the sides explains; in 24 hours that is a \
-         false alarm with a chance of at most {alarms}"
+         found on new {worse}, or answers slower than {slower} of old's, by more than the draw of the \
+         sides explains; in 24 hours that is a false alarm with a chance of at most {alarms}"
     ));
+    if plan.split.sticky != Sticky::None {
+        page.item(
+            "how slow each client is by itself is learnt from what old answers before the first step: ten \
+             minutes of that are worth waiting for, and without them latencies are left to the triggers",
+        );
+    }
     page.item(&format!(
         "when more than {limit} of new's requests fail, and old is not known to be better, the ramp \
          holds and says so"

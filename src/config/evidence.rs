@@ -5,8 +5,8 @@ use toml::de::DeValue;
 use crate::{
     config::{
         fault::Complaint,
-        reader::{Section, Shape, Value, percentage},
-        scalar::{self, CHANCE, SHARE, WEIGHT, quoted},
+        reader::{Section, Shape, Value, parsed, percentage},
+        scalar::{self, CHANCE, SHARE, TOLERANCE, WEIGHT, quoted},
         trigger::factor,
     },
     plan::EvidencePlan,
@@ -22,7 +22,7 @@ pub(super) const SHAPE: Shape = Shape {
 /// The keys of `tolerate`.
 pub(super) const TOLERATE: Shape = Shape {
     path: "evidence.tolerate",
-    keys: &["errors"],
+    keys: &["errors", "latency"],
 };
 
 /// Reads `[evidence]`: what the tests are held against, and the share that stays on old until the last bake, where the
@@ -33,11 +33,13 @@ pub(super) fn read(root: &Section<'_>) -> (EvidencePlan, Option<Weight>) {
     let false_alarms = section.get("false_alarms", false_alarms);
     let tolerate = section.table("tolerate", &TOLERATE);
     let tolerated_errors = tolerate.get("errors", factor);
+    let tolerated_latency = tolerate.get("latency", parsed(TOLERANCE, scalar::tolerance));
     let error_limit = section.get("error_limit", percentage(SHARE, error_limit));
     let holdback = section.get("holdback", percentage(WEIGHT, holdback));
     let plan = EvidencePlan {
         false_alarms: false_alarms.unwrap_or(default.false_alarms),
         tolerated_errors: tolerated_errors.unwrap_or(default.tolerated_errors),
+        tolerated_latency: tolerated_latency.unwrap_or(default.tolerated_latency),
         error_limit: error_limit.unwrap_or(default.error_limit),
     };
     (plan, holdback)

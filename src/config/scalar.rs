@@ -8,6 +8,7 @@ mod duration;
 mod host;
 mod share;
 mod size;
+mod tolerance;
 mod window;
 
 pub(super) use address::{ADDRESS, URL, address, endpoint, network};
@@ -15,6 +16,7 @@ pub(super) use duration::{DURATION, duration, shown_duration};
 pub(super) use host::{HOST, header_name, host, host_and_port, host_as_sent};
 pub(super) use share::{CHANCE, FACTOR, SHARE, WEIGHT, chance, factor, share, weight};
 pub(super) use size::{SIZE, shown_size, size};
+pub(super) use tolerance::{TOLERANCE, shown_tolerance, tolerance};
 pub(super) use window::{WINDOW, same_zone, shown_window, window};
 
 use super::fault::Complaint;

@@ -211,9 +211,15 @@ fn finding(finding: Finding) -> EvidenceStatus {
         threshold_log10: log10(finding.ln_threshold),
         since: finding.since,
         requests: finding.requests,
-        events: finding.events,
+        events: finding.events(),
+        latency_ms: finding.latency().map(|it| it.map(in_ms)),
         text: finding.to_string(),
     }
+}
+
+/// To the microsecond.
+fn in_ms(latency: Duration) -> f64 {
+    (latency.as_secs_f64() * 1e6).round() / 1e3
 }
 
 fn ratio(part: u64, whole: u64) -> f64 {

@@ -169,10 +169,12 @@ pub struct EvidenceStatus {
     pub threshold_log10: Option<f64>,
     /// Since when the evidence has been growing; absent while it is not.
     pub since: Option<Timestamp>,
-    /// Requests drawn for each side since then.
+    /// Requests drawn for each side since then; for latencies those that were answered.
     pub requests: PerSide<u64>,
-    /// Those of them that count, or with sticky clients the slots that they came from.
+    /// Those of them that count, or with sticky clients the slots that they came from; none where latencies are compared.
     pub events: PerSide<u64>,
+    /// For latencies: how long answers typically took, as geometric mean; absent where there were none.
+    pub latency_ms: PerSide<Option<f64>>,
     /// The same in words.
     pub text: String,
 }

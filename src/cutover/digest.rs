@@ -37,9 +37,11 @@ pub fn plan_digest(plan: &Plan) -> String {
     let (alarms, limit) = (evidence.false_alarms, evidence.error_limit);
     let (alarms, limit) = (alarms.parts_per_million(), limit.parts_per_million());
     let tolerated = evidence.tolerated_errors.thousandths();
+    let slower = evidence.tolerated_latency;
+    let (times, plus) = (slower.times.thousandths(), slower.plus.as_micros());
     line(
         &mut text,
-        format_args!("evidence {alarms} {tolerated} {limit}"),
+        format_args!("evidence {alarms} {tolerated} {limit} {times} {plus}"),
     );
     if let Some(window) = &plan.ramp.window {
         render_window(&mut text, window);

@@ -10,7 +10,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     evidence::Symptom,
-    plan::{Plan, Sticky},
+    plan::{LatencyTolerance, Plan, Sticky},
     units::{Factor, Share},
 };
 
@@ -26,6 +26,8 @@ pub struct Settings {
     pub false_alarms: Share,
     /// How many times old's risk of an error is accepted on new.
     pub tolerated_errors: Factor,
+    /// How much slower than old new may be.
+    pub tolerated_latency: LatencyTolerance,
     /// The share of errors that is accepted on new, whatever old does.
     pub error_limit: Share,
     /// How often the plan raises the weight.
@@ -48,11 +50,13 @@ pub enum Test {
     Relative(Symptom),
     /// More errors on new than [`Settings::error_limit`].
     ErrorLimit,
+    /// Slower answers on new than [`Settings::tolerated_latency`] allows, by more than the draw explains.
+    Latency,
 }
 
 impl Test {
     /// Every test.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Relative(Symptom::Error),
         Self::Relative(Symptom::Redirect),
         Self::Relative(Symptom::Unauthorized),
@@ -60,6 +64,7 @@ impl Test {
         Self::Relative(Symptom::NotFound),
         Self::Relative(Symptom::Abort),
         Self::ErrorLimit,
+        Self::Latency,
     ];
 
     /// Its name in journal, status and configuration.
@@ -68,15 +73,17 @@ impl Test {
         match self {
             Self::Relative(symptom) => symptom.as_str(),
             Self::ErrorLimit => "error_limit",
+            Self::Latency => "latency",
         }
     }
 
-    /// One over its share of the budget. What a share is not given to is kept for tests of latency and of routes.
+    /// One over its share of the budget. What a share is not given to is kept for tests of routes.
     const fn portion(self) -> u32 {
         match self {
             Self::Relative(Symptom::Error) => 4,
-            Self::ErrorLimit => 32,
-            Self::Relative(
+            Self::Latency => 16,
+            Self::ErrorLimit
+            | Self::Relative(
                 Symptom::Redirect
                 | Symptom::Unauthorized
                 | Symptom::Forbidden
@@ -104,6 +111,7 @@ impl Settings {
             },
             false_alarms: plan.evidence.false_alarms,
             tolerated_errors: plan.evidence.tolerated_errors,
+            tolerated_latency: plan.evidence.tolerated_latency,
             error_limit: plan.evidence.error_limit,
             rises: u32::try_from(plan.ramp.steps.len()).unwrap_or(u32::MAX),
         }
@@ -130,6 +138,7 @@ mod tests {
     #![expect(clippy::float_cmp, reason = "bit for bit is meant")]
 
     use super::*;
+    use crate::plan::EvidencePlan;
 
     #[test]
     fn the_shares_are_at_most_the_whole() {
@@ -149,6 +158,7 @@ mod tests {
             unit: Unit::Slot,
             false_alarms: Share::from_parts_per_million(0).expect("it is a share"),
             tolerated_errors: Factor::from_thousandths(1_000),
+            tolerated_latency: EvidencePlan::DEFAULT.tolerated_latency,
             error_limit: Share::WHOLE,
             rises: 1,
         };

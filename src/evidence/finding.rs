@@ -1,6 +1,6 @@
 //! What a test has gathered, with the numbers that it rests on and a sentence that says so.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use crate::{
     evidence::{Symptom, Test, Unit},
@@ -15,23 +15,50 @@ const OLD_IS_BETTER: f64 = 20.0;
 pub struct Finding {
     /// The test.
     pub test: Test,
-    /// What `events` counts.
+    /// What is drawn, and counts once.
     pub unit: Unit,
     /// ln R.
     pub ln_evidence: f64,
     /// What ln R has to reach for a trip.
     pub ln_threshold: f64,
-    /// Drawn requests in the stretch that carries the evidence.
+    /// Drawn requests in the stretch that carries the evidence; for latencies those that were answered.
     pub requests: PerSide<u64>,
-    /// Events among them, or slots that had some.
-    pub events: PerSide<u64>,
+    /// What was seen of them.
+    pub seen: Seen,
     /// Since when the evidence has been growing; `None` while it is not.
     pub since: Option<Timestamp>,
     /// For [`Test::ErrorLimit`]: the logarithm of the evidence, over the same stretch, that new is worse than old.
     pub ln_relative: f64,
 }
 
+/// What was seen of both sides' requests.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Seen {
+    /// How many had the symptom, or with sticky clients how many slots had requests that did.
+    Events(PerSide<u64>),
+    /// How long their answers typically took: the geometric mean; `None` without answers.
+    Latency(PerSide<Option<Duration>>),
+}
+
 impl Finding {
+    /// Requests or slots with the symptom; none where latencies were compared.
+    #[must_use]
+    pub fn events(&self) -> PerSide<u64> {
+        match self.seen {
+            Seen::Events(events) => events,
+            Seen::Latency(_) => PerSide::default(),
+        }
+    }
+
+    /// How long answers typically took; unknown where none were compared.
+    #[must_use]
+    pub fn latency(&self) -> PerSide<Option<Duration>> {
+        match self.seen {
+            Seen::Events(_) => PerSide::default(),
+            Seen::Latency(latency) => latency,
+        }
+    }
+
     /// Whether there is evidence enough to act on.
     #[must_use]
     pub fn is_trip(&self) -> bool {
@@ -48,7 +75,7 @@ impl Finding {
     #[must_use]
     pub fn is_old_better(&self) -> bool {
         match self.test {
-            Test::Relative(_) => true,
+            Test::Relative(_) | Test::Latency => true,
             Test::ErrorLimit => self.ln_relative >= OLD_IS_BETTER.ln(),
         }
     }
@@ -77,25 +104,61 @@ impl fmt::Display for Finding {
             Test::Relative(Symptom::NotFound) => "status 404",
             Test::Relative(Symptom::Abort) => "clients that went away",
             Test::ErrorLimit => "errors above the limit",
+            Test::Latency => "latency",
         };
-        let Self {
-            events, requests, ..
-        } = self;
-        let (bad, good) = (events.new, events.old);
-        let (on_new, on_old) = (requests.new, requests.old);
-        match self.unit {
-            Unit::Request => write!(
-                f,
-                "{what}: {bad} of {on_new} requests on new, {good} of {on_old} on old"
-            )?,
-            Unit::Slot => write!(
-                f,
-                "{what}: {bad} clients in {on_new} requests on new, {good} in {on_old} on old"
-            )?,
+        let PerSide {
+            old: on_old,
+            new: on_new,
+        } = self.requests;
+        match (self.seen, self.unit) {
+            (Seen::Events(events), Unit::Request) => {
+                let (bad, good) = (events.new, events.old);
+                write!(
+                    f,
+                    "{what}: {bad} of {on_new} requests on new, {good} of {on_old} on old"
+                )?;
+            }
+            (Seen::Events(events), Unit::Slot) => {
+                let (bad, good) = (events.new, events.old);
+                write!(
+                    f,
+                    "{what}: {bad} clients in {on_new} requests on new, {good} in {on_old} on old"
+                )?;
+            }
+            (
+                Seen::Latency(PerSide {
+                    old: None,
+                    new: None,
+                }),
+                _,
+            ) => {
+                return write!(f, "{what}: nothing to compare");
+            }
+            (Seen::Latency(typical), _) => {
+                let (slow, fast) = (millis(typical.new), millis(typical.old));
+                write!(
+                    f,
+                    "{what}: typically {slow} in {on_new} answers of new, {fast} in {on_old} of old"
+                )?;
+            }
         }
         let (evidence, threshold) = (self.evidence_shown(), self.threshold_shown());
         write!(f, "; evidence {evidence}, threshold {threshold}")
     }
+}
+
+/// A latency with three significant digits, or a microsecond's precision.
+fn millis(latency: Option<Duration>) -> String {
+    let Some(latency) = latency else {
+        return "nothing".to_owned();
+    };
+    let millis = latency.as_secs_f64() * 1e3;
+    let digits = match millis {
+        ..10.0 => 2,
+        ..100.0 => 1,
+        _ => 0,
+    };
+    format!("{millis:.digits$} ms")
 }
 
 /// Two significant digits up to a million, a power of ten beyond, and nothing more precise below one.
@@ -133,7 +196,7 @@ mod tests {
                 old: 2_890,
                 new: 310,
             },
-            events: PerSide { old: 0, new: 12 },
+            seen: Seen::Events(PerSide { old: 0, new: 12 }),
             since: None,
             ln_relative: 0.0,
         }
@@ -148,6 +211,28 @@ mod tests {
         assert_eq!(
             finding(Test::ErrorLimit, Unit::Slot).to_string(),
             "errors above the limit: 12 clients in 310 requests on new, 0 in 2890 on old; evidence 4100, \
+             threshold 4000"
+        );
+    }
+
+    #[test]
+    fn a_sentence_about_latencies_says_how_long_answers_take() {
+        let mut finding = finding(Test::Latency, Unit::Slot);
+        finding.seen = Seen::Latency(PerSide {
+            old: Some(Duration::from_micros(4_321)),
+            new: Some(Duration::from_micros(1_234_567)),
+        });
+        assert_eq!(
+            Finding {
+                seen: Seen::Latency(PerSide::default()),
+                ..finding
+            }
+            .to_string(),
+            "latency: nothing to compare"
+        );
+        assert_eq!(
+            finding.to_string(),
+            "latency: typically 1235 ms in 310 answers of new, 4.32 ms in 2890 of old; evidence 4100, \
              threshold 4000"
         );
     }

@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence::{
-        Finding, Outcome, Permit, Says, Settings, Symptom, Test, Unit,
+        Answer, Finding, Outcome, Permit, Says, Seen, Settings, Symptom, Test, Unit,
         absolute::{AbsoluteTest, Judged},
         advance::Advance,
         baseline::Baseline,
         budget::{gamma_of, gamma_of_rise},
         detector::Mark,
+        latency::{LatencyTest, Spread},
         symptoms::{Relative, Tally},
     },
     measure::Interval,
@@ -56,6 +57,7 @@ pub struct Ledger {
     rises_spent: u32,
     rises_due: u32,
     relative: Relative,
+    latency: LatencyTest,
     absolute: PerSide<AbsoluteTest>,
     advance: Advance,
     baseline: Baseline,
@@ -135,17 +137,32 @@ impl Evidence {
     /// Takes in what the workers handed over since the last turn.
     pub fn turn(&mut self, intervals: &[Interval], now: Timestamp) {
         let measured = intervals.iter().flat_map(|it| &it.measurements);
-        self.take(measured.filter_map(Outcome::of), now);
+        let outcomes = measured.clone().filter_map(Outcome::of);
+        self.take(outcomes, &measured.filter_map(Answer::of), now);
     }
 
-    /// Takes in the outcomes that became known since the last turn.
-    pub fn take(&mut self, outcomes: impl Iterator<Item = Outcome> + Clone, now: Timestamp) {
+    /// Takes in the outcomes and the answers that became known since the last turn.
+    pub fn take(
+        &mut self,
+        outcomes: impl Iterator<Item = Outcome> + Clone,
+        answers: &(impl Iterator<Item = Answer> + Clone),
+        now: Timestamp,
+    ) {
         let ledger = &mut self.ledger;
         let from = ledger.turned_at.unwrap_or(now);
         ledger.pass_time(&self.settings, now);
         ledger.count(outcomes.clone());
+        ledger.latency.begin();
         for index in 0..ledger.tables.len() {
-            let generation = ledger.tables[index].generation;
+            let Table {
+                generation, weight, ..
+            } = ledger.tables[index];
+            let is_in_force = index + 1 == ledger.tables.len();
+            let answers = answers.clone().filter(|it| it.generation == generation);
+            let tolerance = self.settings.tolerated_latency;
+            ledger
+                .latency
+                .tick(answers, (weight, is_in_force), tolerance, from);
             let of_table = outcomes.clone();
             let of_table = of_table.filter(|it| it.generation == generation);
             ledger.tick(&self.settings, index, of_table, from);
@@ -165,18 +182,43 @@ impl Evidence {
         self.ledger.advance.permit(accepted)
     }
 
-    fn finding(&self, test: Test) -> Finding {
+    /// What one test has gathered.
+    #[must_use]
+    pub fn finding(&self, test: Test) -> Finding {
         let Ledger { seen, .. } = &self.ledger;
-        let (ln_evidence, since, events) = match test {
+        match test {
             Test::Relative(symptom) => {
                 let (detector, events) = self.ledger.relative.detector(symptom);
-                (detector.ln_evidence(), detector.since(), events)
+                self.finding_of(test, detector.ln_evidence(), detector.since(), events)
             }
             Test::ErrorLimit => {
                 let detector = self.ledger.absolute.new.detector();
-                (detector.ln_evidence(), detector.since(), seen.events)
+                self.finding_of(test, detector.ln_evidence(), detector.since(), seen.events)
             }
-        };
+            Test::Latency => {
+                let reading = self.ledger.latency.reading();
+                Finding {
+                    test,
+                    unit: self.settings.unit,
+                    ln_evidence: reading.ln_evidence,
+                    ln_threshold: self.settings.ln_threshold(test) + reading.ln_looks,
+                    requests: reading.spread.map(Spread::count),
+                    seen: Seen::Latency(reading.spread.map(Spread::typical)),
+                    since: reading.since,
+                    ln_relative: 0.0,
+                }
+            }
+        }
+    }
+
+    fn finding_of(
+        &self,
+        test: Test,
+        ln_evidence: f64,
+        since: Option<Mark>,
+        events: PerSide<u64>,
+    ) -> Finding {
+        let Ledger { seen, .. } = &self.ledger;
         let begun = since.unwrap_or(Mark { events, ..*seen });
         let between = |now: PerSide<u64>, then: PerSide<u64>| PerSide {
             old: now.old - then.old,
@@ -188,7 +230,7 @@ impl Evidence {
             ln_evidence,
             ln_threshold: self.settings.ln_threshold(test),
             requests: between(seen.requests, begun.requests),
-            events: between(events, begun.events),
+            seen: Seen::Events(between(events, begun.events)),
             since: since.map(|it| it.at),
             ln_relative: seen.ln_relative.0 - begun.ln_relative.0,
         }
@@ -205,6 +247,7 @@ impl Ledger {
             rises_spent: 0,
             rises_due: 0,
             relative: Relative::new(unit),
+            latency: LatencyTest::new(unit),
             absolute: PerSide::from_fn(|_| AbsoluteTest::new()),
             advance: Advance::new(),
             baseline: Baseline::new(match unit {
@@ -218,8 +261,9 @@ impl Ledger {
     fn pass_time(&mut self, settings: &Settings, now: Timestamp) {
         let passed = self.turned_at.map_or(Duration::ZERO, |it| now.since(it));
         self.turned_at = self.turned_at.max(Some(now));
-        self.relative.roll(now);
         let weight = self.weight();
+        self.relative.roll(now);
+        self.latency.roll(now, weight == Weight::NONE);
         if weight == Weight::NONE {
             return;
         }
@@ -231,6 +275,7 @@ impl Ledger {
         // At 100 % there is nothing to compare with.
         if weight < Weight::FULL {
             self.relative.spend(gamma);
+            self.latency.spend(gamma);
         }
     }
 

@@ -5,13 +5,17 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::units::{Factor, Generation, Share, Side, Slot, Timestamp, Weight};
+use crate::{
+    plan::{EvidencePlan, RouteId},
+    units::{Factor, Generation, Share, Side, Slot, Timestamp, Weight},
+};
 
 fn settings(unit: Unit) -> Settings {
     Settings {
         unit,
         false_alarms: Share::from_parts_per_million(1_000).expect("it is a share"),
         tolerated_errors: Factor::from_thousandths(1_000),
+        tolerated_latency: EvidencePlan::DEFAULT.tolerated_latency,
         error_limit: Share::from_parts_per_million(5_000).expect("it is a share"),
         rises: 5,
     }
@@ -34,6 +38,7 @@ struct Bench {
     weight: Weight,
     now: Timestamp,
     outcomes: Vec<Outcome>,
+    answers: Vec<Answer>,
     rng: fastrand::Rng,
 }
 
@@ -45,6 +50,7 @@ impl Bench {
             weight: Weight::NONE,
             now: Timestamp::from_micros(1_795_348_800_000_000),
             outcomes: Vec::new(),
+            answers: Vec::new(),
             rng: fastrand::Rng::with_seed(3),
         };
         bench.publish(0);
@@ -96,6 +102,7 @@ impl Bench {
         self.now = self.now.after(Duration::from_millis(100));
         self.evidence.take(
             self.outcomes.drain(..).collect::<Vec<_>>().into_iter(),
+            &self.answers.drain(..).collect::<Vec<_>>().into_iter(),
             self.now,
         );
     }
@@ -126,7 +133,7 @@ fn a_new_side_that_fails_trips_and_the_numbers_say_why() {
         let mut bench = Bench::new(unit);
         bench.publish(1_000);
         let fault = bench.run(60, (0.001, 0.3), ERRORS).expect("it trips");
-        let (bad, of) = (fault.events.new, fault.requests.new);
+        let (bad, of) = (fault.events().new, fault.requests.new);
         assert!((3..40).contains(&bad), "{unit:?}: {fault}");
         assert!(bad <= of && of <= 200, "{unit:?}: {fault}");
         assert!(fault.requests.old > of, "{unit:?}: {fault}");
@@ -161,7 +168,7 @@ fn where_old_has_little_left_the_limit_speaks_and_the_draw_says_whether_old_is_b
             found.is_trip() && found.is_old_better(),
             "{unit:?}: {found}"
         );
-        assert_eq!(found.events.new, 60);
+        assert_eq!(found.events().new, 60);
     }
 }
 
@@ -193,6 +200,65 @@ fn every_symptom_has_a_test_of_its_own() {
             let is_limit = test == Test::ErrorLimit && symptom == Symptom::Error;
             assert_eq!(bench.finding(test).is_trip(), is_own || is_limit, "{test}");
         }
+    }
+}
+
+/// Seconds of 100 answers each, of a hundred clients: on old 20 ms to 40 ms, on new so many times that.
+fn answers(bench: &mut Bench, seconds: u32, slower: f64) -> bool {
+    (0..seconds * 10).any(|_| {
+        for _ in 0..10 {
+            let slot = Slot::from_hash(bench.rng.u64(..100) * 100);
+            let side = match bench.weight.includes(slot) {
+                true => Side::New,
+                false => Side::Old,
+            };
+            let own = 0.02 + 0.02 * bench.rng.f64();
+            bench.answers.push(Answer {
+                generation: generation(bench.generation),
+                slot,
+                side,
+                route: RouteId::REST,
+                latency: Duration::from_secs_f64(match side {
+                    Side::Old => own,
+                    Side::New => own * slower,
+                }),
+            });
+        }
+        bench.turn();
+        bench.finding(Test::Latency).is_trip()
+    })
+}
+
+#[test]
+fn a_new_side_that_is_slower_than_tolerated_trips_and_the_numbers_say_why() {
+    for unit in UNITS {
+        for (slower, trips) in [(1.0, false), (1.2, false), (3.0, true)] {
+            let mut bench = Bench::new(unit);
+            answers(&mut bench, 120, 1.0);
+            bench.publish(2_000);
+            assert_eq!(answers(&mut bench, 60, slower), trips, "{unit:?} {slower}");
+            if trips {
+                let found = bench.finding(Test::Latency);
+                let typical = found.latency().map(|it| it.expect("there were some"));
+                assert!(typical.new > 2 * typical.old, "{found}");
+                assert!(found.since.is_some_and(|it| it < bench.now), "{found}");
+                let (old, new) = (found.requests.old, found.requests.new);
+                assert!(new > 0 && old > new, "{found}");
+            }
+        }
+    }
+}
+
+#[test]
+fn late_answers_and_weight_zero_leave_no_latency_behind() {
+    for unit in UNITS {
+        let mut bench = Bench::new(unit);
+        answers(&mut bench, 120, 1.0);
+        bench.publish(2_000);
+        assert!(answers(&mut bench, 60, 3.0), "{unit:?}");
+        bench.publish(0);
+        let fresh = Bench::new(unit).finding(Test::Latency);
+        assert_eq!(bench.finding(Test::Latency), fresh, "{unit:?}");
     }
 }
 
@@ -430,10 +496,11 @@ proptest! {
         let mut restarted = Bench {
             evidence: Evidence::restored(settings(unit), Some(ledger), in_force, since),
             outcomes: Vec::new(),
+            answers: Vec::new(),
             rng: fastrand::Rng::with_seed(3),
             ..bench
         };
-        let mut bench = Bench { outcomes: Vec::new(), rng: fastrand::Rng::with_seed(3), ..bench };
+        let mut bench = Bench { outcomes: Vec::new(), answers: Vec::new(), rng: fastrand::Rng::with_seed(3), ..bench };
         for it in &after {
             happen(&mut bench, it);
             happen(&mut restarted, it);

@@ -55,6 +55,7 @@ fn snapshot(seq: u64, requests: u64) -> Snapshot {
         unit: Unit::Slot,
         false_alarms: Share::WHOLE,
         tolerated_errors: Factor::from_thousandths(1_000),
+        tolerated_latency: crate::plan::EvidencePlan::DEFAULT.tolerated_latency,
         error_limit: Share::WHOLE,
         rises: 1,
     });

@@ -11,6 +11,7 @@
 mod cost;
 mod delays;
 mod false_trips;
+mod latency;
 mod page;
 mod rivals;
 mod world;

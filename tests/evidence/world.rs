@@ -2,10 +2,11 @@
 //!
 //! Unless a fault is set, an outcome does not depend on the side: whatever trips then is a false alarm.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use changeover::{
     evidence::{Evidence, Finding, Outcome, Says, Settings, Symptom, Test, Unit},
+    plan::EvidencePlan,
     units::{Factor, Generation, PerSide, Share, Side, Slot, Timestamp, Weight},
 };
 use fastrand::Rng;
@@ -70,6 +71,20 @@ impl Mood {
     }
 }
 
+impl Mood {
+    /// The same where latencies are looked at.
+    pub(crate) const fn name_of_latency(self) -> &'static str {
+        match self {
+            Self::Calm | Self::DayAndNight | Self::Drift => self.name(),
+            Self::SharedIncident => "both sides slow for a minute",
+            Self::OldIncident => "old alone slow for a minute",
+            Self::BetterNew => "new twice as fast",
+            Self::Retries => "clients that ask ten times in a row",
+            Self::Bots => "clients that are always slow",
+        }
+    }
+}
+
 /// One stream of traffic, judged as it comes.
 pub(crate) struct World {
     pub(crate) evidence: Evidence,
@@ -99,6 +114,7 @@ impl World {
             unit: traffic.unit,
             false_alarms: Share::from_parts_per_million(false_alarms).expect("a share"),
             tolerated_errors: Factor::from_thousandths(1_000),
+            tolerated_latency: EvidencePlan::DEFAULT.tolerated_latency,
             error_limit: Share::from_parts_per_million(5_000).expect("a share"),
             rises: 5,
         };
@@ -151,7 +167,8 @@ impl World {
             }
         }
         let now = self.now();
-        self.evidence.take(self.outcomes.iter().copied(), now);
+        let outcomes = self.outcomes.iter().copied();
+        self.evidence.take(outcomes, &iter::empty(), now);
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -166,10 +183,7 @@ impl World {
     }
 
     pub(crate) fn finding(&self, test: Test) -> Finding {
-        let mut findings = self.evidence.findings();
-        findings
-            .find(|it| it.test == test)
-            .expect("it is one of them")
+        self.evidence.finding(test)
     }
 
     /// Requests and errors of the last tick.

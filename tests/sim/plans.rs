@@ -66,6 +66,7 @@ fn evidence(rng: &mut Rng) -> EvidencePlan {
             _ => share(rng.u32(1..100_000)),
         },
         tolerated_errors: Factor::from_thousandths(rng.u32(1_000..3_000)),
+        tolerated_latency: EvidencePlan::DEFAULT.tolerated_latency,
         error_limit: share(rng.u32(10_000..200_000)),
     }
 }

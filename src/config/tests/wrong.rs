@@ -366,11 +366,12 @@ cookie = { name = "a b", lifetime = "1s" }"#,
         r#"[evidence]
 false_alarms = "0.1%"
 error_limit = "50%"
-tolerate = { errors = 0.5, latency = "5ms" }"#,
+tolerate = { errors = 0.5, latency = "1.1", bytes = 2 }"#,
         r#"6:16: found a string, expected a chance such as 0.001
 7:15: found "50%", expected a share from "0.01%" to "20%"
 8:23: found 0.5, expected a factor from 1 to 1000
-8:28: found unknown key "latency" in [evidence.tolerate], expected one of errors"#,
+8:38: found "1.1", expected a tolerance such as "1.1x + 5ms", "1.5x" or "20ms"
+8:45: found unknown key "bytes" in [evidence.tolerate], expected one of errors, latency"#,
     ),
     (
         r#"[evidence]

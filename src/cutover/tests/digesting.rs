@@ -15,12 +15,12 @@ use crate::{
 #[test]
 fn it_is_the_same_in_every_version() {
     // A change of this value makes every running ramp hold when the program is replaced.
-    assert_eq!(plan_digest(&plan()), "b32a898bf39c2571");
+    assert_eq!(plan_digest(&plan()), "923a8dffefd80f9f");
 }
 
 #[test]
 fn it_changes_with_what_a_ramp_depends_on() {
-    let changes: [fn(&mut Plan); 21] = [
+    let changes: [fn(&mut Plan); 23] = [
         |it| it.ramp.steps[0].weight = percent(6),
         |it| it.ramp.steps[0].bake += Duration::from_micros(1),
         |it| it.ramp.steps[0].requests += 1,
@@ -28,6 +28,8 @@ fn it_changes_with_what_a_ramp_depends_on() {
         |it| it.ramp.advance = AdvanceOn::Evidence,
         |it| it.evidence.false_alarms = share(1),
         |it| it.evidence.tolerated_errors = Factor::from_thousandths(1_001),
+        |it| it.evidence.tolerated_latency.times = Factor::from_thousandths(1_101),
+        |it| it.evidence.tolerated_latency.plus = Duration::from_millis(6),
         |it| it.evidence.error_limit = share(1),
         |it| it.triggers[0].name.push('!'),
         |it| it.triggers[0].reading = Reading::ConnectFailures,
