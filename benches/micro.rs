@@ -13,6 +13,8 @@ mod decide;
 mod heads;
 #[path = "micro/measure.rs"]
 mod measure;
+#[path = "micro/pool.rs"]
+mod pool;
 #[path = "micro/split.rs"]
 mod split;
 #[path = "micro/world.rs"]

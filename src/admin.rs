@@ -7,6 +7,7 @@
 mod access;
 mod body;
 mod context;
+mod dns;
 mod document;
 mod health;
 mod journal;
@@ -21,6 +22,7 @@ mod rate;
 mod reload;
 mod route;
 mod server;
+mod set_up;
 mod steer;
 mod stream;
 
@@ -30,9 +32,13 @@ pub(crate) mod fixture;
 mod tests;
 
 pub use context::Context;
+pub use dns::{DnsAnswer, DnsError, DnsReply, DnsRequest, DnsWay};
 pub use document::{ChangeDocument, EventDocument, EventPage};
 pub use journal::{Journal, JournalError};
 pub use metrics::{CONTENT_TYPE, MetricsError, render};
-pub use orders::{Order, Orders, ReloadError, Reloaded, orders};
+pub use orders::{
+    Consent, DatabaseLogin, Order, Orders, ReloadError, Reloaded, SetUp, SetUpAnswer, SetUpError,
+    SetUpReply, SetUpStep, UpgradeError, UpgradeReply, Upgraded, orders,
+};
 pub use problem::ProblemDocument;
 pub use server::serve;

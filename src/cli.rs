@@ -7,18 +7,23 @@ mod exit;
 mod figures;
 mod logging;
 mod output;
+mod page;
 
 mod check;
 mod completions;
 mod demo;
+mod dns;
 mod events;
+mod explain;
 mod force_token;
 mod man;
 mod ramp;
 mod reload;
+mod replication;
 mod rollback;
 mod serve;
 mod status;
+mod upgrade;
 mod watch;
 mod weight;
 

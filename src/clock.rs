@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::Timestamp;
 
 /// Turns monotonic instants into [`Timestamp`]s that never run backwards, and reads the wall beside them.
@@ -30,6 +32,25 @@ impl Clock {
         }
     }
 
+    /// What another process's clock said when the system's monotonic clock showed the mark: the same time goes on.
+    #[must_use]
+    pub fn going_on_from(mark: Mark) -> Self {
+        let passed = monotonic().saturating_sub(mark.monotonic);
+        Self {
+            started: now(),
+            started_at: mark.at.after(passed),
+        }
+    }
+
+    /// The time now, for another process on this machine.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark {
+            monotonic: monotonic(),
+            at: self.timestamp(),
+        }
+    }
+
     /// The time now.
     #[must_use]
     pub fn timestamp(&self) -> Timestamp {
@@ -42,6 +63,19 @@ impl Clock {
         self.started_at
             .after(instant.saturating_duration_since(self.started))
     }
+}
+
+/// A moment by the clock of a process, and by the monotonic one that all processes of this machine share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    monotonic: Duration,
+    at: Timestamp,
+}
+
+/// The clock that [`now`] reads, as other processes see it.
+fn monotonic() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 /// The monotonic clock.

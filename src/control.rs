@@ -6,22 +6,27 @@
 
 mod answers;
 mod apply;
+mod databases;
 mod describe;
 mod event_loop;
 mod handle;
+mod names;
 mod observe;
 mod salt;
+mod stand_by;
 mod start;
 mod status;
 mod warn;
 
-pub use handle::{CommandError, ControlHandle, Done, Request};
+use event_loop::ControlLoop;
+pub use handle::{CommandError, ControlHandle, Done, Fenced, Lead, Request};
 use observe::Observer;
 pub use salt::fresh_salt;
 pub use start::{Parts, RunningControl, start};
 pub use status::{
-    EndpointStatus, EvidenceStatus, LatencyStatus, RampStatus, RollbackStatus, SideStatus, Status,
-    TriggerStatus,
+    BeforeStatus, DnsOrderStatus, DnsStatus, EndpointStatus, EvidenceStatus, GateStatus,
+    LatencyStatus, LoweredStatus, OutlookStatus, PredecessorStatus, ProcessStatus, RampStatus,
+    ReplicationStatus, RollbackStatus, ServerStatus, SideStatus, Status, TriggerStatus,
 };
 
 #[cfg(test)]

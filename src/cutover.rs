@@ -6,10 +6,13 @@
 
 mod clock_check;
 mod command;
+mod database;
 mod decide;
 mod digest;
+mod dns;
 mod effect;
 mod entry;
+mod explanation;
 mod gate;
 mod observation;
 mod position;
@@ -19,22 +22,33 @@ mod restore;
 mod rollback;
 mod state;
 mod steer;
+mod stretch;
 mod transition;
 mod trigger;
+mod upgrade;
 mod wait;
 mod watch;
 
 pub use command::{Actor, Command, REASON_CHARS_MAX, Refusal};
+pub use database::DatabaseStep;
 pub use decide::{Context, Decision, Event, decide};
 pub use digest::plan_digest;
+pub use dns::{
+    DnsEvent, DnsOrder, DnsPurpose, DnsStanding, DnsStep, DnsWait, Leads, Lowered, Names, Wish,
+    due as dns_due, prepare as prepare_dns, ttl_stretch, waits as dns_waits,
+};
 pub use effect::{Answer, Effect};
-pub use entry::{Bake, Change, Entry, HoldCause, RollbackCause};
-pub use observation::{ConnectRun, Coverage, HealthCount, Observation, StoreState};
+pub use entry::{Bake, Change, DatabaseStepOutcome, Entry, HoldCause, RollbackCause};
+pub use explanation::{Explanation, RouteSeen, SideSeen};
+pub use gate::lag_gates;
+pub use observation::{ConnectRun, Coverage, HealthCount, LagReadings, Observation, StoreState};
 pub use position::{Position, Ramp, ReplayError, RollbackSummary, WayBack};
 pub use reload::Reload;
 pub use restore::restore;
 pub use state::{Phase, Progress, State};
+pub use stretch::{Broken, Stretch};
 pub use trigger::{RELATIVE_ERRORS_MIN, TriggerReading, Verdict, window_lengths};
+pub use upgrade::Upgrade;
 pub use wait::{Wait, waits};
 
 #[cfg(test)]

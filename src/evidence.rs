@@ -7,9 +7,14 @@
 //!
 //! ```text
 //! intervals ─▶ outcome ─▶ ledger ─┬▶ relative: slots or requests ─▶ detector ─▶ Finding ─▶ trip
+//!              answer             │   (usual says which are slow)
+//!                                 ├▶ latency: slots or requests                ─▶ Finding ─▶ trip
 //!                                 ├▶ absolute                   ─▶ detector ─▶ Finding ─▶ freeze
 //!                                 ├▶ advance                                ─▶ Permit  ─▶ the next step
-//!                                 └▶ baseline (all on old), activity
+//!                                 ├▶ routes: each by itself     ─▶ detector ─▶ Finding ─▶ trip
+//!                                 ├▶ split check                              ─▶ Finding ─▶ hold
+//!                                 ├▶ baseline (all on old), activity
+//!                                 └▶ origins (by route)         ─▶ Origin  ─▶ what is said of a decision
 //! ```
 //!
 //! The unit of analysis is the unit of assignment: the request where each is drawn anew, else the slot, once an epoch.
@@ -19,23 +24,37 @@
 mod absolute;
 mod activity;
 mod advance;
+mod answer;
 mod baseline;
 mod budget;
 mod detector;
 mod finding;
+mod forecast;
+mod latency;
 mod ledger;
+mod origins;
 mod outcome;
 mod relative;
 mod requests;
+mod routes;
 mod slot_set;
 mod slots;
+mod split_check;
 mod stored;
+mod symptoms;
+mod usual;
 
 pub use advance::Permit;
+pub use answer::{Answer, Stage};
+pub use baseline::Before;
 pub use budget::{HORIZON, Settings, Test, Unit};
-pub use finding::Finding;
-pub use ledger::{Evidence, Ledger};
-pub use outcome::{Outcome, Says, Symptom};
+pub use finding::{Finding, Seen};
+pub use forecast::Outlook;
+pub use ledger::{Drawn, Evidence, Ledger};
+pub use origins::Origin;
+pub use outcome::{Outcome, Says};
+
+pub use crate::plan::Symptom;
 
 #[cfg(test)]
 mod tests;

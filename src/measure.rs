@@ -12,21 +12,31 @@ mod buckets;
 mod class;
 mod connects;
 mod interval;
+mod lag;
 mod latencies;
 mod pause;
 mod recorder;
+mod resolved;
 mod tally;
 mod totals;
+mod wait_mark;
 mod windows;
+mod zone;
 
 pub use board::{Board, Standing};
 pub use buckets::Buckets;
 pub use class::{Class, Fault, Rejection};
 pub use connects::Connects;
-pub use interval::{Finished, Head, Interval, Measurement, Waiting, WorkerId};
+pub use interval::{Finished, Head, Interval, Measurement, Overdue, Waiting, WorkerId};
+pub use lag::{
+    Judge, Lag, LagBoard, LagReading, LagView, STALE_AFTER, Signals, Slot, Subscription,
+};
 pub use latencies::{LATENCY_MAX, Latencies};
 pub use pause::Pause;
 pub use recorder::{Outcome, PauseTicket, Recorder, Ticket, TunnelTicket};
+pub use resolved::{NameFailure, Resolved};
 pub use tally::Tally;
 pub use totals::{PartTotals, SideTotals, Totals};
+pub use wait_mark::WaitMark;
 pub use windows::{Population, Windows};
+pub use zone::{ServerLook, ZoneBoard, ZoneLook};

@@ -5,30 +5,42 @@
 
 mod access;
 mod difference;
+pub mod dns;
 mod edition;
 mod evidence;
 mod limits;
 mod ramp;
+mod replication;
+mod resolver;
 mod route;
 mod split;
+mod symptom;
 mod trigger;
 mod upstream;
 mod window;
 
 use std::path::PathBuf;
 
+pub use self::dns::DnsPlan;
 pub use access::{
     AdminLimits, AdminPlan, AdminTlsPlan, CertificatePlan, ForwardingPlan, ListenerPlan, Operator,
     Role,
 };
 pub use difference::Difference;
 pub use edition::{Edition, IdsExhausted};
-pub use evidence::EvidencePlan;
+pub use evidence::{EvidencePlan, LatencyTolerance};
 pub use limits::{Limits, Timeouts, Underscores};
-pub use ramp::{AdvanceOn, BothBad, Gate, GateCondition, RampPlan, RollbackPlan, StartMode, Step};
+pub use ramp::{
+    AdvanceOn, BothBad, Gate, GateCondition, LagGate, RampPlan, RollbackPlan, StartMode, Step,
+};
+pub use replication::{
+    ChannelPlan, DatabaseEncryption, DatabasePlan, ReplicationKind, ReplicationPlan,
+};
+pub use resolver::ResolverPlan;
 pub use route::{RouteId, RoutePlan, StaysOnOld};
 pub use split::{CookiePlan, ForcePlan, Secret, SplitPlan, Sticky, Writes};
-pub use trigger::{Limit, Reading, Trigger};
+pub use symptom::{Symptom, Symptoms};
+pub use trigger::{Limit, Reading, Trigger, TripAction};
 pub use upstream::{
     EjectionPlan, EndpointId, EndpointPlan, HealthPlan, HostHeader, Http1Codec, Scheme,
     UpstreamPlan, UpstreamTlsPlan, Verification,
@@ -66,6 +78,12 @@ pub struct Plan {
     pub rollback: RollbackPlan,
     /// Whom to believe about the client's address.
     pub forwarding: ForwardingPlan,
+    /// Who says where endpoints' names lead.
+    pub resolver: ResolverPlan,
+    /// Databases that replicate from old to new.
+    pub replications: Vec<ReplicationPlan>,
+    /// What moves in DNS; `None` where nothing does.
+    pub dns: Option<DnsPlan>,
     /// How long anything may take.
     pub timeouts: Timeouts,
     /// How much of anything there may be.

@@ -21,6 +21,7 @@ mod health;
 mod hints;
 mod http1;
 mod listener;
+mod names;
 mod pipe;
 mod relay;
 mod reply;
@@ -51,6 +52,8 @@ use tokio::sync::{mpsc, watch};
 
 pub use self::{
     health::probe,
+    listener::{Bound, Sockets, bind},
+    names::{resolve, resolve_first},
     setup::{Setup, Setups},
     upstream::{ClientTls, TlsError},
 };
@@ -119,22 +122,22 @@ pub struct RunningProxy {
     workers: Vec<thread::JoinHandle<()>>,
     /// The edition that each worker has taken up.
     editions: Vec<Arc<AtomicU32>>,
+    /// Every listening socket once more.
+    sockets: Sockets,
 }
 
-/// Binds every listener on every worker and starts the workers.
+/// Starts the workers. Nobody is accepted before [`RunningProxy::open`].
 ///
 /// # Errors
-/// When a certificate cannot be used, an address cannot be bound, or a thread cannot be made; nothing runs then.
-pub fn start(shared: &Shared) -> Result<RunningProxy, StartError> {
+/// When a thread cannot be made; nothing runs then.
+pub fn start(shared: &Shared, bound: Bound) -> Result<RunningProxy, StartError> {
     let setup = shared.setups.load();
     let crowd = Arc::default();
     let workers = setup.plan().workers;
-    let bound = listener::bind(&setup.plan().listeners, workers)?;
-    let (stop, stopped) = watch::channel(worker::Stop::No);
+    let (stop, stopped) = watch::channel(worker::Stop::NotYet);
     let mut threads = Vec::with_capacity(workers);
     let mut editions = Vec::with_capacity(workers);
-    for (index, sockets) in (0_u16..).zip(bound.by_worker) {
-        let ports = (0..).zip(sockets).collect();
+    for (index, ports) in (0_u16..).zip(bound.by_worker) {
         let edition = Arc::new(AtomicU32::new(setup.edition.number()));
         editions.push(Arc::clone(&edition));
         let beside = worker::Beside {
@@ -149,6 +152,7 @@ pub fn start(shared: &Shared) -> Result<RunningProxy, StartError> {
         stop,
         workers: threads,
         editions,
+        sockets: bound.spare,
     })
 }
 
@@ -166,8 +170,22 @@ impl RunningProxy {
         editions.all(|it| it.load(Ordering::Acquire) == number)
     }
 
-    /// Stops accepting, finishes what runs, and returns when it has ended or the drain time is over.
+    /// Accepts from now on.
+    pub fn open(&self) {
+        self.stop.send_replace(worker::Stop::No);
+    }
+
+    /// Every listening socket, for another process.
+    #[must_use]
+    pub const fn sockets(&self) -> &Sockets {
+        &self.sockets
+    }
+
+    /// Stops accepting, finishes what runs, and returns when it has ended or the drain time is over. Whoever waits in a
+    /// socket's queue is accepted first; a socket that another process has as well stays open by that.
     pub async fn drain(self) {
+        // The workers' own are the last ones of this process then: a queue that nobody empties must not stay open.
+        drop(self.sockets);
         self.stop.send_replace(worker::Stop::Drain);
         for thread in self.workers {
             let joined = tokio::task::spawn_blocking(move || thread.join()).await;

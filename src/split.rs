@@ -7,8 +7,10 @@ mod assign;
 mod publication;
 mod route;
 mod table;
+mod writers;
 
 pub use assign::{Assignment, Cause, ClientKey, Draw, Facts, Intent, assign, slot_of};
 pub use publication::{Publication, Reader};
 pub use route::{RouteTable, Target};
 pub use table::{SplitTable, Withdrawal};
+pub use writers::{WriterCell, Writers};

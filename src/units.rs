@@ -3,6 +3,8 @@
 //! Units live in these types, so that a bare integer is always a count. Whatever decides anything is an
 //! integer; floats are for display.
 
+mod direction;
+pub mod finding;
 mod generation;
 mod percentile;
 mod salt;
@@ -12,6 +14,7 @@ mod slot;
 mod timestamp;
 mod weight;
 
+pub use direction::Direction;
 pub use generation::Generation;
 pub use percentile::Percentile;
 pub use salt::Salt;

@@ -11,7 +11,7 @@ use changeover::{
     proxy::head::Identity,
     split::{
         Assignment, ClientKey, Draw, Facts, Intent, Publication, Reader, RouteTable, SplitTable,
-        Target, assign, slot_of,
+        Target, WriterCell, assign, slot_of,
     },
     units::{Generation, PerSide, Salt, Side, Timestamp, Weight},
 };
@@ -114,11 +114,18 @@ impl Worker {
             1 => Identity::Address(Ipv4Addr::LOCALHOST.into()).slot(&table.salt, draw),
             _ => Identity::Nobody.slot(&table.salt, draw),
         };
+        let intent = [Intent::Read, Intent::Write][number % 2];
+        let cell = WriterCell::of(&table.salt, ClientKey(&(number / 2).to_be_bytes()));
+        let writers = self.publication.writers();
+        if intent == Intent::Write {
+            writers.wrote(cell, at(number));
+        }
         let facts = Facts {
             route,
-            intent: [Intent::Read, Intent::Write][number % 2],
+            intent,
             forced: number.is_multiple_of(31).then_some(Side::New),
             slot,
+            is_kept: writers.is_kept(cell, Duration::from_secs(30), at(number)),
         };
         (assign(table, facts), route)
     }
@@ -187,6 +194,7 @@ fn table() -> SplitTable {
                 lifetime: Duration::from_secs(3600),
             }),
             writes: Writes::Split,
+            read_your_writes: None,
             reveals_side: false,
             force: None,
         }),

@@ -21,6 +21,8 @@ const LAYERS: &[(&str, &str)] = &[
     ("config", "units plan evidence"),
     ("cutover", "units plan split measure evidence"),
     ("proxy", "units clock plan split measure"),
+    ("replication", "units clock plan measure"),
+    ("dns", "units clock plan"),
     ("store", "units plan evidence cutover"),
     (
         "control",
@@ -32,11 +34,11 @@ const LAYERS: &[(&str, &str)] = &[
     ),
     (
         "app",
-        "units clock config plan split measure evidence cutover proxy store control admin",
+        "units clock config plan split measure evidence cutover proxy replication dns store control admin",
     ),
     (
         "demo",
-        "units clock config plan split measure evidence cutover proxy store control admin app",
+        "units clock config plan split measure evidence cutover proxy replication store control admin app",
     ),
 ];
 

@@ -68,6 +68,11 @@ fn recognition() {
 }
 
 #[test]
+fn announcement() {
+    replay("announcement", targets::announcement::run);
+}
+
+#[test]
 fn journal() {
     replay("journal", targets::journal::run);
 }

@@ -90,6 +90,7 @@ fn decide_at(
     now: Timestamp,
 ) -> Decision {
     let observation = Observation {
+        zone: &Err(String::new()),
         windows,
         evidence,
         coverage: Coverage::Full,
@@ -99,6 +100,7 @@ fn decide_at(
             usable: 1,
         }),
         store: StoreState::Writable,
+        lags: &[],
         requests_on_new: 0,
     };
     let context = Context {

@@ -5,8 +5,8 @@ use std::{cell::RefCell, time::Duration};
 use changeover::{
     clock::Clock,
     measure::{
-        Class, Finished, Head, Interval, Measurement, Outcome, Recorder, Ticket, Totals, Windows,
-        WorkerId,
+        Class, Finished, Head, Interval, Measurement, Outcome, Recorder, Ticket, Totals, WaitMark,
+        Windows, WorkerId,
     },
     units::{PerSide, Timestamp},
 };
@@ -159,6 +159,7 @@ pub(crate) fn interval(requests: usize, now: Timestamp) -> Interval {
             route: ROUTE,
             endpoint: Some(0),
             latency,
+            told: WaitMark::NONE,
         }));
         interval.measurements.push(Measurement::Finished(Finished {
             at: now,

@@ -1,10 +1,14 @@
 //! Finding a request's route, side and endpoint.
 
+use std::time::Duration;
+
 use changeover::{
     measure::{Board, Standing},
     plan::{EndpointId, RouteId},
     proxy::stages::choose,
-    split::{ClientKey, Draw, Facts, Intent, Publication, Target, assign, slot_of},
+    split::{
+        ClientKey, Draw, Facts, Intent, Publication, Target, WriterCell, Writers, assign, slot_of,
+    },
     units::{PerSide, Side},
 };
 use divan::{Bencher, black_box};
@@ -28,6 +32,19 @@ fn assign_sticky(bencher: Bencher<'_, '_>) {
 fn assign_drawn(bencher: Bencher<'_, '_>) {
     let table = table(&plan(0));
     bencher.bench_local(|| assign(&table, facts(Draw(fastrand::u64(..)).slot())));
+}
+
+/// Whether a returning client has just written, where that is asked.
+#[divan::bench]
+fn has_just_written(bencher: Bencher<'_, '_>) {
+    let table = table(&plan(0));
+    let writers = Writers::default();
+    writers.wrote(WriterCell::of(&table.salt, ClientKey(b"another")), START);
+    let id = b"7zzzzzzzzzzzzzzzzzzzzzzzzz";
+    bencher.bench_local(|| {
+        let cell = WriterCell::of(&table.salt, ClientKey(black_box(id)));
+        writers.is_kept(cell, Duration::from_secs(30), START)
+    });
 }
 
 /// The table in force, and the second look at it before the first byte goes upstream.
@@ -84,5 +101,6 @@ fn facts(slot: changeover::units::Slot) -> Facts {
         intent: Intent::Read,
         forced: None,
         slot,
+        is_kept: false,
     }
 }

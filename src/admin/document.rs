@@ -6,8 +6,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{Actor, Bake, Change, Entry, HoldCause, RollbackCause, TriggerReading},
-    units::Timestamp,
+    cutover::{
+        Actor, Bake, Change, DatabaseStepOutcome, DnsPurpose, Entry, Explanation, HoldCause,
+        RollbackCause, TriggerReading,
+    },
+    plan::dns::RecordSet,
+    units::{Side, Timestamp},
 };
 
 /// One page of the journal: the answer of `GET /api/v1/events`.
@@ -42,6 +46,9 @@ pub struct EventDocument {
     pub readings: Vec<TriggerReading>,
     /// For a rollback by a trigger: from the first sample of the run that tripped to the decision, in ms.
     pub reaction_ms: Option<f64>,
+    /// Why, in numbers and in a sentence, where the ramp went on, held or went back; absent where an earlier version
+    /// recorded it.
+    pub explanation: Option<Explanation>,
 }
 
 /// What an entry changed; `kind` tells which.
@@ -96,6 +103,45 @@ pub enum ChangeDocument {
     WayBackClosed,
     /// The configuration was read again, and the ramp goes on as it was.
     Reloaded,
+    /// Another process took over, and the ramp goes on as it was.
+    Upgraded {
+        /// The version before.
+        from: String,
+        /// The version since.
+        to: String,
+    },
+    /// A statement is run on a database to set its replication up, or has failed.
+    DatabaseStep {
+        /// The replication, as the plan names it.
+        replication: String,
+        /// Whose database.
+        side: Side,
+        /// What it makes.
+        what: String,
+        /// Whether it begins or has failed.
+        outcome: DatabaseStepOutcome,
+    },
+    /// A change of names in DNS is ordered, and carried out next.
+    DnsOrdered {
+        /// What for.
+        purpose: DnsPurpose,
+        /// The zone.
+        zone: String,
+        /// Every record set that it is about, before it.
+        before: Vec<RecordSet>,
+        /// And after it.
+        after: Vec<RecordSet>,
+    },
+    /// Every server of the zone says what was ordered.
+    DnsServed {
+        /// What it was for.
+        purpose: DnsPurpose,
+    },
+    /// An order was given up; nothing of it was done.
+    DnsStopped {
+        /// What it was for.
+        purpose: DnsPurpose,
+    },
 }
 
 impl From<&Entry> for EventDocument {
@@ -111,6 +157,7 @@ impl From<&Entry> for EventDocument {
             reason: entry.reason.clone(),
             readings: entry.readings.clone(),
             reaction_ms: entry.reaction_ms,
+            explanation: entry.explanation.as_deref().cloned(),
         }
     }
 }
@@ -147,6 +194,29 @@ impl From<&Change> for ChangeDocument {
             Change::Completed => Self::Completed,
             Change::WayBackClosed => Self::WayBackClosed,
             Change::Reloaded => Self::Reloaded,
+            Change::Upgraded { from, to } => Self::Upgraded {
+                from: from.clone(),
+                to: to.clone(),
+            },
+            Change::DatabaseStep {
+                replication,
+                side,
+                what,
+                outcome,
+            } => Self::DatabaseStep {
+                replication: replication.clone(),
+                side: *side,
+                what: what.clone(),
+                outcome: *outcome,
+            },
+            Change::DnsOrdered { order } => Self::DnsOrdered {
+                purpose: order.purpose,
+                zone: order.change.zone().to_ascii(),
+                before: order.change.before().to_vec(),
+                after: order.change.after().to_vec(),
+            },
+            Change::DnsServed { purpose } => Self::DnsServed { purpose: *purpose },
+            Change::DnsStopped { purpose } => Self::DnsStopped { purpose: *purpose },
         }
     }
 }

@@ -13,19 +13,21 @@ use tokio::sync::{broadcast, mpsc};
 use crate::{
     admin::{Journal, JournalError},
     control::{
-        CommandError, ControlHandle, Done, EndpointStatus, EvidenceStatus, LatencyStatus,
-        RampStatus, Request, RollbackStatus, SideStatus, Status, TriggerStatus,
+        BeforeStatus, CommandError, ControlHandle, Done, EndpointStatus, EvidenceStatus,
+        GateStatus, LatencyStatus, OutlookStatus, PredecessorStatus, ProcessStatus, RampStatus,
+        ReplicationStatus, Request, RollbackStatus, SideStatus, Status, TriggerStatus,
     },
     cutover::{
-        Actor, Change, Command, Entry, HoldCause, Phase, RollbackCause, TriggerReading, Verdict,
+        Actor, Change, Command, Entry, Explanation, HoldCause, Phase, RollbackCause, RouteSeen,
+        SideSeen, TriggerReading, Verdict,
     },
     plan::{
         AdminPlan, AdvanceOn, BothBad, Edition, EjectionPlan, EndpointPlan, EvidencePlan,
-        ForwardingPlan, HostHeader, Limits, Operator, Plan, RampPlan, Role, RollbackPlan, Scheme,
-        SplitPlan, StartMode, Step, Sticky, Timeouts, Underscores, UpstreamPlan, UpstreamTlsPlan,
-        Verification, Writes,
+        ForwardingPlan, HostHeader, Limits, Operator, Plan, RampPlan, ResolverPlan, Role,
+        RollbackPlan, Scheme, SplitPlan, StartMode, Step, Timeouts, Underscores, UpstreamPlan,
+        UpstreamTlsPlan, Verification,
     },
-    units::{Generation, PerSide, Salt, Share, Side, Timestamp, Weight},
+    units::{Direction, Generation, PerSide, Salt, Share, Side, Timestamp, Weight},
 };
 
 /// 2026-03-01T02:00:00Z.
@@ -49,12 +51,7 @@ pub(crate) fn plan(operators: Vec<Operator>) -> Plan {
         },
         listeners: Vec::new(),
         upstreams: PerSide::from_fn(upstream),
-        split: SplitPlan {
-            sticky: Sticky::None,
-            writes: Writes::Split,
-            reveals_side: false,
-            force: None,
-        },
+        split: SplitPlan::DRAWN,
         routes: Vec::new(),
         ramp: RampPlan {
             start: StartMode::Manual,
@@ -71,6 +68,9 @@ pub(crate) fn plan(operators: Vec<Operator>) -> Plan {
             window: 72 * 3600 * second,
         },
         forwarding: ForwardingPlan::default(),
+        resolver: ResolverPlan::DEFAULT,
+        replications: Vec::new(),
+        dns: None,
         timeouts: Timeouts {
             tls_handshake: 10 * second,
             request_head: 10 * second,
@@ -82,6 +82,7 @@ pub(crate) fn plan(operators: Vec<Operator>) -> Plan {
             upstream_idle: 30 * second,
             tunnel_idle: 600 * second,
             drain: 30 * second,
+            upgrade: 30 * second,
         },
         limits: Limits {
             head_bytes: 65_536,
@@ -153,9 +154,19 @@ pub(crate) fn status() -> Status {
     Status {
         name: "shop".into(),
         version: "0.1.0".into(),
+        process: ProcessStatus {
+            pid: 4711,
+            since: AT,
+            predecessor: Some(PredecessorStatus {
+                pid: 4700,
+                version: "0.0.9".into(),
+            }),
+        },
         generation: 7,
         phase: Phase::Validate,
         weight: 5.0,
+        request_share: Some(0.11),
+        busiest_share: Some(0.4),
         ramp: RampStatus {
             state: "baking".into(),
             step: 2,
@@ -166,6 +177,7 @@ pub(crate) fn status() -> Status {
             bake_remaining_s: 120.5,
             evidence_requests_left: Some(520),
             evidence_remaining_s: Some(65.0),
+            outlook: outlook(),
             requests: 480,
             requests_needed: 1000,
             waits: vec!["bake: 2 m left".into(), "requests: 480 of 1000".into()],
@@ -177,12 +189,22 @@ pub(crate) fn status() -> Status {
         },
         triggers: triggers(),
         evidence: evidence(),
+        gates: gates(),
+        dns: None,
+        replications: replications(),
+        before: BeforeStatus {
+            requests: 52_000,
+            errors: 41,
+            error_rate: Some(0.000_788),
+            slow_ms: Some(61.5),
+        },
         rollbacks: 1,
         last_rollback: Some(RollbackStatus {
             at: AT,
             cause: "trigger:errors".into(),
             detail: "error_rate 12.5% over 2%, 8 of 64 requests".into(),
             reaction_ms: Some(412.0),
+            sentence: Some("Everything went back to old from 25% by trigger errors.".into()),
         }),
         warnings: vec!["one endpoint of old is ejected".into()],
         not_ready: Vec::new(),
@@ -195,11 +217,57 @@ pub(crate) fn status() -> Status {
     }
 }
 
+fn gates() -> Vec<GateStatus> {
+    vec![GateStatus {
+        above_weight: 5.0,
+        replication: "shop".into(),
+        direction: Direction::Forward,
+        lag_below_s: 1.0,
+        satisfied: false,
+        since: Some(AT),
+        observed_s: 170.0,
+        needed_s: 86_400.0,
+        unobserved_s: 10.0,
+        gaps: 1,
+        earliest: Some(AT.after(Duration::from_secs(86_410))),
+        broken_at: Some(AT),
+        broken_by: Some("lag 1.4 s".into()),
+    }]
+}
+
+fn replications() -> Vec<ReplicationStatus> {
+    vec![ReplicationStatus {
+        name: "shop".into(),
+        direction: Direction::Forward,
+        lag_s: Some(0.02),
+        lag_max_s: Some(0.5),
+        bytes: Some(4096),
+        wal_lasts_s: Some(7200.0),
+        unknown: None,
+        unknown_readings: 2,
+        at: Some(AT),
+    }]
+}
+
+fn outlook() -> Vec<OutlookStatus> {
+    let outlook = |weight, takes_s, notices| OutlookStatus {
+        weight,
+        takes_s,
+        notices,
+    };
+    vec![
+        outlook(1.0, None, None),
+        outlook(5.0, Some(300.0), Some(0.0041)),
+    ]
+}
+
 fn side(requests: u64, errors: u64, endpoints: &[&str]) -> SideStatus {
     let endpoint = |address: &&str| EndpointStatus {
         address: (*address).into(),
         healthy: true,
         standing: "usable".into(),
+        resolved: Vec::new(),
+        name_error: None,
         in_flight: 4,
         requests,
         errors,
@@ -214,6 +282,7 @@ fn side(requests: u64, errors: u64, endpoints: &[&str]) -> SideStatus {
         failovers: 1,
         forced: 2,
         pinned: 5,
+        kept: 0,
         latency_ms: LatencyStatus {
             p50: 4.2,
             p90: 11.0,
@@ -235,6 +304,7 @@ fn evidence() -> Vec<EvidenceStatus> {
             new: 310,
         },
         events: PerSide { old: 0, new: 2 },
+        latency_ms: PerSide::default(),
         text: "errors: 2 clients in 310 requests on new, 0 in 2890 on old; evidence 18, threshold \
                4000"
             .into(),
@@ -329,8 +399,37 @@ pub(crate) fn entries() -> Vec<Entry> {
                 run: Some(Duration::from_millis(412)),
             }],
             reaction_ms: None,
+            explanation: (seq == 6).then(|| Box::new(explanation())),
         });
     entries.collect()
+}
+
+/// Why everything went back.
+pub(crate) fn explanation() -> Explanation {
+    let side = |requests, events| SideSeen {
+        requests,
+        events: Some(events),
+        ..SideSeen::default()
+    };
+    Explanation {
+        check: "evidence:401".into(),
+        sides: PerSide {
+            old: side(2_890, 0),
+            new: side(310, 12),
+        },
+        limit: None,
+        evidence_log10: Some(4.9),
+        threshold_log10: Some(4.806),
+        since: Some(AT.after(Duration::from_millis(4_700))),
+        routes: vec![RouteSeen {
+            name: "checkout".into(),
+            requests: PerSide { old: 600, new: 64 },
+            events: PerSide { old: 0, new: 11 },
+        }],
+        sentence: "Everything went back to old from 25% by evidence of status 401: 12 of 310 requests on new, \
+            0 of 2890 on old within 1.3 s, 11 of 12 requests on route checkout; evidence 79000, threshold 64000."
+            .into(),
+    }
 }
 
 /// A journal in memory, to which tests write.
@@ -383,6 +482,17 @@ impl FakeControl {
                         drop(answer.send(given));
                     }
                     Request::Reload { answer, .. } => drop(answer),
+                    Request::Upgraded { answer, .. }
+                    | Request::DatabaseStep { answer, .. }
+                    | Request::Dns { answer, .. } => {
+                        drop(answer);
+                    }
+                    Request::Fence { .. }
+                    | Request::Commit { .. }
+                    | Request::TakeBack
+                    | Request::Reopen(_)
+                    | Request::HandOver { .. }
+                    | Request::PredecessorEnded => {}
                     Request::Totals { answer } => drop(answer.send(Arc::default())),
                 }
             }

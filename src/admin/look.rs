@@ -14,6 +14,7 @@ use crate::{
         problem::{Kind, Problem},
     },
     control::{CommandError, Status},
+    cutover::Entry,
 };
 
 /// The query of `GET /api/v1/events`.
@@ -54,6 +55,64 @@ pub(crate) async fn events(
         events: entries.iter().map(EventDocument::from).collect(),
         next: entries.last().map_or(after, |entry| entry.seq),
     }))
+}
+
+/// The query of `GET /api/v1/explain`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExplainQuery {
+    /// The entry's number; without one, the last entry that has an explanation.
+    seq: Option<u64>,
+}
+
+/// Entries that are read at once, from the journal's end towards its beginning.
+const LOOKED_BACK: u64 = 64;
+
+pub(crate) async fn explain(
+    State(context): State<Context>,
+    query: Result<Query<ExplainQuery>, QueryRejection>,
+) -> Result<Json<EventDocument>, Problem> {
+    let Query(query) = query.map_err(|rejection| in_query(&rejection))?;
+    let found = match query.seq {
+        Some(seq) => entry(&context, number_of_an_entry(seq)?).await?,
+        None => last_explained(&context).await?,
+    };
+    Ok(Json(EventDocument::from(&found)))
+}
+
+async fn entry(context: &Context, seq: u64) -> Result<Entry, Problem> {
+    let page = context.page(seq.saturating_sub(1), 1).await?;
+    let found = page.into_iter().next().filter(|it| it.seq == seq);
+    found.ok_or_else(|| {
+        let detail = format!("the journal has no entry {seq}; GET /api/v1/events lists them");
+        Problem::new(Kind::NotFound, detail)
+    })
+}
+
+async fn last_explained(context: &Context) -> Result<Entry, Problem> {
+    let mut above = context.control.status().seq;
+    while above > 0 {
+        let after = above.saturating_sub(LOOKED_BACK);
+        let mut last = None;
+        // Its page may be shorter than what is asked for.
+        let mut at = after;
+        while at < above {
+            let page = context.page(at, usize::MAX).await?;
+            let Some(end) = page.last().map(|it| it.seq) else {
+                break;
+            };
+            at = end;
+            let mut explained = page.into_iter().filter(|it| it.explanation.is_some());
+            last = explained.next_back().or(last);
+        }
+        if let Some(found) = last {
+            return Ok(found);
+        }
+        above = after;
+    }
+    let detail =
+        "the journal has no decision that is explained: nothing went on, held or went back yet";
+    Err(Problem::new(Kind::NotFound, detail))
 }
 
 /// `GET /metrics`, for Prometheus.

@@ -49,6 +49,7 @@ pub fn render(edition: &Edition, status: &Status, totals: &Totals) -> Result<Str
     add_position(&mut families, status);
     add_triggers(&mut families, status);
     add_evidence(&mut families, status);
+    add_replications(&mut families, status);
     add_requests(&mut families, edition, totals);
     add_sides(&mut families, totals);
     add_durations(&mut families, edition, totals);
@@ -116,6 +117,41 @@ fn add_evidence(families: &mut Families, status: &Status) {
     }
 }
 
+fn add_replications(families: &mut Families, status: &Status) {
+    let mut lag = Family::of(table::LAG);
+    let mut bytes = Family::of(table::LAG_BYTES);
+    let mut known = Family::of(table::LAG_KNOWN);
+    let mut lasts = Family::of(table::WAL_LASTS);
+    for it in &status.replications {
+        let direction = it.direction.as_str();
+        let labels = [("name", it.name.as_str()), ("direction", direction)];
+        known.push(&labels, truth(it.lag_s.is_some()));
+        if let Some(value) = it.lag_s {
+            lag.push(&labels, value);
+        }
+        if let Some(value) = it.bytes {
+            bytes.push(&labels, count(value));
+        }
+        if let Some(value) = it.wal_lasts_s {
+            lasts.push(&labels, value);
+        }
+    }
+    let mut satisfied = Family::of(table::GATE_SATISFIED);
+    for (place, it) in (1..).zip(&status.gates) {
+        let place: usize = place;
+        let (gate, direction) = (place.to_string(), it.direction.as_str());
+        let labels = [
+            ("gate", gate.as_str()),
+            ("name", it.replication.as_str()),
+            ("direction", direction),
+        ];
+        satisfied.push(&labels, truth(it.satisfied));
+    }
+    for family in [lag, bytes, known, lasts, satisfied] {
+        families.add(family);
+    }
+}
+
 fn add_requests(families: &mut Families, edition: &Edition, totals: &Totals) {
     let mut requests = Family::of(table::REQUESTS);
     let mut errors = Family::of(table::ERRORS);
@@ -152,6 +188,7 @@ fn add_sides(families: &mut Families, totals: &Totals) {
             ("weighted", counts.weighted),
             ("pinned", counts.pinned),
             ("writes", counts.by_writes),
+            ("kept", counts.kept),
             ("forced", counts.forced),
         ] {
             assignments.push(&[label, ("cause", cause)], count(requests));

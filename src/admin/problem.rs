@@ -43,6 +43,10 @@ pub(crate) enum Kind {
     BadConfiguration,
     /// The configuration changes what cannot change while the program runs.
     NeedsRestart,
+    /// The process that should take over did not get ready.
+    UpgradeFailed,
+    /// A step of a set-up did not succeed, or a database could not be reached for it.
+    SetUpFailed,
     /// `/readyz` says no.
     NotReady,
 }
@@ -59,6 +63,7 @@ impl Kind {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Refused | Self::NeedsRestart => StatusCode::CONFLICT,
             Self::BadConfiguration => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::UpgradeFailed | Self::SetUpFailed => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -85,6 +90,8 @@ impl Kind {
             Self::Unavailable => "unavailable",
             Self::BadConfiguration => "bad-configuration",
             Self::NeedsRestart => "needs-restart",
+            Self::UpgradeFailed => "upgrade-failed",
+            Self::SetUpFailed => "set-up-failed",
             Self::NotReady => "not-ready",
         }
     }
@@ -105,7 +112,9 @@ impl Kind {
             Self::TooManyFollowers => "Too many follow the journal already",
             Self::Unavailable => "The control loop or the journal does not answer",
             Self::BadConfiguration => "The configuration is wrong",
-            Self::NeedsRestart => "The configuration needs a restart",
+            Self::NeedsRestart => "The configuration needs a restart or an upgrade",
+            Self::UpgradeFailed => "The process that should take over did not get ready",
+            Self::SetUpFailed => "The set-up stopped",
             Self::NotReady => "Not ready",
         }
     }
@@ -171,6 +180,8 @@ impl IntoResponse for Problem {
             | Kind::UnsupportedMediaType
             | Kind::BadConfiguration
             | Kind::NeedsRestart
+            | Kind::UpgradeFailed
+            | Kind::SetUpFailed
             | Kind::NotReady => {}
         }
         response

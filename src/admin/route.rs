@@ -1,5 +1,7 @@
 //! Every route, with the role that it needs: the one table, from which the router is made.
 
+use std::time::Duration;
+
 use axum::{
     Router,
     extract::Request,
@@ -12,11 +14,11 @@ use axum::{
 use crate::{
     admin::{
         access::{self, Access},
-        health, look, openapi, origin,
+        dns, health, look, openapi, origin,
         problem::{Kind, Problem},
         reload,
         server::{REQUEST_TIMEOUT, Shared},
-        steer, stream,
+        set_up, steer, stream,
     },
     plan::Role,
 };
@@ -39,6 +41,7 @@ pub(crate) enum Operation {
     OpenApi,
     Status,
     Events,
+    Explain,
     Follow,
     Start,
     Hold,
@@ -47,7 +50,34 @@ pub(crate) enum Operation {
     SetWeight,
     Rollback,
     Reload,
+    Upgrade,
+    SetUp,
+    LowerTtl,
+    MoveNames,
+    RevertNames,
+    RestoreTtl,
 }
+
+/// Where an upgrade is asked for.
+const UPGRADE: &str = "/api/v1/upgrade";
+
+/// For an upgrade: longer than all that the process that takes over may take.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// Where databases are set up for replication.
+const SET_UP: &str = "/api/v1/replication/setup";
+
+/// For a set-up: a step is begun for 3 minutes at most, and then takes a minute at most.
+const SET_UP_TIMEOUT: Duration = Duration::from_secs(250);
+
+/// Where orders about names are given.
+const LOWER_TTL: &str = "/api/v1/dns/lower-ttl";
+const MOVE: &str = "/api/v1/dns/move";
+const REVERT: &str = "/api/v1/dns/revert";
+const RESTORE_TTL: &str = "/api/v1/dns/restore-ttl";
+
+/// For an order about names: a provider tries two changes, each within half a minute.
+const DNS_TIMEOUT: Duration = Duration::from_secs(70);
 
 const VIEWER: Access = Access::Role(Role::Viewer);
 const OPERATOR: Access = Access::Role(Role::Operator);
@@ -55,7 +85,7 @@ const APPROVER: Access = Access::Role(Role::Approver);
 
 /// Every route. Resuming at another step than the first needs an approver besides, which its handler checks,
 /// since the step is in the body.
-pub(crate) const ROUTES: [Route; 15] = [
+pub(crate) const ROUTES: [Route; 22] = [
     route("/", VIEWER, Operation::Root),
     route("/healthz", Access::Open, Operation::Health),
     route("/readyz", Access::Open, Operation::Ready),
@@ -63,6 +93,7 @@ pub(crate) const ROUTES: [Route; 15] = [
     route("/openapi.json", VIEWER, Operation::OpenApi),
     route("/api/v1/status", VIEWER, Operation::Status),
     route("/api/v1/events", VIEWER, Operation::Events),
+    route("/api/v1/explain", VIEWER, Operation::Explain),
     route("/api/v1/events/stream", VIEWER, Operation::Follow),
     route("/api/v1/ramp/start", OPERATOR, Operation::Start),
     route("/api/v1/ramp/hold", OPERATOR, Operation::Hold),
@@ -71,6 +102,12 @@ pub(crate) const ROUTES: [Route; 15] = [
     route("/api/v1/weight", APPROVER, Operation::SetWeight),
     route("/api/v1/rollback", OPERATOR, Operation::Rollback),
     route("/api/v1/reload", APPROVER, Operation::Reload),
+    route(UPGRADE, APPROVER, Operation::Upgrade),
+    route(SET_UP, APPROVER, Operation::SetUp),
+    route(LOWER_TTL, APPROVER, Operation::LowerTtl),
+    route(MOVE, APPROVER, Operation::MoveNames),
+    route(REVERT, OPERATOR, Operation::RevertNames),
+    route(RESTORE_TTL, APPROVER, Operation::RestoreTtl),
 ];
 
 const fn route(path: &'static str, access: Access, operation: Operation) -> Route {
@@ -91,6 +128,7 @@ impl Operation {
             Self::OpenApi => get(openapi::document),
             Self::Status => get(look::status),
             Self::Events => get(look::events),
+            Self::Explain => get(look::explain),
             Self::Follow => get(stream::follow),
             Self::Start => post(steer::start),
             Self::Hold => post(steer::hold),
@@ -99,6 +137,12 @@ impl Operation {
             Self::SetWeight => put(steer::set_weight),
             Self::Rollback => post(steer::rollback),
             Self::Reload => post(reload::reload),
+            Self::Upgrade => post(reload::upgrade),
+            Self::SetUp => post(set_up::set_up),
+            Self::LowerTtl => post(dns::lower_ttl),
+            Self::MoveNames => post(dns::move_names),
+            Self::RevertNames => post(dns::revert),
+            Self::RestoreTtl => post(dns::restore_ttl),
         }
     }
 }
@@ -138,11 +182,17 @@ async fn method_not_allowed(request: Request) -> Problem {
 
 /// Ends requests that take too long up to their response's head; a stream's body may go on for as long as it likes.
 async fn within_time(request: Request, next: Next) -> Response {
-    let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
+    let limit = match request.uri().path() {
+        UPGRADE => UPGRADE_TIMEOUT,
+        SET_UP => SET_UP_TIMEOUT,
+        LOWER_TTL | MOVE | REVERT | RESTORE_TTL => DNS_TIMEOUT,
+        _ => REQUEST_TIMEOUT,
+    };
+    let answered = tokio::time::timeout(limit, next.run(request)).await;
     answered.unwrap_or_else(|_elapsed| {
         let detail = format!(
             "no answer within {} s; whether a command was carried out, the status will tell",
-            REQUEST_TIMEOUT.as_secs()
+            limit.as_secs()
         );
         Problem::new(Kind::Unavailable, detail).into_response()
     })

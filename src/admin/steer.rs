@@ -138,7 +138,7 @@ async fn order(context: &Context, command: Command, caller: &Caller) -> Answer {
 }
 
 /// A whole number; to JSON 2.0 is one as well. Anything else is 0, which counts nothing.
-fn whole(number: &serde_json::Number) -> usize {
+pub(super) fn whole(number: &serde_json::Number) -> usize {
     let text = number.to_string();
     text.strip_suffix(".0")
         .unwrap_or(&text)
@@ -147,7 +147,7 @@ fn whole(number: &serde_json::Number) -> usize {
 }
 
 /// A reason stands in one line of journals, logs and terminals for good: something, not a book, nothing unprintable.
-fn checked_reason(reason: &str) -> Result<String, Problem> {
+pub(super) fn checked_reason(reason: &str) -> Result<String, Problem> {
     let reason = reason.trim();
     let fault = if reason.is_empty() {
         "is empty".into()

@@ -1,4 +1,4 @@
-//! The thread of the admin API and the health checks, apart from traffic and from the control loop.
+//! The thread of the admin API, the health checks and the resolver, apart from traffic and from the control loop.
 
 use std::{
     convert::Infallible,
@@ -15,15 +15,26 @@ use tokio::{
 
 use crate::{
     admin,
+    app::names,
+    clock::Clock,
+    control::ControlHandle,
+    measure::{LagBoard, ZoneBoard},
+    plan::DnsPlan,
     proxy::{self, Setup},
+    replication,
 };
 
 /// What the thread is given.
 pub(super) struct Parts {
     pub(super) listener: TcpListener,
     pub(super) context: admin::Context,
-    /// Whose endpoints are checked.
+    /// Whose endpoints are checked, and their names resolved.
     pub(super) setup: Arc<Setup>,
+    pub(super) clock: Clock,
+    /// Where the readings of replications stand.
+    pub(super) lags: Arc<LagBoard>,
+    /// Where looks at the zone's servers stand.
+    pub(super) zone: Arc<ZoneBoard>,
 }
 
 /// The thread at work.
@@ -45,9 +56,18 @@ pub(super) fn start(parts: Parts) -> io::Result<AdminThread> {
         listener,
         context,
         setup,
+        clock,
+        lags,
+        zone,
     } = parts;
+    let boards = Boards {
+        clock,
+        lags,
+        zone,
+        control: context.control.clone(),
+    };
     let (setup, setups) = watch::channel(setup);
-    let served = move || run(&runtime, (listener, context), setups, stopped);
+    let served = move || run(&runtime, (listener, context), (setups, boards), stopped);
     let thread = thread::Builder::new()
         .name("admin".to_owned())
         .spawn(served)?;
@@ -78,7 +98,7 @@ impl AdminThread {
 fn run(
     runtime: &Runtime,
     (listener, context): (TcpListener, admin::Context),
-    setups: watch::Receiver<Arc<Setup>>,
+    (setups, boards): (watch::Receiver<Arc<Setup>>, Boards),
     stopped: oneshot::Receiver<()>,
 ) {
     // Whoever drops the other end wants the same as whoever sends.
@@ -91,17 +111,43 @@ fn run(
                     tracing::error!(%error, "the admin API has ended");
                 }
             }
-            never = probe(setups) => match never {},
+            never = probe(setups, &boards) => match never {},
         }
     });
 }
 
-/// Checks the endpoints of the newest setup.
-async fn probe(mut setups: watch::Receiver<Arc<Setup>>) -> Infallible {
+/// What watches write to and act by.
+struct Boards {
+    clock: Clock,
+    lags: Arc<LagBoard>,
+    zone: Arc<ZoneBoard>,
+    control: ControlHandle,
+}
+
+/// Watches the zone of a plan that has names to move, and carries orders about them out.
+async fn move_names(plan: Option<DnsPlan>, boards: &Boards) -> Infallible {
+    let zone = Arc::clone(&boards.zone);
+    match plan {
+        Some(plan) => names::run(plan, zone, boards.control.clone(), boards.clock).await,
+        None => {
+            zone.clear();
+            std::future::pending().await
+        }
+    }
+}
+
+/// Checks the endpoints of the newest setup, resolves their names, and watches what replicates and which names move.
+async fn probe(mut setups: watch::Receiver<Arc<Setup>>, boards: &Boards) -> Infallible {
+    let (lags, clock) = (&boards.lags, boards.clock);
     loop {
         let setup = Arc::clone(&setups.borrow_and_update());
+        let replications = setup.plan().replications.clone();
+        let dns = setup.plan().dns.clone();
         tokio::select! {
-            never = proxy::probe(setup) => match never {},
+            never = proxy::probe(Arc::clone(&setup)) => match never {},
+            never = proxy::resolve(setup, clock) => match never {},
+            never = replication::watch(replications, Arc::clone(lags), clock) => match never {},
+            never = move_names(dns, boards) => match never {},
             changed = setups.changed() => if changed.is_err() {
                 return std::future::pending().await;
             },

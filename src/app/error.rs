@@ -60,6 +60,32 @@ pub enum ServeError {
         #[source]
         source: StartError,
     },
+    /// A socket that systemd passes is none to listen on.
+    #[error(
+        "socket {} of those that systemd passes cannot be used: expected a TCP socket that listens (ListenStream= without Accept=)",
+        place + 1
+    )]
+    Passed {
+        /// Its place among them, from 0.
+        place: usize,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A socket that systemd passes has no address of the plan.
+    #[error(
+        "systemd passes a socket for {address}, where nothing is configured to listen (there is {planned}): let ListenStream= \
+         and the address of a [[listener]] or of [admin] agree"
+    )]
+    Unplanned {
+        /// The socket's.
+        address: SocketAddr,
+        /// The plan's.
+        planned: String,
+    },
+    /// The process before does not hand over.
+    #[error("cannot take over from the running process")]
+    TakeOver(#[source] io::Error),
     /// A thread, its runtime or the signal handlers cannot be made.
     #[error("cannot start the {what}")]
     Thread {

@@ -21,14 +21,14 @@ pub(super) struct Recovery {
     pub(super) rollbacks: u64,
 }
 
-/// Opens the journal, or begins one, and replays it.
-pub(super) fn recover(plan: &Plan) -> Result<Recovery, ServeError> {
+/// Opens the journal, or begins one, and replays it. Time goes on from a clock that there is already.
+pub(super) fn recover(plan: &Plan, clock: Option<Clock>) -> Result<Recovery, ServeError> {
     let (mut store, found) = Store::open(&plan.store)?;
     let mut entries = found.entries;
     let count = entries.len();
     // Time goes on from the journal's, should the wall clock have been set back meanwhile.
     let latest = entries.last().map(|it| it.at);
-    let clock = latest.map_or_else(Clock::start, Clock::start_after);
+    let clock = clock.unwrap_or_else(|| latest.map_or_else(Clock::start, Clock::start_after));
     if entries.is_empty() {
         let salt = fresh_salt().map_err(ServeError::Random)?;
         let began = Entry::began(plan, salt, clock.timestamp());

@@ -1,7 +1,7 @@
 //! Another configuration while the program runs: all or nothing.
 //!
 //! ```text
-//! difference ──▶ ids, certificates, routes, board ──▶ setup where workers take it from ──▶ the control loop's word
+//! difference ──▶ ids, certificates, routes, board, names ──▶ setup where workers take it from ──▶ the control loop's word
 //!     │ cannot change at run time     │ cannot be used                                        │ not now
 //!     ▼                               ▼                                                       ▼
 //!   named, nothing changed          named, nothing changed                           the setup before, put back
@@ -20,7 +20,7 @@ use crate::{
     control::{CommandError, Done},
     cutover::{Actor, REASON_CHARS_MAX, Refusal},
     plan::Difference,
-    proxy::Setup,
+    proxy::{self, Setup},
 };
 
 /// How long a reload waits for the journal to have what came before it.
@@ -49,6 +49,7 @@ impl Running {
         let setup = Setup::load(edition, board)
             .map_err(|error| ReloadError::Configuration(chain(&error)))?;
         let setup = Arc::new(setup);
+        proxy::resolve_first(&setup, self.clock).await;
         self.setups.store(Arc::clone(&setup));
         let done = match self.put_in_force(&setup, &difference, &actor).await {
             Ok(done) => done,
@@ -109,7 +110,7 @@ impl Running {
 }
 
 /// An error with its causes on one line.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(it) = cause {

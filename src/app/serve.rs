@@ -8,8 +8,16 @@ use std::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
-    admin::{Order, ReloadError, Reloaded},
-    app::{Running, ServeError, start},
+    admin::{Order, ReloadError, Reloaded, UpgradeReply},
+    app::{
+        Predecessor, Running, ServeError, activation,
+        handover::{Inheritance, Program, Successor},
+        order,
+        reload::chain,
+        set_up::SettingUp,
+        start::start_on,
+        supervisor,
+    },
     config::{LoadError, Loaded},
     cutover::Actor,
     plan::Plan,
@@ -21,16 +29,29 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Reads the configuration again, from where it was read first.
 pub type Source = dyn Fn() -> Result<Loaded, LoadError>;
 
+/// How old the control loop's last word may be, at ten a second, before it counts as stuck.
+const DECIDES_WITHIN: Duration = Duration::from_secs(5);
+
 /// Who asks for what a signal asks for, in the journal.
 const SIGNAL: &str = "signal";
 
 /// Serves until SIGTERM or SIGINT, then drains; a second one ends it at once. Blocks. SIGHUP and the admin API have
-/// `source` read again.
+/// `source` read again; SIGUSR2 and the admin API have the program started anew, to take over and be followed until what
+/// runs here has ended. A process that was started for that takes over from `predecessor`.
 ///
 /// # Errors
 /// See [`ServeError`]: only if serving could not begin.
-pub fn serve(plan: Plan, source: &Source) -> Result<(), ServeError> {
+pub fn serve(
+    plan: Plan,
+    source: &Source,
+    mut predecessor: Option<Predecessor>,
+) -> Result<(), ServeError> {
     let failed = |what| move |source| ServeError::Thread { what, source };
+    let program = Program::of_this_process().map_err(failed("own program"))?;
+    let activated = match predecessor {
+        Some(_) => Inheritance::default(),
+        None => activation::sockets(&plan)?,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -46,16 +67,54 @@ pub fn serve(plan: Plan, source: &Source) -> Result<(), ServeError> {
         .iter()
         .map(|it| scheme(!it.certificates.is_empty()));
     let listeners: Vec<&'static str> = listeners.collect();
-    let mut running = start(plan)?;
+    let mut running = match start_on(activated, plan, predecessor.as_mut()) {
+        Ok(running) => running,
+        Err(error) => {
+            if let Some(predecessor) = predecessor {
+                predecessor.failed(&chain(&error));
+            }
+            return Err(error);
+        }
+    };
     introduce(&running, &listeners, admin);
+    if predecessor.is_none() {
+        supervisor::ready();
+    }
     runtime.block_on(async {
-        signals.wait(&mut running, source).await;
-        tracing::info!("draining: no new connections, requests that run are finished");
-        running.stop(signals.stop()).await;
+        let control = running.control.clone();
+        let clock = running.clock;
+        let heartbeat = tokio::spawn(supervisor::watch(move || {
+            let decided = control.status().at;
+            clock.timestamp().since(decided) < DECIDES_WITHIN
+        }));
+        if let Some(predecessor) = predecessor {
+            running.take_over(predecessor);
+        }
+        match signals.wait(&mut running, source, &program).await {
+            End::Stop => {
+                supervisor::stopping();
+                tracing::info!("draining: no new connections, requests that run are finished");
+                running.stop(signals.stop()).await;
+            }
+            End::HandedOver(successor, reply) => {
+                heartbeat.abort();
+                supervisor::main_process(successor.pid());
+                tracing::info!("draining: another process has taken over");
+                running.leave(successor, reply, signals.stop()).await;
+            }
+        }
     });
     // Whoever asked twice does not wait for a worker that is stuck.
     runtime.shutdown_background();
     Ok(())
+}
+
+/// How serving ends.
+enum End {
+    /// Somebody stops it.
+    Stop,
+    /// Another process goes on with it; somebody may wait to hear so.
+    HandedOver(Successor, Option<UpgradeReply>),
 }
 
 /// Reads the configuration again and puts it in force, or says why not.
@@ -64,6 +123,7 @@ async fn reload(
     source: &Source,
     actor: Actor,
 ) -> Result<Reloaded, ReloadError> {
+    supervisor::reloading();
     let reloaded = match source() {
         Ok(loaded) => running.reload(loaded, actor).await,
         Err(error) => Err(ReloadError::Configuration(match &error {
@@ -71,6 +131,7 @@ async fn reload(
             LoadError::Faults(_) => error.to_string(),
         })),
     };
+    supervisor::ready();
     match &reloaded {
         Ok(reloaded) => {
             for text in &reloaded.warnings {
@@ -132,31 +193,46 @@ impl Signals {
         })
     }
 
-    /// Waits for a signal to stop, and meanwhile says so should the control loop have ended.
-    async fn wait(&mut self, running: &mut Running, source: &Source) {
+    /// Waits for a signal to stop or for another process to take over, carries orders out, and says so should the control
+    /// loop have ended.
+    async fn wait(&mut self, running: &mut Running, source: &Source, program: &Program) -> End {
         let mut check = tokio::time::interval(CHECK_INTERVAL);
         let mut was_watched = true;
+        let mut setting_up = SettingUp::default();
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return End::Stop,
+                _ = self.interrupt.recv() => return End::Stop,
                 _ = self.hang_up.recv() => {
                     let actor = Actor::Operator(SIGNAL.to_owned());
                     // What went wrong is in the log.
                     drop(reload(running, source, actor).await);
+                }
+                _ = self.replace.recv() => {
+                    let actor = Actor::Operator(SIGNAL.to_owned());
+                    if let Some(end) = self.upgrade(running, program, actor, None).await {
+                        return end;
+                    }
                 }
                 Some(order) = running.orders.recv() => match order {
                     Order::Reload { actor, answer } => {
                         // Whoever asked may have gone.
                         drop(answer.send(reload(running, source, actor).await));
                     }
+                    Order::Upgrade { actor, answer } => {
+                        let upgrade = self.upgrade(running, program, actor, Some(answer));
+                        if let Some(end) = upgrade.await {
+                            return end;
+                        }
+                    }
+                    Order::SetUp { request, actor, answer } => {
+                        setting_up.begin(running, request, actor, answer);
+                    }
+                    Order::Dns { request, actor, answer } => {
+                        order::order(running, request, actor, answer);
+                    }
                 },
-                _ = self.replace.recv() => {
-                    tracing::warn!(
-                        "SIGUSR2: replacing the binary is not available in this version, stop the program and start \
-                         the new one"
-                    );
-                }
+                () = setting_up.ended() => (),
                 _ = check.tick() => {
                     if was_watched && !running.is_watched() {
                         was_watched = false;
@@ -167,6 +243,31 @@ impl Signals {
                         );
                     }
                 }
+            }
+        }
+    }
+
+    /// Has another process take over, and tells what came of it. `None`: this one goes on as before.
+    async fn upgrade(
+        &mut self,
+        running: &Running,
+        program: &Program,
+        actor: Actor,
+        reply: Option<UpgradeReply>,
+    ) -> Option<End> {
+        let mut is_stopped = false;
+        let stop = async {
+            self.stop().await;
+            is_stopped = true;
+        };
+        match running.upgrade(program, actor, stop).await {
+            Ok(successor) => Some(End::HandedOver(successor, reply)),
+            Err(error) => {
+                tracing::error!(why = %error, "the upgrade failed: this process goes on as before");
+                if let Some(Err(_gone)) = reply.map(|it| it.send(Err(error))) {
+                    tracing::debug!("whoever asked for the upgrade did not wait for its answer");
+                }
+                is_stopped.then_some(End::Stop)
             }
         }
     }

@@ -4,31 +4,36 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
+    thread,
 };
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+};
 
 use crate::{
     admin::{self, Order},
     app::{
-        ServeError,
+        Predecessor, ServeError,
         admin_thread::{self, AdminThread},
+        handover::Inheritance,
         recover::{Recovery, recover},
     },
     clock::Clock,
-    control::{self, ControlHandle, RunningControl},
+    control::{self, ControlHandle, PredecessorStatus, RunningControl},
     cutover::State,
-    measure::{Board, Connects, Interval},
+    measure::{Board, Connects, Interval, LagBoard, ZoneBoard},
     plan::{Edition, Plan},
-    proxy::{self, Alarm, RunningProxy, Setup, Setups},
+    proxy::{self, Alarm, Bound, RunningProxy, Setup, Setups},
     split::{Publication, RouteTable, SplitTable},
     store::JournalReader,
     units::PerSide,
 };
 
 /// Intervals that wait for the control loop, for each worker; beyond them a worker keeps its measurements.
-const INTERVALS_PER_WORKER: usize = 8;
+pub(super) const INTERVALS_PER_WORKER: usize = 8;
 
 /// The program at work.
 #[derive(Debug)]
@@ -44,10 +49,22 @@ pub struct Running {
     /// What the admin API asks of this process.
     pub orders: mpsc::Receiver<Order>,
     pub(super) setups: Setups,
+    pub(super) clock: Clock,
     /// The edition of the plan that the admin API knows.
     pub(super) edition: Arc<ArcSwap<Edition>>,
+    pub(super) publication: Publication,
+    /// What the servers of the zone say.
+    pub(super) zone: Arc<ZoneBoard>,
+    /// Where workers hand over what they measured, this process's or an earlier one's.
+    pub(super) intervals: mpsc::Sender<Interval>,
+    /// The admin API's socket once more.
+    pub(super) admin_socket: TcpListener,
     pub(super) proxy: RunningProxy,
-    control_thread: RunningControl,
+    /// Follows the end of the process before.
+    pub(super) seeing_off: Option<JoinHandle<()>>,
+    /// Processes that drained when this one began to lead.
+    pub(super) predecessors: u8,
+    pub(super) control_thread: RunningControl,
     pub(super) admin_thread: AdminThread,
 }
 
@@ -58,39 +75,59 @@ struct Shared {
     publication: Publication,
     connects: Arc<Connects>,
     alarm: Arc<Notify>,
+    lags: Arc<LagBoard>,
+    /// Where looks at the zone's servers stand.
+    zone: Arc<ZoneBoard>,
 }
 
-/// Recovers the journal and starts every thread. Blocks on the disk, and on nothing else.
+/// The sockets of everything that listens.
+struct Sockets {
+    listeners: Bound,
+    admin: TcpListener,
+    admin_address: SocketAddr,
+    /// The admin API's once more.
+    admin_spare: TcpListener,
+}
+
+/// Recovers the journal and starts every thread, with the sockets and after the last word of a process before, if there
+/// is one. Blocks on the disk and on that process, and where endpoints have names on the resolver.
 ///
 /// # Errors
 /// See [`ServeError`]; nothing runs then.
-pub fn start(plan: Plan) -> Result<Running, ServeError> {
+pub fn start(plan: Plan, predecessor: Option<&mut Predecessor>) -> Result<Running, ServeError> {
+    start_on(Inheritance::default(), plan, predecessor)
+}
+
+/// As [`start`]; without a process to take over from, on the sockets that there are `already`.
+pub(super) fn start_on(
+    already: Inheritance,
+    plan: Plan,
+    mut predecessor: Option<&mut Predecessor>,
+) -> Result<Running, ServeError> {
     let plan = Arc::new(plan);
     let setup = first_setup(&plan)?;
-    // The journal comes first: whoever starts the same program twice learns which process has it.
-    let recovery = recover(&plan)?;
-    let (listener, address) = bind_admin(plan.admin.address)?;
+    let (sockets, recovery) = prepare(&plan, &setup, already, predecessor.as_deref_mut())?;
     let entries = recovery.entries;
     let shared = share(setup, &recovery.restored.state, recovery.clock);
     let journal = JournalReader::open(&plan.store)?;
     let (intervals, handed_over) = mpsc::channel(INTERVALS_PER_WORKER * plan.workers);
-    let (control, control_thread) = start_control(&shared, recovery, handed_over)?;
     let setups = Setups::new(Arc::clone(&shared.setup));
-    let started = proxy::start(&proxy::Shared {
+    let shared_with_workers = proxy::Shared {
         setups: setups.clone(),
         publication: shared.publication.clone(),
         connects: Arc::clone(&shared.connects),
         alarm: alarm(&shared.alarm),
         clock: shared.clock,
-        intervals,
-    });
-    let proxy = match started {
-        Ok(proxy) => proxy,
-        Err(source) => {
-            control_thread.stop();
-            return Err(ServeError::Proxy { source });
-        }
+        intervals: intervals.clone(),
     };
+    let started = proxy::start(&shared_with_workers, sockets.listeners);
+    let proxy = started.map_err(|source| ServeError::Proxy { source })?;
+    if let Some(predecessor) = &mut predecessor {
+        // Up to here nothing was written, and nobody was accepted.
+        predecessor.wait_for_lead().map_err(ServeError::TakeOver)?;
+    }
+    let before = predecessor.map(|it| it.status());
+    let (control, control_thread) = start_control(&shared, recovery, handed_over, before)?;
     let edition = Arc::new(ArcSwap::from_pointee(shared.setup.edition.clone()));
     let (orders, ordered) = admin::orders();
     let context = admin::Context {
@@ -100,9 +137,12 @@ pub fn start(plan: Plan) -> Result<Running, ServeError> {
         orders,
     };
     let admin_thread = admin_thread::start(admin_thread::Parts {
-        listener,
+        listener: sockets.admin,
         context,
         setup: shared.setup,
+        clock: shared.clock,
+        lags: shared.lags,
+        zone: Arc::clone(&shared.zone),
     });
     let admin_thread = match admin_thread {
         Ok(thread) => thread,
@@ -114,18 +154,74 @@ pub fn start(plan: Plan) -> Result<Running, ServeError> {
             return Err(ServeError::Thread { what, source });
         }
     };
+    proxy.open();
     Ok(Running {
         listeners: proxy.addresses().to_vec(),
-        admin: address,
+        admin: sockets.admin_address,
         control,
         entries,
         orders: ordered,
         setups,
+        clock: shared.clock,
         edition,
+        publication: shared.publication,
+        zone: shared.zone,
+        intervals,
+        admin_socket: sockets.admin_spare,
         proxy,
+        seeing_off: None,
+        predecessors: 0,
         control_thread,
         admin_thread,
     })
+}
+
+/// Binds what is to listen, and recovers the journal.
+fn prepare(
+    plan: &Plan,
+    setup: &Arc<Setup>,
+    already: Inheritance,
+    predecessor: Option<&mut Predecessor>,
+) -> Result<(Sockets, Recovery), ServeError> {
+    // Without anybody before, the journal comes first: whoever starts the same program twice learns which process has it.
+    let Some(predecessor) = predecessor else {
+        let recovery = recover(plan, None)?;
+        let sockets = Sockets::bind(plan, already)?;
+        resolve_names(setup, recovery.clock)?;
+        return Ok((sockets, recovery));
+    };
+    // Else what takes time, or may fail, comes before anybody waits for it.
+    let sockets = Sockets::bind(plan, predecessor.inheritance())?;
+    resolve_names(setup, predecessor.clock())?;
+    let free = predecessor.wait_for_journal(&plan.store);
+    free.map_err(ServeError::TakeOver)?;
+    let recovery = recover(plan, Some(predecessor.clock()))?;
+    Ok((sockets, recovery))
+}
+
+impl Sockets {
+    /// Binds what is not there already.
+    fn bind(plan: &Plan, inheritance: Inheritance) -> Result<Self, ServeError> {
+        let address = plan.admin.address;
+        let inherited = inheritance.admin.filter(|(planned, _)| *planned == address);
+        let admin = || -> io::Result<_> {
+            let admin = match inherited {
+                Some((_, socket)) => socket,
+                None => TcpListener::bind(address)?,
+            };
+            admin.set_nonblocking(true)?;
+            Ok((admin.local_addr()?, admin.try_clone()?, admin))
+        };
+        let failed = |source| ServeError::Admin { address, source };
+        let (admin_address, admin_spare, admin) = admin().map_err(failed)?;
+        let listeners = proxy::bind(&plan.listeners, plan.workers, inheritance.listeners);
+        Ok(Self {
+            listeners: listeners.map_err(|source| ServeError::Proxy { source })?,
+            admin,
+            admin_address,
+            admin_spare,
+        })
+    }
 }
 
 impl Running {
@@ -136,6 +232,7 @@ impl Running {
             () = self.proxy.drain() => (),
             () = hurry => tracing::warn!("stopping at once: requests that still run are cut"),
         }
+        drop(self.admin_socket);
         let (admin, control) = (self.admin_thread, self.control_thread);
         let ended = tokio::task::spawn_blocking(move || {
             admin.stop();
@@ -150,6 +247,29 @@ impl Running {
     #[must_use]
     pub fn is_watched(&self) -> bool {
         !self.control_thread.has_ended()
+    }
+}
+
+/// Waits for the addresses of named endpoints, on a thread of its own: whoever starts may be on a runtime already.
+fn resolve_names(setup: &Arc<Setup>, clock: Clock) -> Result<(), ServeError> {
+    let setup = Arc::clone(setup);
+    let resolving = thread::Builder::new().name("resolver".to_owned());
+    let resolving = resolving.spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(proxy::resolve_first(&setup, clock));
+        Ok(())
+    });
+    let resolved = resolving.map(thread::JoinHandle::join);
+    let what = "resolver's thread";
+    match resolved {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(source))) | Err(source) => Err(ServeError::Thread { what, source }),
+        Ok(Err(_panic)) => {
+            tracing::error!("the resolver's thread panicked");
+            Ok(())
+        }
     }
 }
 
@@ -174,11 +294,16 @@ fn share(setup: Arc<Setup>, state: &State, clock: Clock) -> Shared {
         routes: Arc::new(RouteTable::of(&setup.edition)),
         withdrawal: None,
     };
+    let publication = Publication::new(table);
+    // Nobody has kept count for this process.
+    publication.writers().forget(clock.timestamp());
     Shared {
         clock,
-        publication: Publication::new(table),
+        publication,
         connects: Arc::default(),
         alarm: Arc::default(),
+        lags: Arc::default(),
+        zone: Arc::default(),
         setup,
     }
 }
@@ -187,6 +312,7 @@ fn start_control(
     shared: &Shared,
     recovery: Recovery,
     intervals: mpsc::Receiver<Interval>,
+    predecessor: Option<PredecessorStatus>,
 ) -> Result<(ControlHandle, RunningControl), ServeError> {
     let failed = |what| move |source| ServeError::Thread { what, source };
     let (store, reports) = recovery.store.start().map_err(failed("store's thread"))?;
@@ -201,8 +327,11 @@ fn start_control(
         connects: Arc::clone(&shared.connects),
         intervals,
         alarm: Arc::clone(&shared.alarm),
+        lags: Arc::clone(&shared.lags),
+        zone: Arc::clone(&shared.zone),
         store,
         reports,
+        predecessor,
     };
     control::start(parts).map_err(failed("control loop"))
 }
@@ -210,14 +339,4 @@ fn start_control(
 fn alarm(notify: &Arc<Notify>) -> Alarm {
     let notify = Arc::clone(notify);
     Arc::new(move || notify.notify_one())
-}
-
-fn bind_admin(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let bind = || -> io::Result<_> {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        let bound = listener.local_addr()?;
-        Ok((listener, bound))
-    };
-    bind().map_err(|source| ServeError::Admin { address, source })
 }

@@ -139,7 +139,7 @@ async fn traffic_follows_the_weight_and_comes_back_by_itself() {
     let (old, new) = tokio::join!(Environment::start("old"), Environment::start("new"));
     let dir = tempfile::tempdir().unwrap();
     let plan = plan_for(old.address, new.address, dir.path());
-    let running = start(plan.clone()).unwrap();
+    let running = start(plan.clone(), None).unwrap();
     let listener = running.listeners[0];
     assert_eq!(running.entries, 0);
     until(&running, "ready", |it| it.not_ready.is_empty()).await;
@@ -177,7 +177,7 @@ async fn traffic_follows_the_weight_and_comes_back_by_itself() {
     stop(running).await;
 
     // A restart is where it was.
-    let running = start(plan).unwrap();
+    let running = start(plan, None).unwrap();
     assert_eq!(running.entries, 3);
     assert_eq!(running.control.status().ramp.state, "rolled_back");
     assert!(get(running.listeners[0], "/").await.ends_with("old"));
@@ -193,7 +193,7 @@ async fn what_is_in_use_is_named() {
 
     let mut admin = plan(&dir);
     admin.admin.address = address;
-    let error = start(admin).unwrap_err();
+    let error = start(admin, None).unwrap_err();
     assert!(matches!(error, ServeError::Admin { .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.contains(&address.to_string()), "{text}");
@@ -201,13 +201,13 @@ async fn what_is_in_use_is_named() {
 
     let mut listener = plan(&dir);
     listener.listeners[0].address = address;
-    let error = start(listener).unwrap_err();
+    let error = start(listener, None).unwrap_err();
     assert!(matches!(error, ServeError::Proxy { .. }), "{error:?}");
     assert!(error.to_string().contains("another process"), "{error}");
 
     // Nothing was left running: the same journal can be opened, once.
-    let running = start(plan(&dir)).unwrap();
-    let error = start(plan(&dir)).unwrap_err();
+    let running = start(plan(&dir), None).unwrap();
+    let error = start(plan(&dir), None).unwrap_err();
     assert!(error.to_string().contains("in use by process"), "{error}");
     stop(running).await;
 }
@@ -217,11 +217,11 @@ async fn a_hurry_cuts_the_drain_and_leaves_the_journal_whole() {
     let (old, new) = tokio::join!(Environment::start("old"), Environment::start("new"));
     let dir = tempfile::tempdir().unwrap();
     let plan = plan_for(old.address, new.address, dir.path());
-    let running = start(plan.clone()).unwrap();
+    let running = start(plan.clone(), None).unwrap();
     until(&running, "ready", |it| it.not_ready.is_empty()).await;
     command(&running, set_to_full()).await;
     running.stop(std::future::ready(())).await;
-    let found = recover::recover(&plan).unwrap();
+    let found = recover::recover(&plan, None).unwrap();
     assert_eq!(found.restored.state.position.weight, Weight::FULL);
     drop(found);
 }

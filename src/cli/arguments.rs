@@ -1,6 +1,6 @@
 //! Arguments that several commands have in common.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
@@ -50,4 +50,12 @@ pub(crate) struct Reason {
     /// Why; it stands in the journal for good
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
+}
+
+/// A span of time that is not zero.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let span: Option<jiff::SignedDuration> = text.parse().ok();
+    let span = span.and_then(|it| Duration::try_from(it).ok());
+    let span = span.filter(|it| !it.is_zero());
+    span.ok_or_else(|| "expected a time such as \"30m\" or \"8h\"".into())
 }

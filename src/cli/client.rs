@@ -83,11 +83,23 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<(String, T), Failure> {
+        self.send_within(method, path, body, CALL_TIMEOUT)
+    }
+
+    /// Sends a command that may take as long as this.
+    pub(crate) fn send_within<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+        within: Duration,
+    ) -> Result<(String, T), Failure> {
         let url = format!("{}{path}", self.base);
         let request = match method {
             Method::Post => self.calls.post(url),
             Method::Put => self.calls.put(url),
         };
+        let request = request.config().timeout_global(Some(within)).build();
         let answer = self.with_token(request).send_json(body);
         self.understand(answer)
     }

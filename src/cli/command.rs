@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::{
-    check, completions, demo, events, exit::Failure, force_token, man, ramp, reload, rollback,
-    serve, status, watch, weight,
+    check, completions, demo, dns, events, exit::Failure, explain, force_token, man, ramp, reload,
+    replication, rollback, serve, status, upgrade, watch, weight,
 };
 
 /// Moves live traffic from an old environment to a new one on evidence, and takes it back by itself.
@@ -30,10 +30,14 @@ pub(crate) enum Command {
     Status(status::Arguments),
     Watch(watch::Arguments),
     Events(events::Arguments),
+    Explain(explain::Arguments),
     Ramp(ramp::Arguments),
     Weight(weight::Arguments),
     Rollback(rollback::Arguments),
     Reload(reload::Arguments),
+    Upgrade(upgrade::Arguments),
+    Replication(replication::Arguments),
+    Dns(dns::Arguments),
     ForceToken(force_token::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -57,10 +61,14 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Status(arguments) => status::run(&arguments),
         Command::Watch(arguments) => watch::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Ramp(arguments) => ramp::run(arguments),
         Command::Weight(arguments) => weight::run(arguments),
         Command::Rollback(arguments) => rollback::run(arguments),
         Command::Reload(arguments) => reload::run(&arguments),
+        Command::Upgrade(arguments) => upgrade::run(&arguments),
+        Command::Replication(arguments) => replication::run(arguments),
+        Command::Dns(arguments) => dns::run(&arguments),
         Command::ForceToken(arguments) => force_token::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-pub(crate) use line::{line, what};
+pub(crate) use line::{line, what, who};
 
 /// Between two attempts to follow again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 
 use crate::{
-    cli::{exit::Failure, output},
+    cli::{arguments::duration, exit::Failure, output},
     clock, config, proxy,
     units::Side,
 };
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     side: SideArgument,
     /// How long it is valid, such as 30m or 8h
-    #[arg(long, value_name = "DURATION", value_parser = span)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     expires: Duration,
     /// The configuration, which holds the secret
     #[arg(long, value_name = "FILE")]
@@ -45,11 +45,4 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let expires = clock::wall().after(arguments.expires);
     let token = proxy::head::force_token(&force.secret, side, expires);
     output::print(&format!("{}: {token}\n", force.header))
-}
-
-fn span(text: &str) -> Result<Duration, String> {
-    let span: Option<jiff::SignedDuration> = text.parse().ok();
-    let span = span.and_then(|it| Duration::try_from(it).ok());
-    let span = span.filter(|it| !it.is_zero());
-    span.ok_or_else(|| "expected a time such as \"30m\" or \"8h\"".into())
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(
     after_help = "CHANGEOVER_LOG filters the log on stderr, such as \"debug\". \
-    SIGHUP reads the configuration and certificates again. SIGTERM and SIGINT drain and end with 0."
+    SIGHUP reads the configuration and certificates again, SIGUSR2 has the program started anew and take over. SIGTERM and SIGINT drain and end with 0."
 )]
 pub(crate) struct Arguments {
     /// The configuration
@@ -49,14 +50,22 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Loaded { plan, warnings } =
-        load(&arguments).map_err(|error| Failure::configuration(&error))?;
+    let predecessor = app::Predecessor::of_this_process().context("cannot take over")?;
+    let Loaded { plan, warnings } = match load(&arguments) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            if let Some(predecessor) = predecessor {
+                predecessor.failed(&error.to_string());
+            }
+            return Err(Failure::configuration(&error));
+        }
+    };
     logging::start(arguments.log_format, LevelFilter::INFO)?;
     for warning in warnings {
         tracing::warn!(about = warning.about, "{}", warning.text);
     }
     let source = move || load(&arguments);
-    app::serve(plan, &source).map_err(|error| Failure::Failed(error.into()))
+    app::serve(plan, &source, predecessor).map_err(|error| Failure::Failed(error.into()))
 }
 
 /// The configuration as the arguments have it.

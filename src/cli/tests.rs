@@ -9,6 +9,7 @@ use super::{
     client::{Client, Method},
     command::{Cli, command, run},
     exit::Failure,
+    explain::text as explained,
 };
 use crate::{
     admin::{EventDocument, EventPage, fixture},
@@ -52,6 +53,7 @@ fn wrong_arguments_end_with_2_and_help_with_0() {
     check("ramp resume", 2);
     check("ramp resume --reason r --step 0", 2);
     check("events --after x", 2);
+    check("explain x", 2);
     check("status --admin https://127.0.0.1:9700 --ca /nowhere.pem", 2);
     check("status --client-certificate /nowhere.pem", 2);
     check("status --admin nonsense", 2);
@@ -118,6 +120,39 @@ fn commands_reach_the_control_loop() {
     );
     assert_eq!(code(&format!("status --admin {url}")), 0);
     assert_eq!(code(&format!("events --json --admin {url}")), 0);
+    assert_eq!(
+        code(&format!("explain --admin {url}")),
+        1,
+        "nothing is explained"
+    );
+    *server.journal.entries.lock().unwrap() = fixture::entries();
+    assert_eq!(code(&format!("explain --admin {url}")), 0);
+    assert_eq!(code(&format!("explain 3 --json --admin {url}")), 0);
+    assert_eq!(code(&format!("explain 7 --admin {url}")), 1);
+}
+
+#[test]
+fn an_explanation_says_which_check_and_on_which_numbers() {
+    let entries = fixture::entries();
+    let expected = "\
+entry     6, 2026-03-01T02:00:06.000Z: ROLLED BACK from 25% by errors, 0% on
+          new, by plan
+why       Everything went back to old from 25% by evidence of status 401: 12 of
+          310 requests on new, 0 of 2890 on old within 1.3 s, 11 of 12 requests
+          on route checkout; evidence 79000, threshold 64000.
+check     evidence:401
+since     2026-03-01T02:00:04.700Z, 1.3 s before
+old       2,890 requests, 0 against it
+new       310 requests, 12 against it
+evidence  10^4.90, threshold 10^4.81
+route     checkout: 11 of 64 on new, 0 of 600 on old
+";
+    assert_eq!(explained(&EventDocument::from(&entries[5])), expected);
+    let unexplained = explained(&EventDocument::from(&entries[2]));
+    assert!(
+        unexplained.contains("why       step 1 baked\n"),
+        "{unexplained}"
+    );
 }
 
 #[test]
@@ -183,16 +218,18 @@ fn the_status_fits_80_columns() {
 fn the_status_shows_both_sides_and_every_trigger() {
     let expected = "\
 name      shop, phase validate, generation 7
-weight    5% on new
+weight    5% on new, 11% of requests are; the busiest 3 clients make 40%
 ramp      baking, step 2 of 5, for 3m 0s
           [##################------------] 2m 1s of bake left
           480 of 1,000 requests on new
           520 more without an error, about 1m 5s
+          takes about 5m 0s in all; new failing 0.41% would be noticed
 waits for bake: 2 m left
           requests: 480 of 1000
 warning   one endpoint of old is ejected
+drains    process 4700 of version 0.0.9, which process 4711 took over from
 rollback  trigger:errors 3m 0s ago, 412 ms to react
-          error_rate 12.5% over 2%, 8 of 64 requests
+          Everything went back to old from 25% by trigger errors.
 
                                     old              new
 last 10 s
@@ -211,6 +248,7 @@ since start
   failed over to old                  1                1
   forced                              2                2
   pinned                              5                5
+  kept                                0                0
 
 old http://10.0.0.5:8080                 usable    4 in flight, 41,020 requests
 old http://10.0.0.6:8080                 usable    4 in flight, 41,020 requests
@@ -222,6 +260,14 @@ unreachable            connect_failures   - of 5                    unknown
 
 evidence  errors: 2 clients in 310 requests on new, 0 in 2890 on old; evidence
           18, threshold 4000
+before    52,000 requests on old, 0.08% errors; slow is 61.5 ms on new
+data      shop forward: 0.02 s behind, 0.50 s at most in the last minute, its
+          WAL lasts for 2h 0m
+gates     above 5%: forward lag of shop below 1 s: 2m 50s of 1d 0h observed
+          since 2026-03-01T02:00:00.000Z
+          satisfied at the earliest at 2026-03-02T02:00:10.000Z
+          10s not observed, in one gap
+          broken at 2026-03-01T02:00:00.000Z: lag 1.4 s
 
 64 connections, 2 rejected, journal entry 9, store writable
 ";

@@ -13,8 +13,8 @@ use crate::{
     plan::{
         AdminPlan, AdvanceOn, BothBad, CookiePlan, EjectionPlan, EndpointPlan, EvidencePlan,
         ForwardingPlan, HostHeader, Http1Codec, Limit, Limits, ListenerPlan, Plan, RampPlan,
-        Reading, RollbackPlan, SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, Underscores,
-        UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        Reading, ResolverPlan, RollbackPlan, SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger,
+        TripAction, Underscores, UpstreamPlan, UpstreamTlsPlan, Verification, Writes, dns::Ttl,
     },
     units::{PerSide, Percentile, Share, Weight},
 };
@@ -51,6 +51,33 @@ pub(super) const UNHEALTHY_AFTER: u32 = 3;
 /// Passed checks in a row that bring it back.
 pub(super) const HEALTHY_AFTER: u32 = 2;
 
+/// How long a gate may go unobserved before its stretch starts anew: a restart takes less.
+pub(super) const GATE_GAP: Duration = Duration::from_secs(60);
+/// Publication and subscription from old to new.
+pub(super) const CHANNEL: &str = "changeover";
+/// Publication and subscription from new to old.
+pub(super) const REVERSE_CHANNEL: &str = "changeover_back";
+/// For a connection to a database, login included.
+pub(super) const DATABASE_CONNECT: Duration = Duration::from_secs(3);
+/// For one statement that reads how far replication is: what takes longer is no reading of the present.
+pub(super) const DATABASE_STATEMENT: Duration = Duration::from_secs(1);
+
+/// What TTLs are lowered to.
+pub(super) const DNS_TTL: Ttl = Ttl(60);
+/// Of name servers.
+pub(super) const DNS_PORT: u16 = 53;
+/// For one question to a name server.
+pub(super) const DNS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// For one call of a DNS provider's API: they answer within a second or two, and what becomes of a change must not be open for long.
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// For one run of the program that changes DNS.
+pub(super) const PROGRAM_TIMEOUT: Duration = Duration::from_secs(60);
+/// What every PowerDNS calls itself.
+pub(super) const POWERDNS_SERVER: &str = "localhost";
+/// Where Cloudflare's API is.
+pub(super) const CLOUDFLARE_URL: &str = "https://api.cloudflare.com";
+
 /// The plan for two environments about which nothing else is known.
 pub(super) fn plan(upstreams: PerSide<UpstreamPlan>) -> Plan {
     Plan {
@@ -67,6 +94,9 @@ pub(super) fn plan(upstreams: PerSide<UpstreamPlan>) -> Plan {
         gates: Vec::new(),
         rollback: rollback(),
         forwarding: ForwardingPlan::default(),
+        resolver: ResolverPlan::DEFAULT,
+        replications: Vec::new(),
+        dns: None,
         timeouts: timeouts(),
         limits: limits(),
         workers: workers(),
@@ -128,6 +158,7 @@ pub(super) fn split() -> SplitPlan {
             lifetime: COOKIE_LIFETIME,
         }),
         writes: Writes::Old,
+        read_your_writes: None,
         reveals_side: false,
         force: None,
     }
@@ -163,6 +194,7 @@ pub(super) fn triggers() -> Vec<Trigger> {
         limit,
         window: TRIGGER_WINDOW,
         requests: TRIGGER_REQUESTS,
+        action: TripAction::Rollback,
     };
     let second = Limit::Latency(Duration::from_secs(1));
     vec![
@@ -196,6 +228,7 @@ pub(super) fn timeouts() -> Timeouts {
         upstream_idle: Duration::from_secs(4),
         tunnel_idle: Duration::from_secs(3600),
         drain: Duration::from_secs(30),
+        upgrade: Duration::from_secs(15),
     }
 }
 

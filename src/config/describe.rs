@@ -1,5 +1,6 @@
 //! A plan in words: what `check` prints, so that whoever starts it at night knows what it will do.
 
+mod names;
 mod page;
 mod timetable;
 
@@ -11,21 +12,21 @@ use timetable::Timetable;
 use crate::{
     config::{
         load::Loaded,
-        scalar::{shown_duration, shown_window},
+        scalar::{shown_duration, shown_tolerance, shown_window},
         trigger::takes_samples,
         warning::rate_needed,
     },
-    evidence::{Evidence, Settings},
+    evidence::{Evidence, Outlook, Settings},
     plan::{
-        AdvanceOn, BothBad, GateCondition, HostHeader, Limit, Plan, Reading, RoutePlan, StartMode,
-        Sticky, Trigger, Writes,
+        AdvanceOn, BothBad, Gate, GateCondition, HostHeader, Limit, Plan, Reading, RoutePlan,
+        StartMode, Sticky, Symptom, Trigger, TripAction, Writes,
     },
     units::{Side, Timestamp, Weight},
 };
 
 /// The plan in words, wrapped at 80 columns, with the time at which it could be complete if it were started `now`.
 #[must_use]
-pub fn describe(loaded: &Loaded, now: Timestamp) -> String {
+pub fn describe(loaded: &Loaded, now: Timestamp, rate: u32) -> String {
     let plan = &loaded.plan;
     let mut page = Page::default();
     let steps = plan.ramp.steps.len();
@@ -37,9 +38,12 @@ pub fn describe(loaded: &Loaded, now: Timestamp) -> String {
     environments(plan, &mut page);
     requests(plan, &mut page);
     ramp(plan, now, &mut page);
-    evidence(plan, &mut page);
+    evidence(plan, rate, &mut page);
     triggers(plan, &mut page);
     way_back(plan, &mut page);
+    if let Some(dns) = &plan.dns {
+        names::names(dns, &mut page);
+    }
     around(&mut page);
     page.heading(&match loaded.warnings.len() {
         0 => String::from("No warnings"),
@@ -108,6 +112,15 @@ fn requests(plan: &Plan, page: &mut Page) {
         "unsafe methods and upgrades {}",
         writes_go(plan.split.writes)
     ));
+    if let Some(bound) = plan.split.read_your_writes {
+        let bound = shown_duration(bound);
+        page.item(&match plan.replications.is_empty() {
+            true => format!("a client that has just written reads on old for {bound}"),
+            false => format!(
+                "a client that has just written reads on old until new has what it wrote, for {bound} at most"
+            ),
+        });
+    }
     for route in &plan.routes {
         page.item(&route_goes(route));
     }
@@ -201,43 +214,46 @@ fn ramp(plan: &Plan, now: Timestamp, page: &mut Page) {
          window; with less, an advance waits until the step has gathered it",
     );
     for gate in &plan.gates {
-        let GateCondition::Healthy(sides) = &gate.condition;
-        let sides: Vec<&str> = sides.iter().map(|it| it.as_str()).collect();
-        let text = format!(
-            "above {} only while every endpoint of {} is healthy",
-            gate.above_weight,
-            sides.join(" and ")
-        );
-        page.item(&text);
+        page.item(&gate_holds(plan, gate));
     }
 }
 
-/// The rate that times are told for: they are in inverse proportion to it.
-const RATE: u64 = 100;
+fn gate_holds(plan: &Plan, gate: &Gate) -> String {
+    let above = gate.above_weight;
+    match &gate.condition {
+        GateCondition::Healthy(sides) => {
+            let sides: Vec<&str> = sides.iter().map(|it| it.as_str()).collect();
+            let sides = sides.join(" and ");
+            format!("above {above} only while every endpoint of {sides} is healthy")
+        }
+        GateCondition::Lag(lag) => format!(
+            "above {above} only once the {} lag of {} has been below {} for {}, observed; not to be \
+             observed for longer than {} starts that anew",
+            lag.direction,
+            plan.replications[lag.replication].name,
+            shown_duration(lag.lag_below),
+            shown_duration(lag.held_for),
+            shown_duration(lag.gap)
+        ),
+    }
+}
 
-fn evidence(plan: &Plan, page: &mut Page) {
+/// Of the share of errors that is accepted, what is taken to fail anyway where times are told.
+const USUAL_ERRORS: f64 = 0.2;
+
+fn evidence(plan: &Plan, rate: u32, page: &mut Page) {
     page.heading("Evidence");
     let limit = plan.evidence.error_limit;
     if plan.ramp.advance == AdvanceOn::Evidence {
         let needed = Evidence::new(Settings::of(plan)).permit().requests_left;
-        let times = plan.ramp.steps.iter().map(|step| {
-            let all = u64::from(Weight::FULL.basis_points());
-            let seconds = (needed * all).div_ceil(u64::from(step.weight.basis_points()) * RATE);
-            let span = shown_duration(Duration::from_secs(seconds));
-            format!("{span} at {}", step.weight)
-        });
-        let times: Vec<String> = times.collect();
         page.item(&format!(
             "each step needs to show that new fails less than {limit} of its requests (or twice old's \
              share before the first step, if that is more): {needed} requests on new without an error \
              do; with errors at a fifth of that about twice as many, with more than four fifths it \
              hardly ever ends"
         ));
-        page.item(&format!(
-            "at {RATE} requests/s in all that takes {}; at another rate in proportion",
-            times.join(", ")
-        ));
     }
+    page.item(&outlook(plan, rate));
     let alarms = plan.evidence.false_alarms;
     if alarms.parts_per_million() == 0 {
         page.item("no test trips: false_alarms = 0");
@@ -250,30 +266,111 @@ fn evidence(plan: &Plan, page: &mut Page) {
             plan.evidence.tolerated_errors
         ),
     };
+    let asked: Vec<&str> = plan.evidence.by_route.iter().map(Symptom::as_str).collect();
+    if !plan.routes.is_empty() && !asked.is_empty() {
+        page.item(&format!(
+            "each named route is tested for {} by itself as well, so that what is broken on one alone does not \
+             drown among the others",
+            asked.join(", ")
+        ));
+    }
+    let slower = shown_tolerance(plan.evidence.tolerated_latency);
     page.item(&format!(
-        "everything goes back to old when errors, 3xx, 401, 403, 404 or clients that went away are \
-         found on new {worse}, by more than the draw of the sides explains; in 24 hours that is a \
-         false alarm with a chance of at most {alarms}"
+        "everything goes back to old when errors, 3xx, 401, 403, 404, slow requests or clients that went \
+         away are found on new {worse}, or answers slower than {slower} of old's, by more than the draw of \
+         the sides explains; in 24 hours that is a false alarm with a chance of at most {alarms}"
     ));
+    page.item(
+        "slow are requests that wait longer than 199 in 200 of their route's did on old before the first step, \
+         and longer than that allows for; they count while they still wait",
+    );
+    if plan.split.sticky != Sticky::None {
+        page.item(
+            "how slow each client is by itself is learnt from what old answers before the first step: ten \
+             minutes of that are worth waiting for, and without them latencies are left to the triggers",
+        );
+    }
     page.item(&format!(
         "when more than {limit} of new's requests fail, and old is not known to be better, the ramp \
          holds and says so"
     ));
 }
 
+/// How long each step takes at this rate, and what would be noticed meanwhile.
+fn outlook(plan: &Plan, rate: u32) -> String {
+    let settings = Settings::of(plan);
+    let accepted = plan.evidence.error_limit.ratio();
+    let errors = accepted * USUAL_ERRORS;
+    let steps = plan.ramp.steps.iter().map(|step| {
+        let outlook = Outlook {
+            weight: step.weight,
+            rate: f64::from(rate),
+            errors,
+            accepted,
+        };
+        let evidence = match plan.ramp.advance {
+            AdvanceOn::Evidence => outlook.evidence_takes(),
+            AdvanceOn::Bake => None,
+        };
+        let takes = step.bake.max(evidence.unwrap_or_default());
+        let notices = match outlook.noticed_within(&settings, takes) {
+            Some(share) => format!("notices new failing {}", percent(share)),
+            None if step.weight == Weight::FULL => "has nothing left to compare with".to_owned(),
+            None => "notices no errors".to_owned(),
+        };
+        let takes = shown_duration(Duration::from_secs(takes.as_secs()));
+        format!("{} takes {takes} and {notices}", step.weight)
+    });
+    let steps: Vec<String> = steps.collect();
+    let sticky = match plan.split.sticky {
+        Sticky::None => "",
+        Sticky::Cookie(_) | Sticky::ClientIp | Sticky::Header(_) => {
+            "; where few clients make the requests, less is noticed, since each counts once a minute"
+        }
+    };
+    format!(
+        "at {rate} requests/s in all, of which {} fail anyway: {}; about half of the time sooner, else later{sticky}",
+        percent(errors),
+        steps.join("; ")
+    )
+}
+
+/// A share with two digits that say something.
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let digits = match percent {
+        10.0.. => 0,
+        1.0.. => 1,
+        0.1.. => 2,
+        _ => 3,
+    };
+    format!("{percent:.digits$}%")
+}
+
 fn triggers(plan: &Plan, page: &mut Page) {
     page.heading("Everything goes back to old when");
     for trigger in &plan.triggers {
-        page.item(&format!("{:?}: {}", trigger.name, sentence(trigger)));
+        let sentence = sentence(plan, trigger);
+        page.item(&match trigger.action {
+            TripAction::Rollback => format!("{:?}: {sentence}", trigger.name),
+            TripAction::Hold => format!("(only the ramp holds:) {:?}: {sentence}", trigger.name),
+        });
     }
 }
 
-fn sentence(trigger: &Trigger) -> String {
+fn sentence(plan: &Plan, trigger: &Trigger) -> String {
     let what = match trigger.reading {
         Reading::ErrorRate => String::from("the share of errors on new"),
         Reading::Latency(percentile) => format!("the {percentile} latency of new"),
         Reading::ConnectFailures => String::from("the share of failed connects to new"),
         Reading::Unhealthy => String::from("the share of unhealthy endpoints of new"),
+        Reading::ReplicationLag {
+            replication,
+            direction,
+        } => format!(
+            "the {direction} lag of {}",
+            plan.replications[replication].name
+        ),
     };
     let above = match trigger.limit {
         Limit::InARow(1) => return String::from("one connect to new fails, at once"),

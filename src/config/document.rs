@@ -4,9 +4,9 @@ use toml::de::DeTable;
 
 use crate::{
     config::{
-        admin, defaults, evidence, forwarding, gate, limits, listener, ramp,
+        admin, defaults, dns, evidence, forwarding, gate, limits, listener, ramp,
         reader::{Reader, Section, Shape, count, text},
-        rollback, route, split, store, timeouts, trigger, upstream,
+        replication, resolver, rollback, route, split, store, timeouts, trigger, upstream,
     },
     plan::Plan,
     units::{PerSide, Side},
@@ -31,6 +31,9 @@ pub(super) const SHAPE: Shape = Shape {
         "gate",
         "rollback",
         "forwarding",
+        "resolver",
+        "replication",
+        "dns",
         "timeouts",
         "limits",
     ],
@@ -61,8 +64,16 @@ pub(super) const SHAPES: &[&Shape] = &[
     &evidence::TOLERATE,
     &trigger::SHAPE,
     &gate::SHAPE,
+    &gate::REPLICATION,
     &rollback::SHAPE,
     &forwarding::SHAPE,
+    &resolver::SHAPE,
+    &replication::SHAPE,
+    &dns::SHAPE,
+    &dns::PROVIDER,
+    &dns::NAME,
+    &dns::FROM,
+    &dns::TO,
     &timeouts::SHAPE,
     &limits::SHAPE,
 ];
@@ -81,10 +92,13 @@ pub(super) fn read<'r>(reader: &'r Reader<'r>, table: &'r DeTable<'r>) -> Option
     let routes = route::read(&root);
     let (evidence, holdback) = evidence::read(&root);
     let ramp = ramp::read(&root, holdback);
-    let triggers = trigger::read(&root);
-    let gates = gate::read(&root);
+    let replications = replication::read(&root);
+    let triggers = trigger::read(&root, &replications);
+    let gates = gate::read(&root, &replications);
     let rollback = rollback::read(&root);
     let forwarding = forwarding::read(&root);
+    let resolver = resolver::read(&root);
+    let dns = dns::read(&root);
     let timeouts = timeouts::read(&root);
     let limits = limits::read(&root);
     Some(Plan {
@@ -104,6 +118,9 @@ pub(super) fn read<'r>(reader: &'r Reader<'r>, table: &'r DeTable<'r>) -> Option
         gates,
         rollback,
         forwarding,
+        resolver,
+        replications,
+        dns,
         timeouts,
         limits,
         workers: workers.unwrap_or_else(defaults::workers),

@@ -5,25 +5,42 @@ use toml::de::DeValue;
 use crate::{
     config::{
         fault::Complaint,
-        reader::{Section, Shape, Value, percentage},
-        scalar::{self, CHANCE, SHARE, WEIGHT, quoted},
+        reader::{Section, Shape, Value, choice, list, parsed, percentage},
+        scalar::{self, CHANCE, SHARE, TOLERANCE, WEIGHT, quoted},
         trigger::factor,
     },
-    plan::EvidencePlan,
+    plan::{EvidencePlan, Symptom},
     units::{Share, Weight},
 };
 
 /// The keys of `[evidence]`.
 pub(super) const SHAPE: Shape = Shape {
     path: "evidence",
-    keys: &["false_alarms", "tolerate", "error_limit", "holdback"],
+    keys: &[
+        "false_alarms",
+        "tolerate",
+        "error_limit",
+        "holdback",
+        "by_route",
+    ],
 };
 
 /// The keys of `tolerate`.
 pub(super) const TOLERATE: Shape = Shape {
     path: "evidence.tolerate",
-    keys: &["errors"],
+    keys: &["errors", "latency"],
 };
+
+/// What routes may be tested for by themselves.
+const SYMPTOMS: &[(&str, Symptom)] = &[
+    (Symptom::Error.as_str(), Symptom::Error),
+    (Symptom::Redirect.as_str(), Symptom::Redirect),
+    (Symptom::Unauthorized.as_str(), Symptom::Unauthorized),
+    (Symptom::Forbidden.as_str(), Symptom::Forbidden),
+    (Symptom::NotFound.as_str(), Symptom::NotFound),
+    (Symptom::Abort.as_str(), Symptom::Abort),
+    (Symptom::Slow.as_str(), Symptom::Slow),
+];
 
 /// Reads `[evidence]`: what the tests are held against, and the share that stays on old until the last bake, where the
 /// file says so.
@@ -33,12 +50,17 @@ pub(super) fn read(root: &Section<'_>) -> (EvidencePlan, Option<Weight>) {
     let false_alarms = section.get("false_alarms", false_alarms);
     let tolerate = section.table("tolerate", &TOLERATE);
     let tolerated_errors = tolerate.get("errors", factor);
+    let tolerated_latency = tolerate.get("latency", parsed(TOLERANCE, scalar::tolerance));
     let error_limit = section.get("error_limit", percentage(SHARE, error_limit));
     let holdback = section.get("holdback", percentage(WEIGHT, holdback));
+    let by_route = section.get("by_route", list(Symptom::ALL.len(), choice(SYMPTOMS)));
+    let by_route = by_route.map(|it| it.into_iter().map(|(symptom, _)| symptom).collect());
     let plan = EvidencePlan {
         false_alarms: false_alarms.unwrap_or(default.false_alarms),
         tolerated_errors: tolerated_errors.unwrap_or(default.tolerated_errors),
+        tolerated_latency: tolerated_latency.unwrap_or(default.tolerated_latency),
         error_limit: error_limit.unwrap_or(default.error_limit),
+        by_route: by_route.unwrap_or(default.by_route),
     };
     (plan, holdback)
 }

@@ -4,17 +4,25 @@
 //! of the command line are read by the same ones.
 
 mod address;
+mod api;
+mod database;
+mod domain;
 mod duration;
 mod host;
 mod share;
 mod size;
+mod tolerance;
 mod window;
 
 pub(super) use address::{ADDRESS, URL, address, endpoint, network};
+pub(super) use api::{API, api};
+pub(super) use database::{DATABASE, DatabaseUrl, database};
+pub(super) use domain::{DOMAIN, domain};
 pub(super) use duration::{DURATION, duration, shown_duration};
 pub(super) use host::{HOST, header_name, host, host_and_port, host_as_sent};
 pub(super) use share::{CHANCE, FACTOR, SHARE, WEIGHT, chance, factor, share, weight};
 pub(super) use size::{SIZE, shown_size, size};
+pub(super) use tolerance::{TOLERANCE, shown_tolerance, tolerance};
 pub(super) use window::{WINDOW, same_zone, shown_window, window};
 
 use super::fault::Complaint;

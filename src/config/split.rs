@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use http::HeaderName;
-use toml::de::DeValue;
 
 use crate::{
     config::{
         defaults,
         fault::Complaint,
-        file,
         nearest::did_you_mean,
-        reader::{Section, Shape, Value, boolean, choice, duration, parsed},
+        reader::{Section, Shape, boolean, choice, duration, parsed},
         scalar::{self, quoted},
+        secret,
     },
     plan::{CookiePlan, ForcePlan, Secret, SplitPlan, Sticky, Writes},
 };
@@ -20,7 +19,14 @@ use crate::{
 /// The keys of `[split]`.
 pub(super) const SHAPE: Shape = Shape {
     path: "split",
-    keys: &["sticky", "cookie", "writes", "reveal", "force"],
+    keys: &[
+        "sticky",
+        "cookie",
+        "writes",
+        "read_your_writes",
+        "reveal",
+        "force",
+    ],
 };
 
 /// The keys of `cookie`.
@@ -41,6 +47,11 @@ pub(super) const WRITES: &[(&str, Writes)] = &[
     ("split", Writes::Split),
     ("new", Writes::New),
 ];
+
+const SECRET: secret::Keys = secret::Keys {
+    file: "secret_file",
+    environment: "secret_env",
+};
 
 /// A secret below this many bytes could be guessed.
 const SECRET_LEAST: usize = 32;
@@ -65,21 +76,44 @@ pub(super) fn read(root: &Section<'_>) -> SplitPlan {
         let complaint = Complaint::new(found, "`sticky = \"cookie\"`, or no `cookie`");
         section.note_key("cookie", complaint);
     }
+    let writes = section.get("writes", choice(WRITES));
+    let writes = writes.unwrap_or(default.writes);
+    let is_recognised = sticky.as_ref().is_none_or(|it| *it != Key::None);
     SplitPlan {
+        read_your_writes: read_your_writes(&section, writes, is_recognised),
         sticky: match sticky {
             Some(Key::None) => Sticky::None,
             Some(Key::ClientIp) => Sticky::ClientIp,
             Some(Key::Header(name)) => Sticky::Header(name),
             Some(Key::Cookie) | None => Sticky::Cookie(cookie),
         },
-        writes: section
-            .get("writes", choice(WRITES))
-            .unwrap_or(default.writes),
+        writes,
         reveals_side: section
             .get("reveal", boolean)
             .unwrap_or(default.reveals_side),
         force: read_force(&section),
     }
+}
+
+/// How long a client that has just written is kept on old; that takes to recognise it, and writes that go to old.
+fn read_your_writes(
+    section: &Section<'_>,
+    writes: Writes,
+    is_recognised: bool,
+) -> Option<Duration> {
+    const BOUND: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
+    let bound = section.get("read_your_writes", duration(BOUND.0..=BOUND.1))?;
+    if !is_recognised {
+        let found = "`read_your_writes` with `sticky = \"none\"`";
+        let complaint = Complaint::new(found, "a `sticky` that a client is recognised by");
+        section.note_key("read_your_writes", complaint);
+    }
+    if writes != Writes::Old {
+        let found = "`read_your_writes` beside another `writes`";
+        let complaint = Complaint::new(found, "`writes = \"old\"`, or no `read_your_writes`");
+        section.note_key("read_your_writes", complaint);
+    }
+    Some(bound)
 }
 
 const STICKY: &str = "one of \"none\", \"cookie\", \"client-ip\", \"header:NAME\"";
@@ -143,25 +177,10 @@ fn read_force(split: &Section<'_>) -> Option<ForcePlan> {
         parsed("the name of a header field", scalar::header_name),
     );
     let default = || HeaderName::from_static(defaults::FORCE_HEADER);
-    let secret = match (section.has("secret_file"), section.has("secret_env")) {
-        (true, false) => section.get("secret_file", file::secret),
-        (false, true) => section.get("secret_env", from_environment),
-        (true, true) => {
-            let complaint = Complaint::new("`secret_env` beside `secret_file`", "one of them");
-            section.note_key("secret_env", complaint);
-            None
-        }
-        (false, false) => {
-            section.note_missing("\"secret_file\" or \"secret_env\"");
-            None
-        }
-    };
-    let source = if section.has("secret_file") {
-        "secret_file"
-    } else {
-        "secret_env"
-    };
-    let secret = trimmed(secret?);
+    if !section.has(SECRET.file) && !section.has(SECRET.environment) {
+        section.note_missing("\"secret_file\" or \"secret_env\"");
+    }
+    let (secret, source) = secret::read(&section, SECRET)?;
     if secret.len() < SECRET_LEAST {
         let found = format!("a secret of {} bytes", secret.len());
         let complaint = Complaint::new(found, format!("at least {SECRET_LEAST} bytes"));
@@ -171,34 +190,4 @@ fn read_force(split: &Section<'_>) -> Option<ForcePlan> {
         header: header.unwrap_or_else(default),
         secret: Secret::new(secret),
     })
-}
-
-/// The value of an environment variable. Its name is never shown: it may be the secret itself, put in the wrong place.
-fn from_environment(value: Value<'_>) -> Option<Vec<u8>> {
-    let DeValue::String(name) = value.item() else {
-        return value.fail(Complaint::new(
-            value.kind(),
-            "the name of an environment variable",
-        ));
-    };
-    let is_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
-    let is_valid = !name.is_empty() && name.chars().all(is_name);
-    let content = is_valid
-        .then(|| (value.surroundings().environment)(name))
-        .flatten();
-    match content {
-        Some(content) => Some(content.into_encoded_bytes()),
-        None => value.fail(Complaint::new(
-            "the name of no environment variable that is set",
-            "the name of one that holds the secret",
-        )),
-    }
-}
-
-/// Without the newline that editors put at the end of a file.
-fn trimmed(mut secret: Vec<u8>) -> Vec<u8> {
-    while matches!(secret.last(), Some(b'\n' | b'\r')) {
-        secret.pop();
-    }
-    secret
 }

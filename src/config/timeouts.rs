@@ -24,10 +24,13 @@ pub(super) const SHAPE: Shape = Shape {
         "upstream_idle",
         "tunnel_idle",
         "drain",
+        "upgrade",
     ],
 };
 
 const LEAST: Duration = Duration::from_millis(10);
+/// Whoever asks for an upgrade waits for its answer.
+const HALF_MINUTE: Duration = Duration::from_secs(30);
 const MINUTES: Duration = Duration::from_secs(600);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -48,5 +51,6 @@ pub(super) fn read(root: &Section<'_>) -> Timeouts {
         upstream_idle: read("upstream_idle", HOUR, default.upstream_idle),
         tunnel_idle: read("tunnel_idle", DAY * 7, default.tunnel_idle),
         drain: read("drain", DAY, default.drain),
+        upgrade: read("upgrade", HALF_MINUTE, default.upgrade),
     }
 }

@@ -9,10 +9,11 @@ use crate::{
         defaults,
         fault::Complaint,
         reader::{Section, Shape, Value, choice, count, duration, percentage, text},
+        replication,
         scalar::{self, FACTOR, SHARE, quoted},
     },
-    plan::{Limit, Reading, Trigger},
-    units::{Factor, Percentile, Share, Weight},
+    plan::{Limit, Reading, ReplicationPlan, Trigger, TripAction},
+    units::{Direction, Factor, Percentile, Share, Weight},
 };
 
 /// The keys of `[[trigger]]`.
@@ -26,6 +27,9 @@ pub(super) const SHAPE: Shape = Shape {
         "in_a_row",
         "window",
         "requests",
+        "replication",
+        "direction",
+        "action",
     ],
 };
 
@@ -41,13 +45,26 @@ const READINGS: &[(&str, Reading)] = &[
     ("latency_p999", Reading::Latency(Percentile::P999)),
     ("connect_failures", Reading::ConnectFailures),
     ("unhealthy", Reading::Unhealthy),
+    // Which one, its own keys say.
+    (
+        "replication_lag",
+        Reading::ReplicationLag {
+            replication: 0,
+            direction: Direction::Forward,
+        },
+    ),
+];
+
+const ACTIONS: &[(&str, TripAction)] = &[
+    ("rollback", TripAction::Rollback),
+    ("hold", TripAction::Hold),
 ];
 
 /// The three ways to state a limit; a trigger has exactly one of them.
 const LIMITS: [&str; 3] = ["above", "above_old", "in_a_row"];
 
 /// Reads every `[[trigger]]`; the default ones if the file has none.
-pub(super) fn read(root: &Section<'_>) -> Vec<Trigger> {
+pub(super) fn read(root: &Section<'_>, replications: &[ReplicationPlan]) -> Vec<Trigger> {
     if !root.has("trigger") {
         return defaults::triggers();
     }
@@ -62,7 +79,7 @@ pub(super) fn read(root: &Section<'_>) -> Vec<Trigger> {
     let mut triggers: Vec<Trigger> = Vec::new();
     let mut is_whole = true;
     for section in &sections {
-        let Some(trigger) = read_one(section) else {
+        let Some(trigger) = read_one(section, replications) else {
             is_whole = false;
             continue;
         };
@@ -81,10 +98,12 @@ pub(super) fn read(root: &Section<'_>) -> Vec<Trigger> {
     triggers
 }
 
-fn read_one(section: &Section<'_>) -> Option<Trigger> {
+fn read_one(section: &Section<'_>, replications: &[ReplicationPlan]) -> Option<Trigger> {
     const WINDOW: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3600));
     let name = section.require("name", text());
     let reading = section.require("reading", choice(READINGS));
+    let reading = reading.and_then(|it| resolved(section, it, replications));
+    let action = section.get("action", choice(ACTIONS));
     let stated: Vec<&str> = LIMITS.into_iter().filter(|key| section.has(key)).collect();
     let limit = match (stated.as_slice(), reading) {
         ([], _) => {
@@ -119,13 +138,42 @@ fn read_one(section: &Section<'_>) -> Option<Trigger> {
         limit: limit?,
         window: window.unwrap_or(defaults::TRIGGER_WINDOW),
         requests: requests.unwrap_or(defaults::TRIGGER_REQUESTS),
+        action: action.unwrap_or(TripAction::Rollback),
     })
+}
+
+/// Which replication a reading is of, where it is of one.
+fn resolved(
+    section: &Section<'_>,
+    reading: Reading,
+    replications: &[ReplicationPlan],
+) -> Option<Reading> {
+    match reading {
+        Reading::ReplicationLag { .. } => Some(Reading::ReplicationLag {
+            replication: replication::find(section, "replication", replications)?,
+            direction: replication::direction(section),
+        }),
+        Reading::ErrorRate
+        | Reading::Latency(_)
+        | Reading::ConnectFailures
+        | Reading::Unhealthy => {
+            for key in ["replication", "direction"] {
+                if section.has(key) {
+                    let found = format!("`{key}` for the reading \"{reading}\"");
+                    let complaint = Complaint::new(found, "the reading \"replication_lag\"");
+                    section.note_key(key, complaint);
+                }
+            }
+            Some(reading)
+        }
+    }
 }
 
 /// Whether a trigger reads the requests of a window.
 pub(super) fn takes_samples(reading: Reading, limit: Limit) -> bool {
     let in_a_row = matches!(limit, Limit::InARow(_));
-    reading != Reading::Unhealthy && !in_a_row
+    let is_of_requests = !matches!(reading, Reading::Unhealthy | Reading::ReplicationLag { .. });
+    is_of_requests && !in_a_row
 }
 
 /// Whether two readings watch the same thing, at whatever percentile.
@@ -136,6 +184,10 @@ pub(super) const fn same_reading(one: Reading, other: Reading) -> bool {
             | (Reading::Latency(_), Reading::Latency(_))
             | (Reading::ConnectFailures, Reading::ConnectFailures)
             | (Reading::Unhealthy, Reading::Unhealthy)
+            | (
+                Reading::ReplicationLag { .. },
+                Reading::ReplicationLag { .. }
+            )
     )
 }
 
@@ -144,7 +196,7 @@ const fn limits_of(reading: Reading) -> &'static [&'static str] {
     match reading {
         Reading::ErrorRate | Reading::Latency(_) => &["above", "above_old"],
         Reading::ConnectFailures => &["above", "in_a_row"],
-        Reading::Unhealthy => &["above"],
+        Reading::Unhealthy | Reading::ReplicationLag { .. } => &["above"],
     }
 }
 
@@ -159,7 +211,7 @@ fn read_limit(section: &Section<'_>, key: &str, reading: Reading) -> Option<Limi
     match (key, reading) {
         ("above_old", _) => section.get(key, factor).map(Limit::TimesOld),
         ("in_a_row", _) => section.get(key, count(1..=1_000)).map(Limit::InARow),
-        (_, Reading::Latency(_)) => {
+        (_, Reading::Latency(_) | Reading::ReplicationLag { .. }) => {
             const LATENCY: (Duration, Duration) =
                 (Duration::from_micros(1), Duration::from_secs(3600));
             section

@@ -249,7 +249,9 @@ fn health_without_checks(plan: &Plan, warnings: &mut Vec<Warning>) {
     let unchecked = |side: Side| plan.upstreams[side].health.is_none();
     let only = "only endpoints that refuse connections count as unhealthy";
     for gate in &plan.gates {
-        let GateCondition::Healthy(sides) = &gate.condition;
+        let GateCondition::Healthy(sides) = &gate.condition else {
+            continue;
+        };
         for side in sides.iter().copied().filter(|side| unchecked(*side)) {
             let text = format!("there is no [{side}.health], so {only}");
             warn(

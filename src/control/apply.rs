@@ -96,7 +96,7 @@ impl Hands {
         }
     }
 
-    fn publish(
+    pub(super) fn publish(
         &self,
         generation: Generation,
         weight: Weight,
@@ -104,6 +104,10 @@ impl Hands {
         tunnels: Option<Duration>,
     ) {
         let before = self.publication.load();
+        if salt != before.salt {
+            // Who has written is known by the salt before.
+            self.publication.writers().forget(self.clock.timestamp());
+        }
         let withdrawal = tunnels.map(|grace| Withdrawal {
             generation,
             tunnels_end: self.clock.timestamp().after(grace),

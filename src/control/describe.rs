@@ -6,8 +6,9 @@ use tokio::time::Instant;
 
 use crate::{
     control::{
-        EndpointStatus, EvidenceStatus, LatencyStatus, Observer, RampStatus, RollbackStatus,
-        SideStatus, Status, TriggerStatus, apply::Hands, observe::STATUS_WINDOW, warn,
+        BeforeStatus, EndpointStatus, EvidenceStatus, LatencyStatus, Observer, OutlookStatus,
+        PredecessorStatus, ProcessStatus, RampStatus, RollbackStatus, SideStatus, Status,
+        TriggerStatus, apply::Hands, databases, names, observe::STATUS_WINDOW, warn,
     },
     cutover::{Ramp, State, StoreState, TriggerReading, Wait, waits},
     evidence::Finding,
@@ -22,10 +23,14 @@ pub(super) struct Scene<'a> {
     pub(super) state: &'a State,
     pub(super) observer: &'a Observer,
     pub(super) hands: &'a Hands,
+    /// The process that this one took over from, while it drains.
+    pub(super) predecessor: Option<&'a PredecessorStatus>,
     /// Whether something failed by a fault of the program, since the last turn that went well.
     pub(super) is_faulty: bool,
     pub(super) at: Timestamp,
     pub(super) now: Instant,
+    /// Since when this process leads.
+    pub(super) since: Timestamp,
     /// How long the loop runs.
     pub(super) running: Duration,
 }
@@ -46,19 +51,35 @@ pub(super) fn status(scene: &Scene<'_>) -> Status {
     Status {
         name: scene.plan().name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        process: ProcessStatus {
+            pid: std::process::id(),
+            since: scene.since,
+            predecessor: scene.predecessor.cloned(),
+        },
         generation: position.generation.number(),
         phase: scene.state.phase(),
         weight: position.weight.percent(),
+        request_share: request_share(observer),
+        busiest_share: observer.evidence.share_of_busiest(BUSIEST).map(rounded),
         ramp: ramp(scene, &waits),
         sides: PerSide::from_fn(|of| side(scene, of)),
         triggers: scene.state.readings().map(trigger).collect(),
-        evidence: observer.evidence.findings().map(finding).collect(),
+        evidence: observer
+            .evidence
+            .findings()
+            .map(|it| finding(&it))
+            .collect(),
+        gates: databases::gates(scene),
+        replications: databases::replications(scene),
+        dns: names::dns(scene),
+        before: before(observer),
         rollbacks: scene.hands.rollbacks,
         last_rollback: position.last_rollback.as_ref().map(|it| RollbackStatus {
             at: it.at,
             cause: it.cause.to_string(),
             detail: it.detail.clone(),
             reaction_ms: it.reaction_ms,
+            sentence: it.sentence.clone(),
         }),
         warnings: warn::warnings(scene),
         not_ready: warn::not_ready(scene),
@@ -72,6 +93,24 @@ pub(super) fn status(scene: &Scene<'_>) -> Status {
         seq: position.seq,
         at: scene.at,
     }
+}
+
+/// Slots whose share of the traffic is shown.
+const BUSIEST: usize = 3;
+
+fn request_share(observer: &Observer) -> Option<f64> {
+    let on = |side| {
+        observer
+            .recent
+            .tally(side, Population::Drawn, STATUS_WINDOW)
+    };
+    let (old, new) = (on(Side::Old).requests(), on(Side::New).requests());
+    (old + new > 0).then(|| rounded(ratio(new, old + new)))
+}
+
+/// To a hundredth of a percent.
+fn rounded(share: f64) -> f64 {
+    (share * 1e4).round() / 1e4
 }
 
 fn ramp(scene: &Scene<'_>, waits: &[Wait]) -> RampStatus {
@@ -108,8 +147,48 @@ fn ramp(scene: &Scene<'_>, waits: &[Wait]) -> RampStatus {
         evidence_remaining_s: requests_left
             .filter(|left| *left == 0 || rate > 0.0)
             .map(|left| if left == 0 { 0.0 } else { display(left) / rate }),
+        outlook: outlook(scene),
         waits: waits.iter().map(Wait::to_string).collect(),
         reason: hold_reason(&position.ramp),
+    }
+}
+
+fn outlook(scene: &Scene<'_>) -> Vec<OutlookStatus> {
+    let rate = request_rate(scene, Side::Old) + request_rate(scene, Side::New);
+    if rate <= 0.0 {
+        return Vec::new();
+    }
+    let (evidence, ramp) = (&scene.observer.evidence, &scene.plan().ramp);
+    let steps = ramp.steps.iter().map(|step| {
+        let outlook = evidence.outlook(step.weight, rate);
+        let on_new = rate * step.weight.percent() / 100.0;
+        let requests = Duration::try_from_secs_f64(display(step.requests) / on_new).ok();
+        let evidence_takes = match ramp.advance {
+            AdvanceOn::Evidence => outlook.evidence_takes(),
+            AdvanceOn::Bake => Some(Duration::ZERO),
+        };
+        let takes = evidence_takes.zip(requests);
+        let takes = takes.map(|(evidence, requests)| step.bake.max(evidence).max(requests));
+        let within = takes.unwrap_or(step.bake);
+        OutlookStatus {
+            weight: step.weight.percent(),
+            takes_s: takes.map(|it| it.as_secs_f64().round()),
+            notices: outlook
+                .noticed_within(evidence.settings(), within)
+                .map(|it| (it * 1e6).round() / 1e6),
+        }
+    });
+    steps.collect()
+}
+
+fn before(observer: &Observer) -> BeforeStatus {
+    let before = observer.evidence.before();
+    BeforeStatus {
+        requests: before.requests,
+        errors: before.errors,
+        error_rate: (before.requests > 0)
+            .then(|| (ratio(before.errors, before.requests) * 1e6).round() / 1e6),
+        slow_ms: before.slow.map(in_ms),
     }
 }
 
@@ -142,6 +221,7 @@ fn side(scene: &Scene<'_>, side: Side) -> SideStatus {
         failovers: since_start.failovers,
         forced: since_start.forced,
         pinned: since_start.pinned,
+        kept: since_start.kept,
         latency_ms: latencies(&observer.recent, side),
         endpoints: scene
             .edition
@@ -177,8 +257,11 @@ fn endpoint(scene: &Scene<'_>, id: EndpointId, plan: &EndpointPlan) -> EndpointS
     let totals = &scene.observer.totals;
     let counts = totals.endpoints.get(&id);
     let standing = scene.observer.board.standing(id, scene.at);
+    let resolved = scene.observer.board.resolved(id);
     EndpointStatus {
         address: plan.to_string(),
+        resolved: resolved.addresses.clone(),
+        name_error: resolved.failure.as_ref().map(|it| it.reason.clone()),
         healthy: standing == Standing::Usable,
         standing: match standing {
             Standing::Usable => "usable",
@@ -204,20 +287,26 @@ fn trigger(reading: &TriggerReading) -> TriggerStatus {
     }
 }
 
-fn finding(finding: Finding) -> EvidenceStatus {
+fn finding(finding: &Finding) -> EvidenceStatus {
     let log10 = |ln: f64| {
         let log10 = ln / std::f64::consts::LN_10;
         log10.is_finite().then(|| (log10 * 1e3).round() / 1e3)
     };
     EvidenceStatus {
-        name: finding.test.to_string(),
+        name: finding.name(),
         evidence_log10: log10(finding.ln_evidence),
         threshold_log10: log10(finding.ln_threshold),
         since: finding.since,
         requests: finding.requests,
-        events: finding.events,
+        events: finding.events(),
+        latency_ms: finding.latency().map(|it| it.map(in_ms)),
         text: finding.to_string(),
     }
+}
+
+/// To the microsecond.
+fn in_ms(latency: Duration) -> f64 {
+    (latency.as_secs_f64() * 1e6).round() / 1e3
 }
 
 fn ratio(part: u64, whole: u64) -> f64 {

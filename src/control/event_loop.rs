@@ -26,9 +26,14 @@ use crate::{
         answers::Reply,
         apply::Hands,
         describe::{self, Scene},
-        fresh_salt, warn,
+        fresh_salt,
+        stand_by::Next,
+        status::PredecessorStatus,
+        warn,
     },
-    cutover::{Actor, Answer, Command, Context, Event, Reload, State, StoreState, decide},
+    cutover::{
+        Actor, Answer, Command, Context, Decision, Event, Reload, State, StoreState, decide,
+    },
     measure::{Board, Interval},
     plan::Edition,
     store::Report,
@@ -49,7 +54,10 @@ pub(super) struct ControlLoop {
     pub(super) hands: Hands,
     pub(super) inputs: Inputs,
     pub(super) status: Arc<ArcSwap<Status>>,
+    /// The process that this one took over from, while it drains.
+    pub(super) predecessor: Option<PredecessorStatus>,
     pub(super) started: Instant,
+    pub(super) since: Timestamp,
     pub(super) turned: Instant,
     pub(super) next_turn: Instant,
     /// Whether something failed by a fault of the program, since the last turn that went well.
@@ -94,6 +102,17 @@ impl ControlLoop {
         loop {
             match self.next_event().await {
                 Happened::Stop => break,
+                Happened::Request(Request::Fence { answer }) => {
+                    let Some(fence) = self.fence(answer) else {
+                        continue;
+                    };
+                    match self.stand_by(fence).await {
+                        Next::Lead(waiting) => waiting
+                            .into_iter()
+                            .for_each(|it| self.guarded(Happened::Request(it))),
+                        Next::End => break,
+                    }
+                }
                 happened => self.guarded(happened),
             }
         }
@@ -134,7 +153,7 @@ impl ControlLoop {
     fn apply(&mut self, happened: Happened) {
         match happened {
             Happened::Turn => self.turn(),
-            Happened::Alarm => self.next_turn = self.next_turn.min(self.turned + ALARM_GAP),
+            Happened::Alarm => self.alarmed(),
             Happened::Interval(interval) => self.observer.take(interval, Instant::now()),
             Happened::Request(Request::Command {
                 command,
@@ -154,6 +173,30 @@ impl ControlLoop {
                     actor,
                 };
                 self.reload((edition, board), reload, answer);
+            }
+            Happened::Request(Request::Reopen(journal)) => self.reopen(*journal),
+            Happened::Request(Request::PredecessorEnded) => {
+                self.predecessor = None;
+                self.show(Instant::now());
+            }
+            Happened::Request(Request::Upgraded { upgrade, answer }) => {
+                let decided = self.decide(&Event::Upgrade(upgrade));
+                self.answer(decided, answer);
+            }
+            Happened::Request(Request::DatabaseStep { step, answer }) => {
+                let decided = self.decide(&Event::DatabaseStep(step));
+                self.answer(decided, answer);
+            }
+            Happened::Request(Request::Dns { step, answer }) => {
+                let decided = self.decide(&Event::Dns(step));
+                self.answer(decided, answer);
+            }
+            // It leads already: whoever asks has lost a race against what took the lead back.
+            Happened::Request(Request::Commit { answer }) => drop(answer.send(false)),
+            Happened::Request(Request::TakeBack) => (),
+            // The first is answered before, and the other is asked only of a loop that stands by.
+            Happened::Request(Request::Fence { .. } | Request::HandOver { .. }) => {
+                tracing::error!("asked out of turn");
             }
             Happened::Request(Request::Totals { answer }) => {
                 // Whoever asked may have gone.
@@ -179,7 +222,12 @@ impl ControlLoop {
         }
     }
 
-    fn turn(&mut self) {
+    /// Something calls for a turn at once.
+    pub(super) fn alarmed(&mut self) {
+        self.next_turn = self.next_turn.min(self.turned + ALARM_GAP);
+    }
+
+    pub(super) fn turn(&mut self) {
         let now = Instant::now();
         while let Ok(interval) = self.inputs.intervals.try_recv() {
             self.observer.take(interval, now);
@@ -187,6 +235,9 @@ impl ControlLoop {
         self.turned = now;
         self.next_turn = now + TURN;
         self.observer.turn(self.hands.clock.timestamp(), now);
+        if let Some(moment) = self.observer.arrived_until() {
+            self.hands.publication.writers().passed(moment);
+        }
         self.hands.store.turn();
         self.has_failed = false;
         self.decide(&Event::Turn);
@@ -204,8 +255,10 @@ impl ControlLoop {
     fn reload(&mut self, (edition, board): (Edition, Arc<Board>), reload: Reload, reply: Reply) {
         let answer = self.decide(&Event::Reload(reload));
         if matches!(answer, Some(Answer::InForce(_))) {
-            self.hands.publication.reissue(&edition);
+            let now = self.hands.clock.timestamp();
+            self.hands.publication.reissue(&edition, now);
             self.observer.reload(edition.plan(), board, &self.state);
+            self.observer.name_routes(&edition);
             self.edition = edition;
             // What triggers say is of the plan before.
             self.hands.events.push_back(Event::Turn);
@@ -213,7 +266,7 @@ impl ControlLoop {
         self.answer(answer, reply);
     }
 
-    fn answer(&mut self, answer: Option<Answer>, reply: Reply) {
+    pub(super) fn answer(&mut self, answer: Option<Answer>, reply: Reply) {
         let generation = self.state.position.generation;
         match answer {
             Some(Answer::Refused(refusal)) => self.hands.answers.refuse(reply, refusal),
@@ -271,6 +324,21 @@ impl ControlLoop {
 
     /// One decision, and its effects.
     fn decide(&mut self, event: &Event) -> Option<Answer> {
+        let decision = self.consider(event)?;
+        self.carry_out(decision)
+    }
+
+    /// Puts a decision in force; returns what whoever asked is told.
+    pub(super) fn carry_out(&mut self, decision: Decision) -> Option<Answer> {
+        self.state = decision.state;
+        for effect in decision.effects {
+            self.hands.perform(effect, &mut self.observer);
+        }
+        decision.answer
+    }
+
+    /// What the core decides about an event, without consequence; nothing where the program is at fault.
+    pub(super) fn consider(&mut self, event: &Event) -> Option<Decision> {
         let context = Context {
             now: self.hands.clock.timestamp(),
             wall: clock::wall(),
@@ -288,15 +356,10 @@ impl ControlLoop {
                 context,
             )
         }));
-        let Ok(decision) = decided else {
+        if decided.is_err() {
             self.fault();
-            return None;
-        };
-        self.state = decision.state;
-        for effect in decision.effects {
-            self.hands.perform(effect, &mut self.observer);
         }
-        decision.answer
+        decided.ok()
     }
 
     fn fresh_salt(&self) -> Salt {
@@ -326,13 +389,15 @@ impl ControlLoop {
     }
 
     /// Publishes the status.
-    fn show(&self, now: Instant) {
+    pub(super) fn show(&self, now: Instant) {
         let scene = Scene {
             edition: &self.edition,
             state: &self.state,
             observer: &self.observer,
             hands: &self.hands,
+            predecessor: self.predecessor.as_ref(),
             is_faulty: self.is_faulty,
+            since: self.since,
             at: self.timestamp(),
             now,
             running: now - self.started,

@@ -6,13 +6,17 @@ use tokio::time::Instant;
 
 use crate::{
     cutover::{
-        ConnectRun, Coverage, HealthCount, Observation, Position, State, StoreState, window_lengths,
+        ConnectRun, Coverage, HealthCount, LagReadings, Observation, Position, State, StoreState,
+        window_lengths,
     },
     evidence::{Evidence, Ledger, Settings},
-    measure::{Board, Class, Connects, Interval, Measurement, Standing, Totals, Windows},
-    plan::Plan,
+    measure::{
+        Board, Class, Connects, Interval, LagBoard, Measurement, Standing, Totals, Windows,
+        ZoneBoard, ZoneLook,
+    },
+    plan::{Edition, Plan},
     split::Cause,
-    units::{Generation, PerSide, Side, Timestamp, Weight},
+    units::{Direction, Generation, PerSide, Side, Timestamp, Weight},
 };
 
 /// A worker that was not heard of for this long is silent; it reports ten times a second.
@@ -34,6 +38,14 @@ pub(super) struct Observer {
     pub(super) board: Arc<Board>,
     pub(super) store: StoreState,
     connects: Arc<Connects>,
+    pub(super) lag_board: Arc<LagBoard>,
+    pub(super) zone_board: Arc<ZoneBoard>,
+    /// What the servers of the zone said, at the last turn.
+    pub(super) zone: Result<Arc<ZoneLook>, String>,
+    /// The replications of the plan.
+    replications: Vec<String>,
+    /// What is known of each, at the last turn.
+    lags: Vec<LagReadings>,
     /// Handed over since the last turn.
     arrived: Vec<Interval>,
     /// When each worker was last heard of.
@@ -42,6 +54,14 @@ pub(super) struct Observer {
     /// The generation in force, and the requests on new that finished at it.
     generation: Generation,
     requests_on_new: u64,
+}
+
+/// Where others put what they know.
+#[derive(Debug)]
+pub(super) struct Boards {
+    pub(super) connects: Arc<Connects>,
+    pub(super) lags: Arc<LagBoard>,
+    pub(super) zone: Arc<ZoneBoard>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +75,11 @@ impl Observer {
     pub(super) fn new(
         plan: &Plan,
         board: Arc<Board>,
-        connects: Arc<Connects>,
+        Boards {
+            connects,
+            lags,
+            zone,
+        }: Boards,
         position: &Position,
         ledger: Option<Ledger>,
         now: Instant,
@@ -76,6 +100,11 @@ impl Observer {
             board,
             store: StoreState::Writable,
             connects,
+            lag_board: lags,
+            zone: Err("nobody has looked yet".to_owned()),
+            zone_board: zone,
+            replications: names(plan),
+            lags: Vec::new(),
             arrived: Vec::new(),
             heard: vec![heard; plan.workers],
             coverage: Coverage::Partial,
@@ -102,6 +131,12 @@ impl Observer {
         self.windows.turn(&arrived, now);
         self.evidence.turn(&arrived, now);
         self.recent.turn(&arrived, now);
+        let read = |name: &String| LagReadings {
+            forward: self.lag_board.view(name, Direction::Forward, now).reading,
+            reverse: self.lag_board.view(name, Direction::Reverse, now).reading,
+        };
+        self.lags = self.replications.iter().map(read).collect();
+        self.zone = self.zone_board.view(now);
         let totals = Arc::make_mut(&mut self.totals);
         let mut lost = 0;
         for interval in &arrived {
@@ -119,17 +154,33 @@ impl Observer {
         };
     }
 
+    /// What was written on old up to this moment is on new, by every replication of the plan; `None` where that is not known.
+    pub(super) fn arrived_until(&self) -> Option<Timestamp> {
+        let arrived = |name: &String| self.lag_board.passed(name, Direction::Forward);
+        let all: Option<Vec<Timestamp>> = self.replications.iter().map(arrived).collect();
+        all?.into_iter().min()
+    }
+
     /// Another plan is in force, for the same position. What was measured stays what it is; what is asked of it changes.
     pub(super) fn reload(&mut self, plan: &Plan, board: Arc<Board>, state: &State) {
         let position = &state.position;
         self.windows.keep(&window_lengths(plan));
-        self.evidence = Evidence::restored(
+        self.evidence.reload(
             Settings::of(plan),
-            Some(self.evidence.ledger().clone()),
             (position.generation, position.weight),
             position.evidence_since,
         );
         self.board = board;
+        self.replications = names(plan);
+        // Until the next turn nothing is known of them.
+        self.lags.clear();
+    }
+
+    /// Says what routes are called.
+    pub(super) fn name_routes(&mut self, edition: &Edition) {
+        let names = edition.routes();
+        let names = names.map(|(id, route)| (id, Arc::from(route.name.as_str())));
+        self.evidence.name_routes(names.collect());
     }
 
     /// What was sent before `generation`, or asked for a connection before `now`, is no evidence any more.
@@ -162,6 +213,8 @@ impl Observer {
                 ConnectRun { failures, since }
             }),
             health: PerSide::from_fn(|side| self.health(side, now)),
+            lags: &self.lags,
+            zone: &self.zone,
             store: self.store.clone(),
             requests_on_new: self.requests_on_new,
         }
@@ -182,6 +235,11 @@ impl Observer {
         let silence = self.heard.iter().map(move |it| now - it.at).enumerate();
         silence.filter(|(_, silence)| *silence > SILENT_AFTER)
     }
+}
+
+/// The names of a plan's replications, in its order.
+fn names(plan: &Plan) -> Vec<String> {
+    plan.replications.iter().map(|it| it.name.clone()).collect()
 }
 
 impl Heard {

@@ -16,22 +16,23 @@ use tokio::{
 use crate::{
     clock::Clock,
     control::{
-        ControlHandle, Observer,
+        ControlHandle, ControlLoop, Observer, PredecessorStatus,
         answers::Answers,
         apply::Hands,
         describe::{self, Scene},
-        event_loop::{ControlLoop, Inputs, Reports},
+        event_loop::{Inputs, Reports},
+        observe::Boards,
     },
     cutover::Decision,
     evidence::Ledger,
-    measure::{Board, Connects, Interval},
+    measure::{Board, Connects, Interval, LagBoard, ZoneBoard},
     plan::Edition,
     split::Publication,
     store::{Report, StoreHandle},
 };
 
 /// Requests that wait for the loop, which takes them at once; more than people and scrapers can send meanwhile.
-const REQUESTS_MAX: usize = 64;
+pub(super) const REQUESTS_MAX: usize = 64;
 
 /// Entries that a follower may be behind before it misses some, and reads them from the journal instead.
 const ENTRIES_MAX: usize = 256;
@@ -59,10 +60,16 @@ pub struct Parts {
     pub intervals: mpsc::Receiver<Interval>,
     /// Notified when connects fail in a row.
     pub alarm: Arc<Notify>,
+    /// Where the readings of replications stand.
+    pub lags: Arc<LagBoard>,
+    /// Where looks at the zone's servers stand.
+    pub zone: Arc<ZoneBoard>,
     /// The store.
     pub store: StoreHandle,
     /// What the store says.
     pub reports: mpsc::Receiver<Report>,
+    /// The process that this one takes over from, and that drains until [`ControlHandle::predecessor_ended`].
+    pub predecessor: Option<PredecessorStatus>,
 }
 
 /// The loop at work. Stop it: dropping it ends the loop as well, but waits for nothing.
@@ -108,18 +115,23 @@ impl RunningControl {
 
 /// Puts the loop together with its handle.
 pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoop, ControlHandle) {
-    let now = Instant::now();
+    let (now, since) = (Instant::now(), parts.clock.timestamp());
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (entries, _nobody_yet) = broadcast::channel(ENTRIES_MAX);
     let Decision { state, effects, .. } = parts.restored;
     let mut observer = Observer::new(
         parts.edition.plan(),
         parts.board,
-        parts.connects,
+        Boards {
+            connects: parts.connects,
+            lags: parts.lags,
+            zone: parts.zone,
+        },
         &state.position,
         parts.ledger,
         now,
     );
+    observer.name_routes(&parts.edition);
     let mut hands = Hands {
         clock: parts.clock,
         publication: parts.publication,
@@ -139,8 +151,10 @@ pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoo
         state: &state,
         observer: &observer,
         hands: &hands,
+        predecessor: parts.predecessor.as_ref(),
         is_faulty: false,
-        at: parts.clock.timestamp(),
+        since,
+        at: since,
         now,
         running: std::time::Duration::ZERO,
     });
@@ -160,10 +174,12 @@ pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoo
         },
         status,
         started: now,
+        since,
         turned: now,
         next_turn: now,
         is_faulty: false,
         has_failed: false,
+        predecessor: parts.predecessor,
     };
     (control, handle)
 }

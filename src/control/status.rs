@@ -1,10 +1,13 @@
 //! The state as people and scripts see it: the document of `GET /api/v1/status`.
 
+use std::net::{IpAddr, SocketAddr};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{Phase, Verdict},
-    units::{PerSide, Timestamp},
+    cutover::{DnsPurpose, Leads, Names, Phase, Verdict},
+    plan::dns::{Change, RecordSet, Ttl},
+    units::{Direction, PerSide, Timestamp},
 };
 
 /// Everything that `status` shows. Ratios are of 1, latencies in milliseconds, spans in seconds.
@@ -14,12 +17,20 @@ pub struct Status {
     pub name: String,
     /// The binary's version.
     pub version: String,
+    /// The process that leads.
+    pub process: ProcessStatus,
     /// The generation in force.
     pub generation: u64,
     /// The phase of the move.
     pub phase: Phase,
     /// The weight in force, in percent.
     pub weight: f64,
+    /// Of the requests that the weight decided on, the share drawn for new, last 10 s; absent without any. With sticky clients it
+    /// may differ from the weight: a client with many requests is one client.
+    pub request_share: Option<f64>,
+    /// The share of all requests that the three busiest slots of clients make, about the last minute; absent without sticky
+    /// clients.
+    pub busiest_share: Option<f64>,
     /// The ramp.
     pub ramp: RampStatus,
     /// Both sides.
@@ -28,12 +39,22 @@ pub struct Status {
     pub triggers: Vec<TriggerStatus>,
     /// What the sequential tests have gathered against new, each test in a fixed place.
     pub evidence: Vec<EvidenceStatus>,
+    /// Every gate that asks for a lag, in the plan's order.
+    #[serde(default)]
+    pub gates: Vec<GateStatus>,
+    /// Each direction of each replication.
+    #[serde(default)]
+    pub replications: Vec<ReplicationStatus>,
+    /// What was seen on old before anything went to new: what new is held against.
+    pub before: BeforeStatus,
     /// Rollbacks since the journal began.
     pub rollbacks: u64,
     /// The last rollback.
     pub last_rollback: Option<RollbackStatus>,
     /// What an operator should know, in sentences: a failing store, an unhealthy side, a worker that is silent.
     pub warnings: Vec<String>,
+    /// Names in DNS; absent where the configuration has none.
+    pub dns: Option<DnsStatus>,
     /// Why this should not be taken as working, for `/readyz`: the store fails, a worker is silent. Empty when ready.
     pub not_ready: Vec<String>,
     /// Client connections open now.
@@ -48,6 +69,114 @@ pub struct Status {
     pub seq: u64,
     /// When this was true.
     pub at: Timestamp,
+}
+
+/// Names in DNS as `status` shows them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DnsStatus {
+    /// Where clients may be led.
+    pub leads: Leads,
+    /// The last order; absent before the first.
+    pub order: Option<DnsOrderStatus>,
+    /// What the last order waits for while it is carried out, in words.
+    pub progress: Option<String>,
+    /// All that the journal says of names; not a part of the document.
+    #[serde(skip)]
+    pub names: Option<Names>,
+    /// Whether everything that is in force is in the journal.
+    #[serde(rename = "recorded")]
+    pub is_recorded: bool,
+    /// What is due without anybody's asking.
+    pub due: Option<DnsPurpose>,
+    /// The lowered TTL; absent where it was not lowered, or is restored.
+    pub ttl: Option<LoweredStatus>,
+    /// What keeps names from moving, as phrases; empty once they have moved.
+    pub waits: Vec<String>,
+    /// Every address of every server of the zone, as of the last look.
+    pub servers: Vec<ServerStatus>,
+    /// Why no server could be asked.
+    pub unknown: Option<String>,
+}
+
+/// An order about names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DnsOrderStatus {
+    /// What for.
+    pub purpose: DnsPurpose,
+    /// The change.
+    pub change: Change,
+    /// What TTLs are lowered to after that, in seconds.
+    pub then: Vec<Ttl>,
+    /// When it was given.
+    pub at: Timestamp,
+    /// By whom.
+    pub actor: String,
+    /// `ordered`, `served` or `stopped`.
+    pub state: String,
+    /// Why it was stopped.
+    pub why: Option<String>,
+    /// When every server was first seen to say so.
+    pub served_at: Option<Timestamp>,
+    /// Until when resolvers that keep to TTLs may still say what was before it; known once it is served.
+    pub stale_until: Option<Timestamp>,
+}
+
+/// A lowered TTL, and how long it has been given out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoweredStatus {
+    /// What it was lowered to, in seconds.
+    pub ttl: Ttl,
+    /// How long every server has to be seen to give it out before names may move.
+    pub needed_s: f64,
+    /// For how long they were.
+    pub observed_s: f64,
+    /// How much of the time since then was not observed, and how often.
+    pub unobserved_s: f64,
+    /// See `unobserved_s`.
+    pub gaps: u32,
+    /// Since when; absent while some server gives out another one.
+    pub since: Option<Timestamp>,
+    /// Whether it was long enough.
+    pub satisfied: bool,
+    /// When it is, if nothing breaks it.
+    pub earliest: Option<Timestamp>,
+    /// When it was broken last, if ever, and by what.
+    pub broken_at: Option<Timestamp>,
+    /// See `broken_at`.
+    pub broken_by: Option<String>,
+}
+
+/// One address of one server of the zone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// The server's name.
+    pub name: String,
+    /// The address.
+    pub address: SocketAddr,
+    /// What it says of the names that move.
+    pub says: Vec<RecordSet>,
+    /// Why that is not known.
+    pub fault: Option<String>,
+}
+
+/// The process that leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessStatus {
+    /// Its id.
+    pub pid: u32,
+    /// Since when it leads.
+    pub since: Timestamp,
+    /// The process that it took over from, while that drains.
+    pub predecessor: Option<PredecessorStatus>,
+}
+
+/// A process that drains.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PredecessorStatus {
+    /// Its id.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
 }
 
 /// The ramp as `status` shows it.
@@ -76,10 +205,36 @@ pub struct RampStatus {
     pub evidence_requests_left: Option<u64>,
     /// How long that takes at the rate of the last 10 s; absent where that is not known.
     pub evidence_remaining_s: Option<f64>,
+    /// What each step takes and shows at the rate of the last 10 s; empty where nothing is requested.
+    pub outlook: Vec<OutlookStatus>,
     /// What an advance waits for, as phrases.
     pub waits: Vec<String>,
     /// For `holding`: why.
     pub reason: Option<String>,
+}
+
+/// What one step takes and shows, with every count at its mean: about half of the time it is sooner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutlookStatus {
+    /// The step's weight, in percent.
+    pub weight: f64,
+    /// How long it takes in all: its bake, its requests and its evidence; absent where that hardly ever ends.
+    pub takes_s: Option<f64>,
+    /// The smallest share of errors on new that takes everything back meanwhile; absent where none does.
+    pub notices: Option<f64>,
+}
+
+/// What was seen on old before anything went to new (A/A).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BeforeStatus {
+    /// Requests that ended well or failed; of late, where there were very many.
+    pub requests: u64,
+    /// Those that failed.
+    pub errors: u64,
+    /// Errors per request; absent without requests.
+    pub error_rate: Option<f64>,
+    /// What is slow takes at least this long on new; absent before the first step, and where too little is known.
+    pub slow_ms: Option<f64>,
 }
 
 /// One side as `status` shows it; rates and latencies are of the last 10 s.
@@ -103,6 +258,9 @@ pub struct SideStatus {
     pub forced: u64,
     /// Requests that a pinned route sent here since start.
     pub pinned: u64,
+    /// Reads of clients that had just written, kept here since start.
+    #[serde(default)]
+    pub kept: u64,
     /// Latency to the response head, last 10 s.
     pub latency_ms: LatencyStatus,
     /// The endpoints.
@@ -131,6 +289,12 @@ pub struct EndpointStatus {
     pub healthy: bool,
     /// `usable`, `unhealthy` or `ejected`.
     pub standing: String,
+    /// Where its name leads, in the order in which addresses are tried; empty where it has an address itself.
+    #[serde(default)]
+    pub resolved: Vec<IpAddr>,
+    /// Why its name cannot be resolved now; its last addresses are used meanwhile.
+    #[serde(default)]
+    pub name_error: Option<String>,
     /// Requests in flight.
     pub in_flight: u64,
     /// Requests since start.
@@ -169,12 +333,68 @@ pub struct EvidenceStatus {
     pub threshold_log10: Option<f64>,
     /// Since when the evidence has been growing; absent while it is not.
     pub since: Option<Timestamp>,
-    /// Requests drawn for each side since then.
+    /// Requests drawn for each side since then; for latencies those that were answered.
     pub requests: PerSide<u64>,
-    /// Those of them that count, or with sticky clients the slots that they came from.
+    /// Those of them that count, or with sticky clients the slots that they came from; none where latencies are compared.
     pub events: PerSide<u64>,
+    /// For latencies: how long answers typically took, as geometric mean; absent where there were none.
+    pub latency_ms: PerSide<Option<f64>>,
     /// The same in words.
     pub text: String,
+}
+
+/// One gate that asks for a lag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateStatus {
+    /// Steps above this weight, in percent, wait for it.
+    pub above_weight: f64,
+    /// The replication's name.
+    pub replication: String,
+    /// `forward` or `reverse`.
+    pub direction: Direction,
+    /// The lag that it must be below.
+    pub lag_below_s: f64,
+    /// Whether it is satisfied now.
+    pub satisfied: bool,
+    /// Since when it has held; absent while it does not.
+    pub since: Option<Timestamp>,
+    /// How much of that was observed, and how much has to be.
+    pub observed_s: f64,
+    /// See `observed_s`.
+    pub needed_s: f64,
+    /// How much of it was not observed, and in how many gaps.
+    pub unobserved_s: f64,
+    /// See `unobserved_s`.
+    pub gaps: u32,
+    /// When it will be satisfied at the earliest; absent while it does not hold, and once it is.
+    pub earliest: Option<Timestamp>,
+    /// When it was broken last, and by what.
+    pub broken_at: Option<Timestamp>,
+    /// See `broken_at`.
+    pub broken_by: Option<String>,
+}
+
+/// One direction of one replication.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplicationStatus {
+    /// Its name.
+    pub name: String,
+    /// `forward` or `reverse`; what is not set up is not shown in reverse.
+    pub direction: Direction,
+    /// The lag; absent while it is not known.
+    pub lag_s: Option<f64>,
+    /// The longest lag known of the last minute.
+    pub lag_max_s: Option<f64>,
+    /// Bytes of WAL that the target has not confirmed.
+    pub bytes: Option<u64>,
+    /// How long the source keeps the slot's WAL at the present rate; absent where nothing limits it.
+    pub wal_lasts_s: Option<f64>,
+    /// Why the lag is not known.
+    pub unknown: Option<String>,
+    /// Readings of the last minute that were not known.
+    pub unknown_readings: usize,
+    /// When it was read last.
+    pub at: Option<Timestamp>,
 }
 
 /// A rollback.
@@ -188,4 +408,6 @@ pub struct RollbackStatus {
     pub detail: String,
     /// From the first sample of the run that tripped to publication.
     pub reaction_ms: Option<f64>,
+    /// Why, in a sentence; absent where an earlier version recorded it.
+    pub sentence: Option<String>,
 }

@@ -113,10 +113,7 @@ async fn refused_connects_roll_back_between_two_turns() {
         reason: "new is back".to_owned(),
         step: None,
     };
-    world
-        .until("recorded", |_| world.journal().contains(&"rolled_back"))
-        .await;
-    world.command(resume).await.unwrap();
+    world.command_once_recorded(resume).await;
     assert_eq!(
         world.journal(),
         ["began", "started", "rolled_back", "resumed"]

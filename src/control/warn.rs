@@ -24,6 +24,7 @@ pub(super) fn warnings(scene: &Scene<'_>) -> Vec<String> {
     found.extend(no_better(scene));
     found.extend(old_unwell(scene));
     found.extend(store(scene));
+    found.extend(Side::ALL.iter().flat_map(|side| unresolved(scene, *side)));
     found.extend(
         silent(scene)
             .map(|it| format!("{it}: the ramp waits. Restart the program if it stays so.")),
@@ -78,6 +79,7 @@ fn no_better(scene: &Scene<'_>) -> Option<String> {
                 "there is evidence of \"{test}\" against new, but old is not known to be better"
             )
         }
+        HoldCause::Split => "requests are not split as they should be".to_owned(),
         HoldCause::Operator | HoldCause::WeightSet | HoldCause::PlanChanged => return None,
     };
     Some(format!(
@@ -112,6 +114,24 @@ fn paused<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = String> + 'a {
             }
         }
         .to_owned()
+    })
+}
+
+fn unresolved<'a>(scene: &'a Scene<'_>, side: Side) -> impl Iterator<Item = String> + 'a {
+    scene.edition.endpoints(side).filter_map(move |(id, endpoint)| {
+        let resolved = scene.observer.board.resolved(id);
+        let failure = resolved.failure.as_ref()?;
+        let seconds = scene.at.since(failure.since).as_secs();
+        let meanwhile = if resolved.addresses.is_empty() {
+            "it has no address, and gets no request"
+        } else {
+            "its last addresses are used"
+        };
+        Some(format!(
+            "the name of {side}'s endpoint {endpoint} cannot be resolved for {seconds} s ({}): {meanwhile}. Look at the \
+             resolver.",
+            failure.reason
+        ))
     })
 }
 

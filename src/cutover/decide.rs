@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use crate::{
     cutover::{
-        Actor, Answer, Change, Command, Coverage, Effect, Observation, Ramp, Refusal, Reload,
-        State, StoreState, WayBack,
+        Actor, Answer, Change, Command, Coverage, DatabaseStep, DnsStep, Effect, Observation, Ramp,
+        Refusal, Reload, State, StoreState, Upgrade, WayBack,
         clock_check::ClockLook,
-        ramp, reload,
+        database, dns, gate, ramp, reload,
         rollback::{self, Tripped},
         steer,
         transition::Transition,
+        upgrade,
         wait::Span,
         watch::{RECORD_RETRY, STORE_PATIENCE, StoreFailing},
     },
@@ -49,6 +50,12 @@ pub enum Event {
     },
     /// The configuration was read again.
     Reload(Reload),
+    /// This process took over from another one.
+    Upgrade(Upgrade),
+    /// A statement is run on a database, or has failed.
+    DatabaseStep(DatabaseStep),
+    /// A change of names is ordered, or given up.
+    Dns(DnsStep),
     /// The store recorded an entry durably, be it of [`Effect::RecordFirst`] or of [`Effect::RecordAfter`].
     Recorded {
         /// Its number.
@@ -91,6 +98,9 @@ pub fn decide<'a>(
             steer::steer(&mut transition, command, actor);
         }
         Event::Reload(it) => reload::reload(&mut transition, it),
+        Event::Upgrade(it) => upgrade::upgrade(&mut transition, it),
+        Event::DatabaseStep(it) => database::step(&mut transition, it),
+        Event::Dns(it) => dns::step(&mut transition, it),
         Event::Recorded { seq } => recorded(&mut transition, *seq),
         Event::RecordFailed { seq, error } => record_failed(&mut transition, *seq, error),
     }
@@ -104,6 +114,13 @@ fn turn(transition: &mut Transition<'_>) {
     look_at_clock(transition, turned_at);
     look_at_store(transition);
     observe(transition, turned_at);
+    gate::look(
+        transition.plan,
+        &mut transition.state,
+        transition.observation,
+        now,
+    );
+    dns::look(transition);
     transition.evaluate();
     if rollback::trip(transition) == Tripped::Nothing {
         ramp::go_on(transition);

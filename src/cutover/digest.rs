@@ -6,7 +6,10 @@ use http::Method;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    plan::{AdvanceOn, BothBad, Gate, GateCondition, Limit, Plan, Sticky, Trigger, Window, Writes},
+    plan::{
+        AdvanceOn, BothBad, EvidencePlan, Gate, GateCondition, Limit, Plan, Reading, Sticky,
+        Symptom, Trigger, TripAction, Window, Writes,
+    },
     units::Side,
 };
 
@@ -37,10 +40,17 @@ pub fn plan_digest(plan: &Plan) -> String {
     let (alarms, limit) = (evidence.false_alarms, evidence.error_limit);
     let (alarms, limit) = (alarms.parts_per_million(), limit.parts_per_million());
     let tolerated = evidence.tolerated_errors.thousandths();
+    let slower = evidence.tolerated_latency;
+    let (times, plus) = (slower.times.thousandths(), slower.plus.as_micros());
     line(
         &mut text,
-        format_args!("evidence {alarms} {tolerated} {limit}"),
+        format_args!("evidence {alarms} {tolerated} {limit} {times} {plus}"),
     );
+    // The default is left out: digests of plans that say nothing of it were made before it could be chosen.
+    if evidence.by_route != EvidencePlan::DEFAULT.by_route {
+        let asked: Vec<&str> = evidence.by_route.iter().map(Symptom::as_str).collect();
+        line(&mut text, format_args!("by_route {}", asked.join(",")));
+    }
     if let Some(window) = &plan.ramp.window {
         render_window(&mut text, window);
     }
@@ -60,6 +70,11 @@ pub fn plan_digest(plan: &Plan) -> String {
         &mut text,
         format_args!("rollback {both_bad} {tunnels} {window}"),
     );
+    for replication in &plan.replications {
+        let (name, databases) = (&replication.name, &replication.databases);
+        let (old, new) = (&databases.old, &databases.new);
+        line(&mut text, format_args!("replication {old} {new} {name:?}"));
+    }
     render_split(&mut text, plan);
     let mut digest = hex::encode(Sha256::digest(text.as_bytes()));
     digest.truncate(DIGITS);
@@ -80,6 +95,10 @@ fn render_split(text: &mut String, plan: &Plan) {
     };
     let writes = rendered(plan.split.writes);
     line(text, format_args!("split {writes} {sticky}"));
+    if let Some(bound) = plan.split.read_your_writes {
+        let micros = bound.as_micros();
+        line(text, format_args!("read_your_writes {micros}"));
+    }
     for route in &plan.routes {
         let methods: Vec<&str> = route.methods.iter().map(Method::as_str).collect();
         let host = route.host.as_deref().unwrap_or("*");
@@ -119,6 +138,21 @@ fn render_trigger(text: &mut String, trigger: &Trigger) {
         Limit::TimesOld(factor) => format!("times_old {}", factor.thousandths()),
         Limit::InARow(count) => format!("in_a_row {count}"),
     };
+    // Written only where there is something to say, so that plans without keep their digests.
+    let limit = match trigger.action {
+        TripAction::Rollback => limit,
+        TripAction::Hold => format!("{limit} hold"),
+    };
+    let limit = match trigger.reading {
+        Reading::ReplicationLag {
+            replication,
+            direction,
+        } => format!("{limit} {direction} {replication}"),
+        Reading::ErrorRate
+        | Reading::Latency(_)
+        | Reading::ConnectFailures
+        | Reading::Unhealthy => limit,
+    };
     let (window, requests) = (trigger.window.as_micros(), trigger.requests);
     // The name comes last, and quoted, since it is free text.
     let name = &trigger.name;
@@ -137,6 +171,15 @@ fn render_gate(text: &mut String, gate: &Gate) {
             line(
                 text,
                 format_args!("gate {above} healthy {}", sides.join(",")),
+            );
+        }
+        GateCondition::Lag(lag) => {
+            let (place, direction) = (lag.replication, lag.direction);
+            let (below, held, gap) = (lag.lag_below, lag.held_for, lag.gap);
+            let (below, held, gap) = (below.as_micros(), held.as_micros(), gap.as_micros());
+            line(
+                text,
+                format_args!("gate {above} lag {direction} {place} {below} {held} {gap}"),
             );
         }
     }

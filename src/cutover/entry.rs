@@ -8,9 +8,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{Actor, TriggerReading, plan_digest},
+    cutover::{Actor, DnsOrder, DnsPurpose, Explanation, TriggerReading, plan_digest},
     plan::Plan,
-    units::{Generation, Salt, Timestamp, Weight},
+    units::{Generation, Salt, Side, Timestamp, Weight},
 };
 
 /// One change of position. Immutable once recorded.
@@ -39,6 +39,9 @@ pub struct Entry {
     /// For a rollback by a trigger: from the first sample of the run that tripped to the decision, in ms. Its
     /// first effect is the publication, so what that adds is below a millisecond.
     pub reaction_ms: Option<f64>,
+    /// Why, in numbers, where the ramp went on, held or went back. Journals of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Box<Explanation>>,
 }
 
 /// What an entry changed.
@@ -98,6 +101,49 @@ pub enum Change {
     WayBackClosed,
     /// The configuration was read again, and the ramp goes on as it was.
     Reloaded,
+    /// Another process took over, and the ramp goes on as it was.
+    Upgraded {
+        /// The version before.
+        from: String,
+        /// The version since.
+        to: String,
+    },
+    /// A statement is run on a database to set its replication up, or has failed.
+    DatabaseStep {
+        /// The replication, as the plan names it.
+        replication: String,
+        /// Whose database.
+        side: Side,
+        /// What it makes.
+        what: String,
+        /// Whether it begins or has failed.
+        outcome: DatabaseStepOutcome,
+    },
+    /// A change of names in DNS is ordered, and carried out next.
+    DnsOrdered {
+        /// The change, and what it is for.
+        order: Box<DnsOrder>,
+    },
+    /// Every server of the zone says what was ordered.
+    DnsServed {
+        /// What it was for.
+        purpose: DnsPurpose,
+    },
+    /// An order was given up; nothing of it was done.
+    DnsStopped {
+        /// What it was for.
+        purpose: DnsPurpose,
+    },
+}
+
+/// What an entry says of a step on a database. A step that was done has one entry, the one before it was run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DatabaseStepOutcome {
+    /// It is run next.
+    Begins,
+    /// It did nothing.
+    Failed,
 }
 
 /// Whether a step's bake goes on or starts anew.
@@ -124,6 +170,8 @@ pub enum HoldCause {
     BothBad(String),
     /// This test has evidence against new, and old is not known to be better.
     Evidence(String),
+    /// Requests are not split as they should be, which makes no side better.
+    Split,
 }
 
 /// Why everything went back to old; `Display` is the contract's `cause`, such as `trigger:errors` or `evidence:401`.
@@ -154,6 +202,7 @@ impl Entry {
             reason: "the journal began".to_owned(),
             readings: Vec::new(),
             reaction_ms: None,
+            explanation: None,
         }
     }
 }
@@ -173,6 +222,33 @@ impl Change {
             Self::Completed => "completed",
             Self::WayBackClosed => "way_back_closed",
             Self::Reloaded => "reloaded",
+            Self::Upgraded { .. } => "upgraded",
+            Self::DatabaseStep { .. } => "database_step",
+            Self::DnsOrdered { .. } => "dns_ordered",
+            Self::DnsServed { .. } => "dns_served",
+            Self::DnsStopped { .. } => "dns_stopped",
+        }
+    }
+
+    /// Whether nothing of the ramp, the split or the evidence is another one after it.
+    #[must_use]
+    pub const fn leaves_all_as_it_is(&self) -> bool {
+        match self {
+            Self::Reloaded
+            | Self::Upgraded { .. }
+            | Self::DatabaseStep { .. }
+            | Self::DnsOrdered { .. }
+            | Self::DnsServed { .. }
+            | Self::DnsStopped { .. } => true,
+            Self::Began { .. }
+            | Self::Started { .. }
+            | Self::Advanced { .. }
+            | Self::Held { .. }
+            | Self::Resumed { .. }
+            | Self::WeightSet { .. }
+            | Self::RolledBack { .. }
+            | Self::Completed
+            | Self::WayBackClosed => false,
         }
     }
 
@@ -180,11 +256,19 @@ impl Change {
     pub(super) const fn keeps_bake(&self) -> bool {
         match self {
             Self::Held { cause, .. } => match cause {
-                HoldCause::Operator | HoldCause::BothBad(_) | HoldCause::Evidence(_) => true,
+                HoldCause::Operator
+                | HoldCause::BothBad(_)
+                | HoldCause::Evidence(_)
+                | HoldCause::Split => true,
                 HoldCause::PlanChanged | HoldCause::WeightSet => false,
             },
             Self::Resumed { bake, .. } => matches!(bake, Bake::GoesOn),
-            Self::Reloaded => true,
+            Self::Reloaded
+            | Self::Upgraded { .. }
+            | Self::DatabaseStep { .. }
+            | Self::DnsOrdered { .. }
+            | Self::DnsServed { .. }
+            | Self::DnsStopped { .. } => true,
             Self::Began { .. }
             | Self::Started { .. }
             | Self::Advanced { .. }
@@ -216,6 +300,22 @@ impl fmt::Display for Change {
             Self::Completed => f.write_str("completed"),
             Self::WayBackClosed => f.write_str("way back closed"),
             Self::Reloaded => f.write_str("reloaded"),
+            Self::Upgraded { from, to } => write!(f, "upgraded from {from} to {to}"),
+            Self::DatabaseStep {
+                replication,
+                side,
+                what,
+                outcome,
+            } => {
+                let outcome = match outcome {
+                    DatabaseStepOutcome::Begins => "set up",
+                    DatabaseStepOutcome::Failed => "not set up",
+                };
+                write!(f, "{replication}: {what} on {side} {outcome}")
+            }
+            Self::DnsOrdered { order } => write!(f, "dns {} ordered", order.purpose),
+            Self::DnsServed { purpose } => write!(f, "dns {purpose} served everywhere"),
+            Self::DnsStopped { purpose } => write!(f, "dns {purpose} stopped"),
         }
     }
 }
@@ -228,6 +328,7 @@ impl fmt::Display for HoldCause {
             Self::PlanChanged => f.write_str("since the plan changed"),
             Self::BothBad(trigger) => write!(f, "by trigger {trigger}, with old bad as well"),
             Self::Evidence(test) => write!(f, "by evidence {test}, with old no better"),
+            Self::Split => f.write_str("since requests are not split as they should be"),
         }
     }
 }

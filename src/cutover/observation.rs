@@ -1,9 +1,11 @@
 //! All that the core sees of the world, besides the time.
 
+use std::sync::Arc;
+
 use crate::{
     evidence::Evidence,
-    measure::Windows,
-    units::{PerSide, Timestamp},
+    measure::{LagReading, Windows, ZoneLook},
+    units::{Direction, PerSide, Timestamp},
 };
 
 /// The latest view of the world, built by `control/observe.rs`.
@@ -19,10 +21,34 @@ pub struct Observation<'a> {
     pub connects: PerSide<ConnectRun>,
     /// Endpoints in choice, by side.
     pub health: PerSide<HealthCount>,
+    /// What is known of the lag of each replication, in the plan's order; one that is not there was not read yet.
+    pub lags: &'a [LagReadings],
+    /// What the servers of the zone say, or why that is not known; see `[dns]`.
+    pub zone: &'a Result<Arc<ZoneLook>, String>,
     /// Whether the journal can be written.
     pub store: StoreState,
     /// Finished requests on new since the generation in force was published, forced ones not counted.
     pub requests_on_new: u64,
+}
+
+/// What is known of one replication's lag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LagReadings {
+    /// From old to new.
+    pub forward: LagReading,
+    /// From new back to old.
+    pub reverse: LagReading,
+}
+
+impl LagReadings {
+    /// One of the two.
+    #[must_use]
+    pub const fn of(&self, direction: Direction) -> &LagReading {
+        match direction {
+            Direction::Forward => &self.forward,
+            Direction::Reverse => &self.reverse,
+        }
+    }
 }
 
 /// Whether the numbers are whole.

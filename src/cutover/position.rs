@@ -15,7 +15,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{Change, Entry, HoldCause, RollbackCause},
+    cutover::{Change, Entry, HoldCause, Names, RollbackCause},
     units::{Generation, Salt, Timestamp, Weight},
 };
 
@@ -40,6 +40,9 @@ pub struct Position {
     pub last_rollback: Option<RollbackSummary>,
     /// Digest of the ramp, triggers, gates and rollback that the last entry was decided under.
     pub plan: String,
+    /// Where names in DNS stand; `None` where nothing was ordered yet.
+    #[serde(default)]
+    pub names: Option<Names>,
 }
 
 /// The ramp's state.
@@ -99,6 +102,8 @@ pub struct RollbackSummary {
     pub detail: String,
     /// See [`Entry::reaction_ms`].
     pub reaction_ms: Option<f64>,
+    /// Why, in a sentence; absent where the journal has none.
+    pub sentence: Option<String>,
 }
 
 /// Why a list of entries is no journal.
@@ -166,6 +171,7 @@ impl Position {
             evidence_since: entry.evidence_since,
             last_rollback: None,
             plan: entry.plan.clone(),
+            names: None,
         })
     }
 
@@ -206,10 +212,21 @@ impl Position {
                     cause: cause.clone(),
                     detail: entry.reason.clone(),
                     reaction_ms: entry.reaction_ms,
+                    sentence: entry.explanation.as_ref().map(|it| it.sentence.clone()),
                 });
             }
             // Whatever the ramp does, it goes on doing.
-            Change::Reloaded => (),
+            Change::Reloaded | Change::Upgraded { .. } | Change::DatabaseStep { .. } => (),
+            Change::DnsOrdered { order } => {
+                let given = (&entry.actor, entry.at);
+                next.names = Some(Names::ordered(self.names.as_ref(), order, given));
+            }
+            Change::DnsServed { .. } => {
+                next.names = self.names.as_ref().map(|it| it.served(entry.at));
+            }
+            Change::DnsStopped { .. } => {
+                next.names = self.names.as_ref().map(|it| it.stopped(&entry.reason));
+            }
             Change::Completed => {
                 let way_back = WayBack::Open;
                 next.ramp = Ramp::Complete { since, way_back };

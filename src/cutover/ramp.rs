@@ -3,7 +3,8 @@
 
 use crate::{
     cutover::{
-        Actor, Change, Ramp, WayBack,
+        Actor, Change, Explanation, Ramp, WayBack,
+        explanation::Baked,
         transition::{Draft, Transition},
         wait::{Span, breaches, doubts, store, waits},
     },
@@ -58,6 +59,7 @@ pub(super) fn start(transition: &mut Transition<'_>, actor: Actor) -> u64 {
         weight: transition.plan.ramp.steps[0].weight,
         actor,
         reason: reason.to_owned(),
+        explanation: None,
     })
 }
 
@@ -67,6 +69,16 @@ pub(super) fn advance(transition: &mut Transition<'_>, step: usize, actor: Actor
     let (baked, requests) = (Span(progress.baked), progress.requests);
     let number = step + 1;
     let seen = format!("step {number} baked for {baked} with {requests} requests on new");
+    let weight = transition.state.position.weight;
+    let explanation = Explanation::of_bake(
+        Baked {
+            what: &format!("step {number} at {weight} baked for {baked}"),
+            advance: transition.plan.ramp.advance,
+            since: transition.state.position.ramp.since(),
+            actor: &actor,
+        },
+        transition.observation.evidence,
+    );
     let reason = match actor {
         Actor::Plan => seen,
         Actor::Operator(_) => format!("{seen}; the rest was skipped"),
@@ -86,6 +98,7 @@ pub(super) fn advance(transition: &mut Transition<'_>, step: usize, actor: Actor
         weight,
         actor,
         reason,
+        explanation: Some(explanation),
     })
 }
 
@@ -97,5 +110,6 @@ fn close_way_back(transition: &mut Transition<'_>) {
         weight: transition.state.position.weight,
         actor: Actor::Plan,
         reason,
+        explanation: None,
     });
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     cutover::{
-        Actor, Answer, Change, HoldCause, Ramp, Refusal, StoreState, plan_digest,
+        Actor, Answer, Change, Explanation, HoldCause, Ramp, Refusal, StoreState, plan_digest,
         transition::{Draft, Transition},
         wait,
     },
@@ -32,8 +32,8 @@ pub(super) fn reload<'a>(transition: &mut Transition<'a>, reload: &'a Reload) {
     }
 }
 
-/// An entry about a reload leaves the ramp as the entry before it has it, so that the journal must hold that one.
-fn hindrance(transition: &Transition<'_>) -> Option<Refusal> {
+/// An entry about a reload, or an upgrade, leaves the ramp as the entry before it has it, so that the journal must hold that one.
+pub(super) fn hindrance(transition: &Transition<'_>) -> Option<Refusal> {
     if let StoreState::Failing { error } = &transition.observation.store {
         return Some(Refusal::Store(error.clone()));
     }
@@ -59,11 +59,16 @@ fn take_in<'a>(transition: &mut Transition<'a>, reload: &'a Reload) {
         },
         None => Change::Reloaded,
     };
+    let explanation = match &change {
+        Change::Held { .. } => Some(Explanation::of_plan(position.weight, &reload.difference)),
+        _reloaded => None,
+    };
     let draft = Draft {
         change,
         weight: position.weight,
         actor: reload.actor.clone(),
         reason: reload.difference.clone(),
+        explanation,
     };
     let seq = transition.put_in_force(draft, None);
     transition.answer(Answer::InForce(seq));

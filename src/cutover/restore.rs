@@ -1,8 +1,11 @@
 //! Beginning again from what the store holds: a restart goes on at the same step, and notices another plan.
 
+use std::collections::BTreeMap;
+
 use crate::{
     cutover::{
-        Actor, Change, ConnectRun, Decision, Effect, Entry, Position, Progress, Ramp, State,
+        Actor, Change, ConnectRun, Decision, Effect, Entry, Explanation, Position, Progress, Ramp,
+        State, Stretch,
         clock_check::ClockCheck,
         plan_digest,
         reload::{held_cause, step_at},
@@ -25,7 +28,7 @@ pub fn restore(plan: &Plan, position: Position, progress: Progress, now: Timesta
     let progress = if is_about && is_same {
         progress
     } else {
-        Progress::of(&position)
+        Progress::of(&position, progress.stretches)
     };
     let mut state = State {
         watch: Watch::new(&position, &progress, digest),
@@ -35,7 +38,8 @@ pub fn restore(plan: &Plan, position: Position, progress: Progress, now: Timesta
     let mut effects = Vec::new();
     if let Some(entry) = plan_changed(plan, &state, now).filter(|_| !is_same) {
         state.position = state.position.apply(&entry);
-        state.progress = Progress::of(&state.position);
+        let stretches = std::mem::take(&mut state.progress.stretches);
+        state.progress = Progress::of(&state.position, stretches);
         state.watch.seq = entry.seq;
         state.watch.unrecorded.insert(entry.seq);
         effects.push(Effect::RecordAfter(entry));
@@ -65,6 +69,10 @@ fn plan_changed(plan: &Plan, state: &State, now: Timestamp) -> Option<Entry> {
     let cause = held_cause(&position.ramp)?;
     let step = step_at(plan, position.weight);
     let (before, after) = (&position.plan, &state.watch.plan);
+    let difference = format!(
+        "steps, triggers, gates, rollback, endpoints, split or routes changed: digest {before}, now {after}"
+    );
+    let explanation = Explanation::of_plan(position.weight, &difference);
     Some(Entry {
         seq: position.seq + 1,
         at: now,
@@ -74,22 +82,22 @@ fn plan_changed(plan: &Plan, state: &State, now: Timestamp) -> Option<Entry> {
         plan: after.clone(),
         change: Change::Held { cause, step },
         actor: Actor::Plan,
-        reason: format!(
-            "steps, triggers, gates, rollback, endpoints, split or routes changed: digest {before}, now {after}"
-        ),
+        reason: difference,
         readings: Vec::new(),
         reaction_ms: None,
+        explanation: Some(Box::new(explanation)),
     })
 }
 
 impl Progress {
-    /// Nothing observed yet at this position.
-    const fn of(position: &Position) -> Self {
+    /// Nothing observed yet at this position. What gates ask for is about no position, and stays.
+    const fn of(position: &Position, stretches: BTreeMap<String, Stretch>) -> Self {
         Self {
             seq: position.seq,
             at: position.at,
             baked: std::time::Duration::ZERO,
             requests: 0,
+            stretches,
         }
     }
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use crate::{
     cutover::{
-        Actor, Change, HoldCause, Ramp, RollbackCause, WayBack,
+        Actor, Change, Explanation, HoldCause, Ramp, RollbackCause, TriggerReading, WayBack,
+        explanation::Outcome,
         transition::{Draft, Transition},
         trigger::{self, View},
     },
-    evidence::Finding,
+    evidence::{Finding, Test},
     measure::Population,
-    plan::{BothBad, Plan},
+    plan::{BothBad, Plan, Trigger, TripAction},
     units::{Side, Weight},
 };
 
@@ -33,7 +34,10 @@ pub(super) fn trip(transition: &mut Transition<'_>) -> Tripped {
     let view = transition.view();
     let tripped: Vec<_> = transition
         .breaching()
-        .filter(|(trigger, _)| !trigger.is_blind_at(weight))
+        .filter(|(trigger, _)| match trigger.action {
+            TripAction::Rollback => !trigger.is_blind_at(weight),
+            TripAction::Hold => false,
+        })
         .map(|(trigger, reading)| (trigger, reading.clone()))
         .collect();
     // Old may be bad by one measure and good by another; a trip is by one trigger and so is this exception.
@@ -44,45 +48,132 @@ pub(super) fn trip(transition: &mut Transition<'_>) -> Tripped {
             BothBad::Rollback => true,
         });
     if let Some((trigger, reading)) = goes_back {
-        let detail = trigger::describe(trigger, reading);
-        transition.page(format!(
-            "rolled back by trigger {}: {detail}; everything is on old until somebody resumes",
-            trigger.name
-        ));
-        let cause = RollbackCause::Trigger(trigger.name.clone());
-        let reaction_ms = reading.run.map(in_ms);
-        roll_back(transition, cause, Actor::Plan, detail, reaction_ms);
+        roll_back_by_trigger(transition, trigger, reading);
         return Tripped::Something;
     }
-    let mut found = view.observation.evidence.findings();
-    let goes_back = |it: &Finding| it.is_trip() && goes_back_on(plan, weight, view, it);
-    if let Some(finding) = found.find(goes_back) {
-        let test = finding.test;
-        transition.page(format!(
-            "rolled back by evidence: {finding}; everything is on old until somebody resumes"
-        ));
-        let cause = RollbackCause::Evidence(test.to_string());
-        let reaction_ms = finding.since.map(|it| in_ms(view.now.since(it)));
-        let detail = finding.to_string();
-        roll_back(transition, cause, Actor::Plan, detail, reaction_ms);
+    let found = view.observation.evidence.findings();
+    let goes_back = |it: &Finding| {
+        it.is_trip() && it.test != Test::Split && goes_back_on(plan, weight, view, it)
+    };
+    let found: Vec<Finding> = found.filter(goes_back).collect();
+    if let Some(finding) = most_telling(&found) {
+        roll_back_by_evidence(transition, finding);
         return Tripped::Something;
     }
     if let Some((trigger, reading)) = tripped.first() {
-        let detail = trigger::describe(trigger, reading);
-        let name = &trigger.name;
-        let what = format!("trigger {name} trips ({detail}) but old is bad as well");
-        hold(transition, HoldCause::BothBad(name.clone()), detail, &what);
+        hold_by_trigger(transition, trigger, reading);
         return Tripped::Something;
     }
     let mut found = view.observation.evidence.findings();
     if let Some(finding) = found.find(Finding::is_trip) {
-        let cause = HoldCause::Evidence(finding.test.to_string());
-        let what = format!("there is evidence against new ({finding}) but old is no better");
-        hold(transition, cause, finding.to_string(), &what);
+        hold_by_evidence(transition, &finding);
         return Tripped::Something;
     }
     transition.state.watch.is_held_for_both = false;
     Tripped::Nothing
+}
+
+/// Of what trips, the first one of all requests; but where a route alone is broken its test says more, and is further
+/// beyond its threshold.
+fn most_telling(found: &[Finding]) -> Option<&Finding> {
+    let of_all = found.iter().find(|it| it.route.is_none());
+    let of_routes = found.iter().filter(|it| it.route.is_some());
+    let of_route = of_routes.max_by(|one, other| one.ln_excess().total_cmp(&other.ln_excess()));
+    match (of_all, of_route) {
+        (Some(all), Some(route)) if all.ln_excess() >= route.ln_excess() => Some(all),
+        (_, Some(route)) => Some(route),
+        (all, None) => all,
+    }
+}
+
+fn roll_back_by_trigger(
+    transition: &mut Transition<'_>,
+    trigger: &Trigger,
+    reading: &TriggerReading,
+) {
+    let detail = trigger::describe(trigger, reading);
+    transition.page(format!(
+        "rolled back by trigger {}: {detail}; everything is on old until somebody resumes",
+        trigger.name
+    ));
+    let went_back = Outcome::WentBack(transition.state.position.weight);
+    let View {
+        observation, now, ..
+    } = transition.view();
+    let evidence = observation.evidence;
+    let why = Why {
+        cause: RollbackCause::Trigger(trigger.name.clone()),
+        reason: detail,
+        explanation: Explanation::of_trigger((trigger, reading), evidence, went_back, now),
+    };
+    let reaction_ms = reading.run.map(in_ms);
+    roll_back(transition, why, Actor::Plan, reaction_ms);
+}
+
+fn roll_back_by_evidence(transition: &mut Transition<'_>, finding: &Finding) {
+    transition.page(format!(
+        "rolled back by evidence: {finding}; everything is on old until somebody resumes"
+    ));
+    let went_back = Outcome::WentBack(transition.state.position.weight);
+    let View {
+        observation, now, ..
+    } = transition.view();
+    let why = Why {
+        cause: RollbackCause::Evidence(finding.name()),
+        reason: finding.to_string(),
+        explanation: Explanation::of_finding(finding, observation.evidence, went_back, now),
+    };
+    let reaction_ms = finding.since.map(|it| in_ms(now.since(it)));
+    roll_back(transition, why, Actor::Plan, reaction_ms);
+}
+
+fn hold_by_trigger(transition: &mut Transition<'_>, trigger: &Trigger, reading: &TriggerReading) {
+    let detail = trigger::describe(trigger, reading);
+    let name = &trigger.name;
+    let what = format!("trigger {name} trips ({detail}) but old is bad as well");
+    let held = Outcome::Held(transition.state.position.weight);
+    let View {
+        observation, now, ..
+    } = transition.view();
+    let evidence = observation.evidence;
+    let why = Why {
+        cause: HoldCause::BothBad(name.clone()),
+        reason: detail,
+        explanation: Explanation::of_trigger((trigger, reading), evidence, held, now),
+    };
+    hold(transition, why, &what);
+}
+
+fn hold_by_evidence(transition: &mut Transition<'_>, finding: &Finding) {
+    let weight = transition.state.position.weight;
+    let (cause, held, what) = match finding.test {
+        Test::Split => {
+            let numbers = finding.numbers();
+            let what = format!("requests are not split as they should be ({numbers})");
+            (HoldCause::Split, Outcome::HeldForSplit(weight), what)
+        }
+        Test::Relative(_) | Test::Route { .. } | Test::ErrorLimit | Test::Latency => {
+            let what = format!("there is evidence against new ({finding}) but old is no better");
+            let cause = HoldCause::Evidence(finding.name());
+            (cause, Outcome::Held(weight), what)
+        }
+    };
+    let View {
+        observation, now, ..
+    } = transition.view();
+    let why = Why {
+        cause,
+        reason: finding.to_string(),
+        explanation: Explanation::of_finding(finding, observation.evidence, held, now),
+    };
+    hold(transition, why, &what);
+}
+
+/// Why everything goes back, or stays.
+pub(super) struct Why<C> {
+    pub(super) cause: C,
+    pub(super) reason: String,
+    pub(super) explanation: Explanation,
 }
 
 /// Whether old is the better place to be, where a test tripped.
@@ -111,18 +202,19 @@ fn in_ms(span: Duration) -> f64 {
 /// Everything back to old, now. Returns the entry's number.
 pub(super) fn roll_back(
     transition: &mut Transition<'_>,
-    cause: RollbackCause,
+    why: Why<RollbackCause>,
     actor: Actor,
-    reason: String,
     reaction_ms: Option<f64>,
 ) -> u64 {
     let from = transition.state.position.weight;
+    let cause = why.cause;
     let salt = transition.context.salt;
     let draft = Draft {
         change: Change::RolledBack { cause, salt, from },
         weight: Weight::NONE,
         actor,
-        reason,
+        reason: why.reason,
+        explanation: Some(why.explanation),
     };
     transition.state.watch.is_held_for_both = false;
     transition.put_in_force(draft, reaction_ms)
@@ -138,7 +230,7 @@ pub(super) fn is_armed(transition: &Transition<'_>) -> bool {
 }
 
 /// Old is no better: stays at the weight in force, and calls somebody once.
-fn hold(transition: &mut Transition<'_>, cause: HoldCause, reason: String, what: &str) {
+fn hold(transition: &mut Transition<'_>, why: Why<HoldCause>, what: &str) {
     let position = &transition.state.position;
     let moves = match position.ramp {
         Ramp::Baking { .. } => true,
@@ -148,11 +240,13 @@ fn hold(transition: &mut Transition<'_>, cause: HoldCause, reason: String, what:
     };
     let step = position.ramp.step();
     if moves {
+        let cause = why.cause;
         let draft = Draft {
             change: Change::Held { cause, step },
             weight: position.weight,
             actor: Actor::Plan,
-            reason,
+            reason: why.reason,
+            explanation: Some(why.explanation),
         };
         transition.put_in_force(draft, None);
     }

@@ -1,11 +1,12 @@
 //! Everything that the core remembers between two events.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{Position, Ramp, TriggerReading, Wait, WayBack, watch::Watch},
+    cutover::{Position, Ramp, Stretch, TriggerReading, Wait, WayBack, watch::Watch},
+    plan::{LagGate, Plan},
     units::{Timestamp, Weight},
 };
 
@@ -31,6 +32,9 @@ pub struct Progress {
     pub baked: Duration,
     /// Finished requests on new at the step.
     pub requests: u64,
+    /// How long what gates ask for has held, whatever the position.
+    #[serde(default)]
+    pub stretches: BTreeMap<String, Stretch>,
 }
 
 /// The five phases of a move, as the ramp shows them.
@@ -53,6 +57,18 @@ impl State {
     /// What every trigger said when it was last looked at, in the plan's order.
     pub fn readings(&self) -> impl Iterator<Item = &TriggerReading> {
         self.watch.evaluations.iter().map(|it| &it.reading)
+    }
+
+    /// Whether the journal has all that is in force, and nothing is on its way there.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.watch.pending.is_none() && self.watch.unrecorded.is_empty()
+    }
+
+    /// How long what a gate asks for has held; `None` where nobody has looked yet.
+    #[must_use]
+    pub fn stretch(&self, plan: &Plan, gate: &LagGate) -> Option<&Stretch> {
+        self.progress.stretches.get(&gate.key(plan))
     }
 
     /// The phase of the move.
@@ -78,7 +94,7 @@ impl State {
         let baking = matches!(self.position.ramp, Ramp::Baking { .. });
         let is_baked = !waits.iter().any(Wait::is_bake);
         let holds = waits.iter().any(|it| match it {
-            Wait::Store { .. } | Wait::Clock { .. } => true,
+            Wait::Store { .. } | Wait::Clock { .. } | Wait::Replication { .. } => true,
             Wait::Gate { .. } | Wait::StillOnOld { .. } => is_baked,
             Wait::Bake { .. }
             | Wait::Requests { .. }

@@ -2,8 +2,9 @@
 
 use crate::{
     cutover::{
-        Actor, Answer, Bake, Change, Command, HoldCause, REASON_CHARS_MAX, Ramp, Refusal,
-        RollbackCause, StoreState, Wait, WayBack, ramp, rollback,
+        Actor, Answer, Bake, Change, Command, Explanation, HoldCause, REASON_CHARS_MAX, Ramp,
+        Refusal, RollbackCause, StoreState, Wait, WayBack, ramp,
+        rollback::{self, Why},
         transition::{Draft, Transition},
         wait,
     },
@@ -66,6 +67,12 @@ fn hold(transition: &mut Transition<'_>, actor: &Actor) -> Result<Answer, Refusa
             );
         }
     }
+    let explanation = Explanation::of_order(
+        actor,
+        &format!("The ramp holds at {}", position.weight),
+        "held by hand",
+        transition.observation.evidence,
+    );
     let draft = Draft {
         change: Change::Held {
             cause: HoldCause::Operator,
@@ -74,6 +81,7 @@ fn hold(transition: &mut Transition<'_>, actor: &Actor) -> Result<Answer, Refusa
         weight: position.weight,
         actor: actor.clone(),
         reason: "held by hand".to_owned(),
+        explanation: Some(explanation),
     };
     Ok(Answer::InForce(transition.put_in_force(draft, None)))
 }
@@ -115,6 +123,7 @@ fn resume(
         weight,
         actor: actor.clone(),
         reason,
+        explanation: None,
     };
     Ok(Answer::OnRecorded(transition.record_first(draft)))
 }
@@ -132,17 +141,17 @@ fn resumed_step(
         found.expect("the last step's weight is 100 %")
     };
     match (cause, step) {
-        (HoldCause::Operator | HoldCause::BothBad(_) | HoldCause::Evidence(_), Some(step))
-            if steps[step].weight == weight =>
-        {
-            (step, Bake::GoesOn)
-        }
+        (
+            HoldCause::Operator | HoldCause::BothBad(_) | HoldCause::Evidence(_) | HoldCause::Split,
+            Some(step),
+        ) if steps[step].weight == weight => (step, Bake::GoesOn),
         // The careful way under a new plan: down to the step below, where the weight fits none.
         (HoldCause::PlanChanged, step) => (step.unwrap_or(0), Bake::Anew),
         (
             HoldCause::Operator
             | HoldCause::BothBad(_)
             | HoldCause::Evidence(_)
+            | HoldCause::Split
             | HoldCause::WeightSet,
             _,
         ) => (at_or_above(), Bake::Anew),
@@ -199,6 +208,7 @@ fn set_weight(
         weight,
         actor: actor.clone(),
         reason,
+        explanation: None,
     };
     if weight <= from {
         return Ok(Answer::InForce(transition.put_in_force(draft, None)));
@@ -224,8 +234,15 @@ fn roll_back(
             WayBack::Closed => return Err(Refusal::WayBackClosed),
         },
     }
-    let cause = RollbackCause::Operator(actor.to_string());
-    let seq = rollback::roll_back(transition, cause, actor.clone(), reason, None);
+    let from = transition.state.position.weight;
+    let what = format!("Everything went back to old from {from}");
+    let evidence = transition.observation.evidence;
+    let why = Why {
+        cause: RollbackCause::Operator(actor.to_string()),
+        explanation: Explanation::of_order(actor, &what, &reason, evidence),
+        reason,
+    };
+    let seq = rollback::roll_back(transition, why, actor.clone(), None);
     Ok(Answer::InForce(seq))
 }
 

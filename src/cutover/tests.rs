@@ -3,6 +3,8 @@
 mod bench;
 mod digesting;
 mod evidence;
+mod explaining;
+mod naming;
 mod replaying;
 mod restoring;
 mod steering;

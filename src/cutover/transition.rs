@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::{
     cutover::{
-        Actor, Answer, Bake, Change, ConnectRun, Context, Decision, Effect, Entry, Observation,
-        Progress, Ramp, Refusal, State, TriggerReading,
+        Actor, Answer, Bake, Change, ConnectRun, Context, Decision, Effect, Entry, Explanation,
+        Observation, Progress, Ramp, Refusal, State, TriggerReading, dns,
         trigger::{self, View},
     },
     plan::{Plan, Trigger},
@@ -36,6 +36,7 @@ pub(super) struct Draft {
     pub(super) weight: Weight,
     pub(super) actor: Actor,
     pub(super) reason: String,
+    pub(super) explanation: Option<Explanation>,
 }
 
 impl<'a> Transition<'a> {
@@ -213,6 +214,7 @@ impl<'a> Transition<'a> {
             reason: draft.reason,
             readings: self.state.readings().cloned().collect(),
             reaction_ms: None,
+            explanation: draft.explanation.map(Box::new),
         }
     }
 
@@ -237,7 +239,14 @@ impl<'a> Transition<'a> {
         } else {
             (Duration::ZERO, 0)
         };
+        let mut stretches = std::mem::take(&mut state.progress.stretches);
+        if let Change::DnsOrdered { order } = &entry.change
+            && order.purpose.begins_ttl()
+        {
+            stretches.remove(dns::TTL);
+        }
         state.progress = Progress {
+            stretches,
             seq: entry.seq,
             at: entry.at,
             baked,
@@ -253,7 +262,7 @@ impl<'a> Transition<'a> {
                 false => self.observation.requests_on_new,
             };
         }
-        if entry.change != Change::Reloaded {
+        if !entry.change.leaves_all_as_it_is() {
             watch.counting_since = Some(self.context.now);
         }
         watch.snapshot_at = None;
@@ -294,6 +303,11 @@ impl Change {
             | Self::Completed
             | Self::WayBackClosed
             | Self::Reloaded
+            | Self::Upgraded { .. }
+            | Self::DatabaseStep { .. }
+            | Self::DnsOrdered { .. }
+            | Self::DnsServed { .. }
+            | Self::DnsStopped { .. }
             | Self::Resumed {
                 bake: Bake::GoesOn, ..
             } => false,

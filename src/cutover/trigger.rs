@@ -11,6 +11,7 @@
 //! | either of them times old's own | drawn by weight | the same, on both sides | the same |
 //! | connect failures in a row | all | | a run as long as the limit |
 //! | unhealthy | | endpoints | those out of choice |
+//! | replication lag | | the present reading | one above the limit |
 
 use std::{borrow::Cow, time::Duration};
 
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cutover::{ConnectRun, Observation, wait::Span},
-    measure::{Class, Population, Tally},
+    measure::{Class, LagReading, Population, Tally},
     plan::{Limit, Plan, Reading, Trigger},
     units::{Factor, PerSide, Percentile, Share, Side, Timestamp},
 };
@@ -147,7 +148,8 @@ pub(super) fn is_old_bad(plan: &Plan, trigger: &Trigger, view: View<'_>) -> bool
         // What is relative was already better on old, and a run was looked at above. The rest is no trigger.
         (_, Limit::TimesOld(_) | Limit::InARow(_))
         | (Reading::ErrorRate | Reading::ConnectFailures | Reading::Unhealthy, Limit::Latency(_))
-        | (Reading::Latency(_), Limit::Share(_)) => false,
+        | (Reading::Latency(_), Limit::Share(_))
+        | (Reading::ReplicationLag { .. }, Limit::Share(_) | Limit::Latency(_)) => false,
     }
 }
 
@@ -172,7 +174,9 @@ pub(super) fn is_old_gone(plan: &Plan, view: View<'_>, seen: &Tally) -> bool {
 pub(super) fn describe(trigger: &Trigger, look: &TriggerReading) -> String {
     let shown = |value: Option<f64>| match (value, trigger.reading) {
         (None, _) => "unknown".to_owned(),
-        (Some(value), Reading::Latency(_)) => Span(seconds(value)).to_string(),
+        (Some(value), Reading::Latency(_) | Reading::ReplicationLag { .. }) => {
+            Span(seconds(value)).to_string()
+        }
         (Some(value), _) => format!("{}%", (value * 10_000.0).round() / 100.0),
     };
     let (kind, samples) = (&look.kind, look.requests);
@@ -182,6 +186,10 @@ pub(super) fn describe(trigger: &Trigger, look: &TriggerReading) -> String {
         (_, Limit::InARow(count)) => {
             let run = look.reading.unwrap_or_default();
             format!("{kind} {run} in a row on new, limit {count}")
+        }
+        (Reading::ReplicationLag { direction, .. }, _) => {
+            let limit = shown(look.limit);
+            format!("{kind} {reading} {direction}, limit {limit}")
         }
         (Reading::Unhealthy, _) => {
             let limit = shown(look.limit);
@@ -260,16 +268,55 @@ fn look(trigger: &Trigger, view: View<'_>, stretch: Stretch) -> Look {
             let sample = unusable(view, Side::New);
             sample.look(sample.judge(share, 0), share.ratio())
         }
+        (Reading::ReplicationLag { .. }, Limit::Latency(limit)) => {
+            look_lag(lag(trigger.reading, view.observation), limit)
+        }
         // The configuration lets none of these through; what cannot be read is not known.
         (Reading::ErrorRate, Limit::Latency(_) | Limit::InARow(_))
         | (Reading::ConnectFailures, Limit::Latency(_))
         | (Reading::Latency(_), Limit::Share(_) | Limit::InARow(_))
-        | (Reading::Unhealthy, Limit::Latency(_) | Limit::TimesOld(_) | Limit::InARow(_)) => Look {
+        | (Reading::Unhealthy, Limit::Latency(_) | Limit::TimesOld(_) | Limit::InARow(_))
+        | (
+            Reading::ReplicationLag { .. },
+            Limit::Share(_) | Limit::TimesOld(_) | Limit::InARow(_),
+        ) => Look {
             reading: None,
             limit: None,
             old: None,
             samples: 0,
             verdict: Verdict::Unknown,
+        },
+    }
+}
+
+/// What is known of the lag that a trigger reads, where it reads one.
+pub(super) fn lag<'a>(reading: Reading, observation: &Observation<'a>) -> Option<&'a LagReading> {
+    match reading {
+        Reading::ReplicationLag {
+            replication,
+            direction,
+        } => observation.lags.get(replication).map(|it| it.of(direction)),
+        Reading::ErrorRate
+        | Reading::Latency(_)
+        | Reading::ConnectFailures
+        | Reading::Unhealthy => None,
+    }
+}
+
+fn look_lag(reading: Option<&LagReading>, limit: Duration) -> Look {
+    let span = match reading {
+        Some(LagReading::Known(lag)) => Some(lag.span),
+        Some(LagReading::Unknown { .. }) | None => None,
+    };
+    Look {
+        reading: span.map(|it| it.as_secs_f64()),
+        limit: Some(limit.as_secs_f64()),
+        old: None,
+        samples: u64::from(span.is_some()),
+        verdict: match span {
+            Some(span) if span > limit => Verdict::Breach,
+            Some(_) => Verdict::Clear,
+            None => Verdict::Unknown,
         },
     }
 }
@@ -322,7 +369,10 @@ fn run(trigger: &Trigger, view: View<'_>) -> Option<Timestamp> {
         Reading::ConnectFailures => {
             windows.run_of_connect_failures(Side::New, population, length, tolerated)
         }
-        Reading::ErrorRate | Reading::Latency(_) | Reading::Unhealthy => {
+        Reading::ErrorRate
+        | Reading::Latency(_)
+        | Reading::Unhealthy
+        | Reading::ReplicationLag { .. } => {
             windows.run_of_errors(Side::New, population, length, tolerated)
         }
     };
@@ -330,7 +380,7 @@ fn run(trigger: &Trigger, view: View<'_>) -> Option<Timestamp> {
         windows.run_above(Side::New, population, length, limit, percentile.tail())
     };
     match (trigger.reading, trigger.limit) {
-        (Reading::Unhealthy, _) => None,
+        (Reading::Unhealthy | Reading::ReplicationLag { .. }, _) => None,
         (_, Limit::InARow(_)) => Some(view.connects_on_new.since),
         (Reading::Latency(percentile), Limit::Latency(limit)) => {
             run_above(Population::All, percentile, limit)
@@ -370,7 +420,10 @@ fn tally<'a>(
 fn outcomes(reading: Reading, tally: &Tally) -> Sample {
     let bad = match reading {
         Reading::ConnectFailures => tally.count(Class::Connect),
-        Reading::ErrorRate | Reading::Latency(_) | Reading::Unhealthy => tally.errors(),
+        Reading::ErrorRate
+        | Reading::Latency(_)
+        | Reading::Unhealthy
+        | Reading::ReplicationLag { .. } => tally.errors(),
     };
     let of = tally.requests();
     Sample { bad, of }

@@ -5,8 +5,9 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{Coverage, HoldCause, Observation, Ramp, State, StoreState, Verdict, gate},
+    cutover::{Coverage, HoldCause, Observation, Ramp, State, StoreState, Verdict, gate, trigger},
     evidence::Finding,
+    measure::LagReading,
     plan::{AdvanceOn, Limit, Plan, Reading, StaysOnOld, Step, Trigger, Writes},
     units::{Side, Timestamp, Weight},
 };
@@ -42,6 +43,11 @@ pub enum Wait {
     /// A test has gathered much against new, if not enough to trip.
     Doubt {
         /// What, in words.
+        what: String,
+    },
+    /// A replication trails by too much for a trigger, or nobody knows by how much.
+    Replication {
+        /// Which, and what is known of it, in words.
         what: String,
     },
     /// A gate does not hold.
@@ -102,12 +108,12 @@ pub fn waits(
         }
         Ramp::Baking { step, .. } => {
             let mut found = bake(&plan.ramp.steps[*step], state);
-            found.extend(triggers(plan, state));
+            found.extend(triggers(plan, state, observation));
             found.extend(evidence(plan, observation));
             found.extend(doubts(observation, Finding::is_doubt));
             found.extend(ready(plan, state, observation, now));
             match plan.ramp.steps.get(step + 1) {
-                Some(next) => found.extend(gate::waits(plan, observation, next.weight)),
+                Some(next) => found.extend(gate::waits(plan, state, observation, next.weight)),
                 None => found.extend(still_on_old(plan)),
             }
             found
@@ -136,16 +142,45 @@ fn bake(step: &Step, state: &State) -> Vec<Wait> {
 }
 
 /// The triggers that do not say that all is well. A blind one neither trips nor holds.
-fn triggers(plan: &Plan, state: &State) -> Vec<Wait> {
+fn triggers(plan: &Plan, state: &State, observation: &Observation<'_>) -> Vec<Wait> {
     let judged = plan.triggers.iter().zip(&state.watch.evaluations);
     let seeing = judged.filter(|(trigger, _)| !trigger.is_blind_at(state.position.weight));
     let unclear = seeing.filter(|(_, it)| it.for_advancing != Verdict::Clear);
     unclear
-        .map(|(trigger, it)| Wait::Trigger {
-            name: trigger.name.clone(),
-            verdict: it.for_advancing,
+        .map(|(trigger, it)| match trigger.reading {
+            Reading::ReplicationLag { .. } => {
+                let (name, found) = (&trigger.name, lag_of(plan, trigger, observation));
+                Wait::Replication {
+                    what: format!("trigger {name}: {found}"),
+                }
+            }
+            Reading::ErrorRate
+            | Reading::Latency(_)
+            | Reading::ConnectFailures
+            | Reading::Unhealthy => Wait::Trigger {
+                name: trigger.name.clone(),
+                verdict: it.for_advancing,
+            },
         })
         .collect()
+}
+
+/// The lag that a trigger watches, in words.
+fn lag_of(plan: &Plan, trigger: &Trigger, observation: &Observation<'_>) -> String {
+    let reading = trigger::lag(trigger.reading, observation);
+    let name = match trigger.reading {
+        Reading::ReplicationLag { replication, .. } => plan.replications.get(replication),
+        Reading::ErrorRate
+        | Reading::Latency(_)
+        | Reading::ConnectFailures
+        | Reading::Unhealthy => None,
+    };
+    let name = name.map_or("it", |it| it.name.as_str());
+    match reading {
+        Some(LagReading::Known(lag)) => format!("the lag of {name} is {}", Span(lag.span)),
+        Some(LagReading::Unknown { why }) => format!("the lag of {name} is not known: {why}"),
+        None => format!("the lag of {name} was not read yet"),
+    }
 }
 
 /// What is missing for going on, where that takes evidence.
@@ -229,7 +264,7 @@ pub(super) fn to_raise(
             what: "new has no usable endpoint".to_owned(),
         });
     }
-    found.extend(gate::waits(plan, observation, weight));
+    found.extend(gate::waits(plan, state, observation, weight));
     found
 }
 
@@ -252,7 +287,11 @@ pub(super) fn breaches(plan: &Plan, state: &State) -> Vec<Wait> {
 
 /// Whether a trigger knows how new is while nothing is sent there.
 fn needs_no_traffic(trigger: &Trigger) -> bool {
-    matches!(trigger.reading, Reading::Unhealthy) || matches!(trigger.limit, Limit::InARow(_))
+    let is_of_world = matches!(
+        trigger.reading,
+        Reading::Unhealthy | Reading::ReplicationLag { .. }
+    );
+    is_of_world || matches!(trigger.limit, Limit::InARow(_))
 }
 
 /// What the split sends to old whatever the weight, so that new could not hold all traffic.
@@ -292,6 +331,7 @@ impl Wait {
             | Self::Evidence { .. }
             | Self::Doubt { .. } => true,
             Self::Gate { .. }
+            | Self::Replication { .. }
             | Self::Window { .. }
             | Self::Store { .. }
             | Self::Clock { .. }
@@ -326,6 +366,7 @@ impl fmt::Display for Wait {
                 "evidence: {requests_left} more requests on new without an error"
             ),
             Self::Doubt { what } => write!(f, "evidence against new: {what}"),
+            Self::Replication { what } => write!(f, "replication: {what}"),
             Self::Gate { what } => write!(f, "gate: {what}"),
             Self::Window { opens_at } => match opens_at {
                 Some(at) => write!(f, "window: closed until {at}"),

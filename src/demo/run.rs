@@ -89,7 +89,7 @@ async fn play(options: Options, out: &mut dyn Write) -> Result<Summary, DemoErro
     let text = configuration(options, &old, &new);
     let loaded = config::parse(&text, Path::new("demo.toml"), folder.path());
     let loaded = loaded.map_err(|faults| DemoError::Config(faults.to_string()))?;
-    let running = app::start(loaded.plan)?;
+    let running = app::start(loaded.plan, None)?;
     let mut story = Story {
         out,
         started,
@@ -310,7 +310,12 @@ impl Story<'_> {
             | Change::Resumed { .. }
             | Change::WeightSet { .. }
             | Change::WayBackClosed
-            | Change::Reloaded => self.line(weight, &entry.reason),
+            | Change::Reloaded
+            | Change::Upgraded { .. }
+            | Change::DatabaseStep { .. }
+            | Change::DnsOrdered { .. }
+            | Change::DnsServed { .. }
+            | Change::DnsStopped { .. } => self.line(weight, &entry.reason),
         }
     }
 

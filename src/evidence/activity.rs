@@ -81,6 +81,22 @@ impl Activity {
         }
     }
 
+    /// The share of all requests that the busiest slots make, at most eight of them; `None` without requests.
+    pub(super) fn share_of_busiest(&self, slots: usize) -> Option<f64> {
+        let mut busiest = [0_u16; 8];
+        let mut all = 0_u64;
+        for level in &self.levels {
+            all += u64::from(*level);
+            if *level > busiest[0] {
+                busiest[0] = *level;
+                busiest.sort_unstable();
+            }
+        }
+        let most = busiest.iter().rev().take(slots);
+        let most: u64 = most.map(|it| u64::from(*it)).sum();
+        (all > 0).then(|| most as f64 / all as f64)
+    }
+
     /// What the slots outside `counted` make of the traffic, where those below `limit` are on new.
     pub(super) fn uncounted(&self, counted: &SlotSet, limit: u16) -> Uncounted {
         let mut all = PerSide { old: 0, new: 0 };
@@ -160,6 +176,20 @@ mod tests {
         assert_eq!(seen.share.old, Some(1.0));
         assert_eq!(seen.active_on_new, 2);
         assert_eq!(activity.uncounted(&counted, 0).share.new, None);
+    }
+
+    #[test]
+    fn the_busiest_are_found_wherever_they_are() {
+        let mut activity = Activity::new(20);
+        assert_eq!(activity.share_of_busiest(3), None);
+        for number in 0..20 {
+            activity.add(slot(number));
+        }
+        for number in [3, 3, 3, 19, 19, 0] {
+            activity.add(slot(number));
+        }
+        assert_eq!(activity.share_of_busiest(1), Some(4.0 / 26.0));
+        assert_eq!(activity.share_of_busiest(3), Some(9.0 / 26.0));
     }
 
     #[test]

@@ -47,6 +47,10 @@ pub struct Permit {
     pub accepted: f64,
     /// How many more requests without an error on new would do.
     pub requests_left: u64,
+    /// The logarithm of what was gathered for going on.
+    pub ln_evidence: f64,
+    /// What it has to reach.
+    pub ln_threshold: f64,
 }
 
 impl Advance {
@@ -82,7 +86,25 @@ impl Advance {
             } else {
                 self.requests_left(accepted)
             },
+            ln_evidence: self.ln_evidence(),
+            ln_threshold: -WRONG_ADVANCE.ln(),
         }
+    }
+
+    /// How many requests on new it takes on average to be given, where this share of them fails; `None` where evidence
+    /// does not grow.
+    pub(super) fn requests_expected(accepted: f64, errors: f64) -> Option<f64> {
+        if errors <= 0.0 {
+            let left = Self::new().requests_left(accepted);
+            return Some(left as f64);
+        }
+        let of = |(multiple, begins): (f64, f64)| {
+            let needed = -(WRONG_ADVANCE * begins).ln();
+            let grows =
+                errors * f64::ln(multiple) + (1.0 - errors) * ln_of_fine(multiple, accepted);
+            (grows > 0.0).then(|| needed / grows)
+        };
+        BEGINNINGS.into_iter().filter_map(of).min_by(f64::total_cmp)
     }
 
     fn is_given(&self) -> bool {

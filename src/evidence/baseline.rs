@@ -1,5 +1,7 @@
 //! What was seen while everything was on old (A/A): how many requests fail anyway, and which slots always do.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::units::Slot;
@@ -25,6 +27,17 @@ pub(super) struct Baseline {
     /// restart forgets how many requests they made.
     #[serde(with = "erring")]
     slots: Vec<SlotCounts>,
+}
+
+/// What was seen before anything went to new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// Requests that ended well or failed; of late, where there were very many.
+    pub requests: u64,
+    /// Those that failed.
+    pub errors: u64,
+    /// What is slow takes at least this long on new; `None` before the first step, and where too little is known.
+    pub slow: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +75,15 @@ impl Baseline {
     /// Errors per request; `None` while too few were seen.
     pub(super) fn error_share(&self) -> Option<f64> {
         (self.requests >= REQUESTS_MIN).then(|| self.errors as f64 / self.requests as f64)
+    }
+
+    /// What was seen, with what is slow.
+    pub(super) const fn seen(&self, slow: Option<Duration>) -> Before {
+        Before {
+            requests: self.requests,
+            errors: self.errors,
+            slow,
+        }
     }
 
     /// Whether a slot failed by itself, so that it says nothing about new.

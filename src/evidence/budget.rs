@@ -10,7 +10,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     evidence::Symptom,
-    plan::{Plan, Sticky},
+    plan::{LatencyTolerance, Plan, RouteId, Sticky, Symptoms},
     units::{Factor, Share},
 };
 
@@ -26,8 +26,12 @@ pub struct Settings {
     pub false_alarms: Share,
     /// How many times old's risk of an error is accepted on new.
     pub tolerated_errors: Factor,
+    /// How much slower than old new may be.
+    pub tolerated_latency: LatencyTolerance,
     /// The share of errors that is accepted on new, whatever old does.
     pub error_limit: Share,
+    /// What each named route is tested for by itself.
+    pub by_route: Symptoms,
     /// How often the plan raises the weight.
     pub rises: u32,
 }
@@ -48,33 +52,58 @@ pub enum Test {
     Relative(Symptom),
     /// More errors on new than [`Settings::error_limit`].
     ErrorLimit,
+    /// Slower answers on new than [`Settings::tolerated_latency`] allows, by more than the draw explains.
+    Latency,
+    /// Requests on another side than their slot's, or more or fewer slots on new than the weight says. It speaks of the split
+    /// and not of new.
+    Split,
+    /// More of a symptom on new than the draw explains, on one route alone.
+    Route {
+        /// The symptom.
+        symptom: Symptom,
+        /// The route.
+        route: RouteId,
+        /// Its place in the order in which tests of routes began, from 1.
+        rank: u8,
+    },
 }
 
 impl Test {
-    /// Every test.
-    pub const ALL: [Self; 7] = [
+    /// Every test of all requests; those of routes begin where there is something to judge.
+    pub const ALL: [Self; 10] = [
         Self::Relative(Symptom::Error),
         Self::Relative(Symptom::Redirect),
         Self::Relative(Symptom::Unauthorized),
         Self::Relative(Symptom::Forbidden),
         Self::Relative(Symptom::NotFound),
         Self::Relative(Symptom::Abort),
+        Self::Relative(Symptom::Slow),
         Self::ErrorLimit,
+        Self::Latency,
+        Self::Split,
     ];
 
-    /// Its name in journal, status and configuration.
+    /// Its name in journal, status and configuration; of a route's test the name of its symptom, which stands behind the
+    /// route's.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Relative(symptom) => symptom.as_str(),
+            Self::Relative(symptom) | Self::Route { symptom, .. } => symptom.as_str(),
             Self::ErrorLimit => "error_limit",
+            Self::Latency => "latency",
+            Self::Split => "split",
         }
     }
 
-    /// One over its share of the budget. What a share is not given to is kept for tests of latency and of routes.
+    /// One over its share of the budget. Tests of routes have half of it in all, however many they are.
     const fn portion(self) -> u32 {
         match self {
+            Self::Route { rank, .. } => {
+                let rank = rank as u32;
+                2 * rank * (rank + 1)
+            }
             Self::Relative(Symptom::Error) => 4,
+            Self::Relative(Symptom::Slow) | Self::Latency => 16,
             Self::ErrorLimit => 32,
             Self::Relative(
                 Symptom::Redirect
@@ -82,7 +111,8 @@ impl Test {
                 | Symptom::Forbidden
                 | Symptom::NotFound
                 | Symptom::Abort,
-            ) => 64,
+            )
+            | Self::Split => 64,
         }
     }
 }
@@ -104,7 +134,9 @@ impl Settings {
             },
             false_alarms: plan.evidence.false_alarms,
             tolerated_errors: plan.evidence.tolerated_errors,
+            tolerated_latency: plan.evidence.tolerated_latency,
             error_limit: plan.evidence.error_limit,
+            by_route: plan.evidence.by_route,
             rises: u32::try_from(plan.ramp.steps.len()).unwrap_or(u32::MAX),
         }
     }
@@ -130,11 +162,19 @@ mod tests {
     #![expect(clippy::float_cmp, reason = "bit for bit is meant")]
 
     use super::*;
+    use crate::plan::EvidencePlan;
 
     #[test]
     fn the_shares_are_at_most_the_whole() {
-        let shares = Test::ALL.map(|it| 1.0 / f64::from(it.portion()));
-        assert!(shares.iter().sum::<f64>() <= 1.0, "{shares:?}");
+        let of_routes = (1..=64).map(|rank| Test::Route {
+            symptom: Symptom::Error,
+            route: RouteId(0),
+            rank,
+        });
+        let shares = Test::ALL.into_iter().chain(of_routes);
+        let shares = shares.map(|it| 1.0 / f64::from(it.portion()));
+        let all = shares.sum::<f64>();
+        assert!(all <= 1.0 && all > 0.9, "{all}");
     }
 
     #[test]
@@ -149,7 +189,9 @@ mod tests {
             unit: Unit::Slot,
             false_alarms: Share::from_parts_per_million(0).expect("it is a share"),
             tolerated_errors: Factor::from_thousandths(1_000),
+            tolerated_latency: EvidencePlan::DEFAULT.tolerated_latency,
             error_limit: Share::WHOLE,
+            by_route: EvidencePlan::DEFAULT.by_route,
             rises: 1,
         };
         for test in Test::ALL {

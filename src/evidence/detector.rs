@@ -47,9 +47,9 @@ struct Stretch {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Mark {
     pub(super) at: Timestamp,
-    /// Drawn requests.
+    /// Drawn requests; for latencies those that were answered.
     pub(super) requests: PerSide<u64>,
-    /// Events among them, or slots with events.
+    /// Events among them, or slots with events; for latencies the sum of their logarithms.
     pub(super) events: PerSide<u64>,
     /// The logarithm of the evidence for the largest risk ratio relative to old, as a plain product.
     pub(super) ln_relative: Exact,
@@ -94,7 +94,7 @@ impl<const N: usize> Detector<N> {
     pub(super) fn ln_evidence(&self) -> f64 {
         let all = self.alternatives.iter().map(|it| it.ln_w.0);
         let sum = all.fold(f64::NEG_INFINITY, ln_sum);
-        // At most six alternatives: exact as a float.
+        // At most ten alternatives: exact as a float.
         let mean = sum - (N as f64).ln();
         ln_sum(mean, self.gamma.0.ln())
     }

@@ -1,6 +1,6 @@
 //! What a test has gathered, with the numbers that it rests on and a sentence that says so.
 
-use std::fmt;
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use crate::{
     evidence::{Symptom, Test, Unit},
@@ -11,27 +11,63 @@ use crate::{
 const OLD_IS_BETTER: f64 = 20.0;
 
 /// What one test has gathered.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// The test.
     pub test: Test,
-    /// What `events` counts.
+    /// The route's name, where it is one route's.
+    pub route: Option<Arc<str>>,
+    /// What is drawn, and counts once.
     pub unit: Unit,
     /// ln R.
     pub ln_evidence: f64,
     /// What ln R has to reach for a trip.
     pub ln_threshold: f64,
-    /// Drawn requests in the stretch that carries the evidence.
+    /// Drawn requests in the stretch that carries the evidence; for latencies those that were answered.
     pub requests: PerSide<u64>,
-    /// Events among them, or slots that had some.
-    pub events: PerSide<u64>,
+    /// What was seen of them.
+    pub seen: Seen,
     /// Since when the evidence has been growing; `None` while it is not.
     pub since: Option<Timestamp>,
     /// For [`Test::ErrorLimit`]: the logarithm of the evidence, over the same stretch, that new is worse than old.
     pub ln_relative: f64,
 }
 
+/// What was seen of both sides' requests.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Seen {
+    /// How many had the symptom, or with sticky clients how many slots had requests that did.
+    Events(PerSide<u64>),
+    /// How long their answers typically took: the geometric mean; `None` without answers.
+    Latency(PerSide<Option<Duration>>),
+    /// Drawn requests on another side than their slot's, and the share of slots that the weight puts on new.
+    Split {
+        /// How many.
+        strays: u64,
+        /// The share.
+        expected: f64,
+    },
+}
+
 impl Finding {
+    /// Requests or slots with the symptom; none where latencies were compared.
+    #[must_use]
+    pub fn events(&self) -> PerSide<u64> {
+        match self.seen {
+            Seen::Events(events) => events,
+            Seen::Latency(_) | Seen::Split { .. } => PerSide::default(),
+        }
+    }
+
+    /// How long answers typically took; unknown where none were compared.
+    #[must_use]
+    pub fn latency(&self) -> PerSide<Option<Duration>> {
+        match self.seen {
+            Seen::Events(_) | Seen::Split { .. } => PerSide::default(),
+            Seen::Latency(latency) => latency,
+        }
+    }
+
     /// Whether there is evidence enough to act on.
     #[must_use]
     pub fn is_trip(&self) -> bool {
@@ -48,8 +84,103 @@ impl Finding {
     #[must_use]
     pub fn is_old_better(&self) -> bool {
         match self.test {
-            Test::Relative(_) => true,
+            Test::Relative(_) | Test::Route { .. } | Test::Latency => true,
             Test::ErrorLimit => self.ln_relative >= OLD_IS_BETTER.ln(),
+            Test::Split => false,
+        }
+    }
+
+    /// The test's name in journal and status: "401", or of a route "checkout:401".
+    #[must_use]
+    pub fn name(&self) -> String {
+        let test = self.test;
+        match &self.route {
+            Some(route) => format!("{route}:{test}"),
+            None => test.to_string(),
+        }
+    }
+
+    /// What was looked for, as people say it: "status 401", "status 401 of route checkout".
+    #[must_use]
+    pub fn what(&self) -> Cow<'static, str> {
+        let what = match self.test {
+            Test::ErrorLimit => "errors above the limit",
+            Test::Latency => "latency",
+            Test::Split => "the split",
+            Test::Relative(symptom) | Test::Route { symptom, .. } => match symptom {
+                Symptom::Error => "errors",
+                Symptom::Redirect => "redirects",
+                Symptom::Unauthorized => "status 401",
+                Symptom::Forbidden => "status 403",
+                Symptom::NotFound => "status 404",
+                Symptom::Abort => "clients that went away",
+                Symptom::Slow => "slow answers",
+            },
+        };
+        match &self.route {
+            Some(route) => Cow::Owned(format!("{what} of route {route}")),
+            None => Cow::Borrowed(what),
+        }
+    }
+
+    /// How far the evidence is beyond its threshold, as a logarithm.
+    #[must_use]
+    pub fn ln_excess(&self) -> f64 {
+        self.ln_evidence - self.ln_threshold
+    }
+
+    /// What was seen of it: "12 of 310 requests on new, 0 of 2890 on old".
+    #[must_use]
+    pub fn numbers(&self) -> String {
+        let PerSide {
+            old: on_old,
+            new: on_new,
+        } = self.requests;
+        match (self.seen, self.unit) {
+            (Seen::Events(PerSide { old, new }), Unit::Request) => {
+                format!("{new} of {on_new} requests on new, {old} of {on_old} on old")
+            }
+            (Seen::Events(PerSide { old, new }), Unit::Slot) => {
+                format!("{new} clients in {on_new} requests on new, {old} in {on_old} on old")
+            }
+            (
+                Seen::Split {
+                    strays: 0,
+                    expected,
+                },
+                unit,
+            ) => {
+                let what = match unit {
+                    Unit::Request => "requests",
+                    Unit::Slot => "slots of clients",
+                };
+                let (of, share) = (on_new + on_old, (expected * 1e4).round() / 1e2);
+                format!("{on_new} of {of} {what} of an hour drawn for new, {share}% expected")
+            }
+            (Seen::Split { strays, .. }, _) => {
+                format!("{strays} drawn requests went to another side than their slot's")
+            }
+            (
+                Seen::Latency(PerSide {
+                    old: None,
+                    new: None,
+                }),
+                _,
+            ) => "nothing to compare".to_owned(),
+            (Seen::Latency(typical), _) => {
+                let (slow, fast) = (millis(typical.new), millis(typical.old));
+                format!("typically {slow} in {on_new} answers of new, {fast} in {on_old} of old")
+            }
+        }
+    }
+
+    /// The symptom whose requests, by route, tell where it comes from.
+    #[must_use]
+    pub const fn symptom(&self) -> Symptom {
+        match self.test {
+            Test::Relative(symptom) | Test::Route { symptom, .. } => symptom,
+            Test::ErrorLimit | Test::Split => Symptom::Error,
+            Test::Latency => Symptom::Slow,
         }
     }
 
@@ -69,33 +200,30 @@ impl Finding {
 /// "errors: 12 of 310 requests on new, 0 of 2890 on old; evidence 4100, threshold 4000".
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.test {
-            Test::Relative(Symptom::Error) => "errors",
-            Test::Relative(Symptom::Redirect) => "redirects",
-            Test::Relative(Symptom::Unauthorized) => "status 401",
-            Test::Relative(Symptom::Forbidden) => "status 403",
-            Test::Relative(Symptom::NotFound) => "status 404",
-            Test::Relative(Symptom::Abort) => "clients that went away",
-            Test::ErrorLimit => "errors above the limit",
-        };
-        let Self {
-            events, requests, ..
-        } = self;
-        let (bad, good) = (events.new, events.old);
-        let (on_new, on_old) = (requests.new, requests.old);
-        match self.unit {
-            Unit::Request => write!(
-                f,
-                "{what}: {bad} of {on_new} requests on new, {good} of {on_old} on old"
-            )?,
-            Unit::Slot => write!(
-                f,
-                "{what}: {bad} clients in {on_new} requests on new, {good} in {on_old} on old"
-            )?,
+        let (what, numbers) = (self.what(), self.numbers());
+        if self.seen == Seen::Latency(PerSide::default()) {
+            return write!(f, "{what}: {numbers}");
         }
         let (evidence, threshold) = (self.evidence_shown(), self.threshold_shown());
-        write!(f, "; evidence {evidence}, threshold {threshold}")
+        write!(
+            f,
+            "{what}: {numbers}; evidence {evidence}, threshold {threshold}"
+        )
     }
+}
+
+/// A latency with three significant digits, or a microsecond's precision.
+fn millis(latency: Option<Duration>) -> String {
+    let Some(latency) = latency else {
+        return "nothing".to_owned();
+    };
+    let millis = latency.as_secs_f64() * 1e3;
+    let digits = match millis {
+        ..10.0 => 2,
+        ..100.0 => 1,
+        _ => 0,
+    };
+    format!("{millis:.digits$} ms")
 }
 
 /// Two significant digits up to a million, a power of ten beyond, and nothing more precise below one.
@@ -122,10 +250,12 @@ fn shown(ln: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::RouteId;
 
     fn finding(test: Test, unit: Unit) -> Finding {
         Finding {
             test,
+            route: None,
             unit,
             ln_evidence: 4_123.0_f64.ln(),
             ln_threshold: 4_000.0_f64.ln(),
@@ -133,7 +263,7 @@ mod tests {
                 old: 2_890,
                 new: 310,
             },
-            events: PerSide { old: 0, new: 12 },
+            seen: Seen::Events(PerSide { old: 0, new: 12 }),
             since: None,
             ln_relative: 0.0,
         }
@@ -148,6 +278,49 @@ mod tests {
         assert_eq!(
             finding(Test::ErrorLimit, Unit::Slot).to_string(),
             "errors above the limit: 12 clients in 310 requests on new, 0 in 2890 on old; evidence 4100, \
+             threshold 4000"
+        );
+    }
+
+    #[test]
+    fn a_test_of_a_route_is_named_after_both() {
+        let of_route = Finding {
+            route: Some(Arc::from("checkout")),
+            ..finding(
+                Test::Route {
+                    symptom: Symptom::Unauthorized,
+                    route: RouteId(3),
+                    rank: 1,
+                },
+                Unit::Request,
+            )
+        };
+        assert_eq!(of_route.name(), "checkout:401");
+        assert_eq!(
+            of_route.to_string(),
+            "status 401 of route checkout: 12 of 310 requests on new, 0 of 2890 on old; evidence 4100, \
+             threshold 4000"
+        );
+    }
+
+    #[test]
+    fn a_sentence_about_latencies_says_how_long_answers_take() {
+        let mut finding = finding(Test::Latency, Unit::Slot);
+        finding.seen = Seen::Latency(PerSide {
+            old: Some(Duration::from_micros(4_321)),
+            new: Some(Duration::from_micros(1_234_567)),
+        });
+        assert_eq!(
+            Finding {
+                seen: Seen::Latency(PerSide::default()),
+                ..finding.clone()
+            }
+            .to_string(),
+            "latency: nothing to compare"
+        );
+        assert_eq!(
+            finding.to_string(),
+            "latency: typically 1235 ms in 310 answers of new, 4.32 ms in 2890 of old; evidence 4100, \
              threshold 4000"
         );
     }

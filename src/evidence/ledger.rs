@@ -4,23 +4,28 @@
 //! generations in a turn are two ticks. Weight 0 ends all evidence: what follows is drawn with another salt.
 //! Nothing is allocated at a turn.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence::{
-        Finding, Outcome, Permit, Says, Settings, Symptom, Test, Unit,
+        Answer, Before, Finding, Origin, Outcome, Outlook, Permit, Says, Seen, Settings, Stage,
+        Symptom, Test, Unit,
         absolute::{AbsoluteTest, Judged},
-        activity::Activity,
         advance::Advance,
         baseline::Baseline,
         budget::{gamma_of, gamma_of_rise},
         detector::{Detector, Mark},
-        requests::RequestTest,
-        slots::{SlotTest, Worth},
+        latency::{LatencyTest, Spread},
+        origins::Origins,
+        routes::{RouteReading, RouteTests, Rules},
+        split_check::{LOOKS, SplitCheck},
+        symptoms::{Relative, Tally},
+        usual::Usual,
     },
     measure::Interval,
+    plan::RouteId,
     units::{Generation, PerSide, SLOTS, Side, Timestamp, Weight},
 };
 
@@ -44,6 +49,9 @@ const ACCEPTED_MIN: f64 = 1e-6;
 pub struct Evidence {
     settings: Settings,
     ledger: Ledger,
+    origins: Origins,
+    routes: RouteTests,
+    split: SplitCheck,
 }
 
 /// All that was gathered: what a snapshot keeps.
@@ -58,11 +66,26 @@ pub struct Ledger {
     rises_spent: u32,
     rises_due: u32,
     relative: Relative,
+    latency: LatencyTest,
     absolute: PerSide<AbsoluteTest>,
     advance: Advance,
     baseline: Baseline,
+    usual: Usual,
     /// Everything seen so far; its events are errors.
     seen: Mark,
+    /// What was drawn by the table in force, as it is.
+    #[serde(default)]
+    drawn: PerSide<Drawn>,
+}
+
+/// Requests of one side that were drawn by the table in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drawn {
+    /// All of them that ended.
+    pub requests: u64,
+    /// Those that failed.
+    pub errors: u64,
 }
 
 /// One table, and what was seen of it in the turn under way.
@@ -75,25 +98,6 @@ struct Table {
     tally: Tally,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Tally {
-    requests: PerSide<u64>,
-    events: [PerSide<u64>; Symptom::ALL.len()],
-    fine: PerSide<u64>,
-    /// On new, but for slots that always fail.
-    judged: Judged,
-}
-
-/// The tests relative to old, by symptom.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum Relative {
-    Requests(Box<[RequestTest; Symptom::ALL.len()]>),
-    Slots {
-        tests: Box<[SlotTest; Symptom::ALL.len()]>,
-        activity: Activity,
-    },
-}
-
 impl Evidence {
     /// No evidence yet, and no table in force.
     #[must_use]
@@ -101,6 +105,9 @@ impl Evidence {
         Self {
             settings,
             ledger: Ledger::new(settings.unit),
+            origins: Origins::default(),
+            routes: RouteTests::default(),
+            split: SplitCheck::new(settings.unit),
         }
     }
 
@@ -124,6 +131,37 @@ impl Evidence {
         evidence
     }
 
+    /// Another plan is in force, for the same position.
+    pub fn reload(
+        &mut self,
+        settings: Settings,
+        in_force: (Generation, Weight),
+        since: Generation,
+    ) {
+        let ledger = Some(self.ledger.clone());
+        let routes = std::mem::take(&mut self.routes);
+        let split = self.split.clone();
+        let origins = std::mem::take(&mut self.origins);
+        let is_same_unit = settings.unit == self.settings.unit;
+        *self = Self::restored(settings, ledger, in_force, since);
+        self.origins = origins;
+        if is_same_unit {
+            self.routes = routes;
+            self.split = split;
+        }
+    }
+
+    /// Says what routes are called.
+    pub fn name_routes(&mut self, names: Vec<(RouteId, Arc<str>)>) {
+        let Self {
+            ledger, origins, ..
+        } = self;
+        origins.name_routes(names);
+        ledger
+            .usual
+            .name_routes(|route| origins.name(route).to_string(), origins.names());
+    }
+
     /// What a snapshot keeps.
     #[must_use]
     pub const fn ledger(&self) -> &Ledger {
@@ -138,7 +176,13 @@ impl Evidence {
             let turned_at = ledger.turned_at;
             *ledger = Ledger::new(self.settings.unit);
             ledger.turned_at = turned_at;
-        } else if weight > before && ledger.rises_spent < self.settings.rises {
+            self.origins.clear();
+            self.routes.clear();
+            self.split.clear();
+        } else if before == Weight::NONE {
+            ledger.usual.settle();
+        }
+        if weight > before && ledger.rises_spent < self.settings.rises {
             ledger.rises_spent += 1;
             ledger.rises_due += 1;
         }
@@ -151,32 +195,106 @@ impl Evidence {
             tally: Tally::default(),
         });
         ledger.advance = Advance::new();
+        ledger.drawn = PerSide::default();
     }
 
     /// Takes in what the workers handed over since the last turn.
     pub fn turn(&mut self, intervals: &[Interval], now: Timestamp) {
         let measured = intervals.iter().flat_map(|it| &it.measurements);
-        self.take(measured.filter_map(Outcome::of), now);
+        let outcomes = measured.clone().filter_map(Outcome::of);
+        let overdue = intervals.iter().flat_map(|it| &it.overdue);
+        let answers = measured.filter_map(Answer::of);
+        self.take(outcomes, &answers.chain(overdue.map(Answer::awaited)), now);
     }
 
-    /// Takes in the outcomes that became known since the last turn.
-    pub fn take(&mut self, outcomes: impl Iterator<Item = Outcome> + Clone, now: Timestamp) {
+    /// Takes in the outcomes and the answers that became known since the last turn.
+    pub fn take(
+        &mut self,
+        outcomes: impl Iterator<Item = Outcome> + Clone,
+        answers: &(impl Iterator<Item = Answer> + Clone),
+        now: Timestamp,
+    ) {
         let ledger = &mut self.ledger;
         let from = ledger.turned_at.unwrap_or(now);
-        ledger.pass_time(&self.settings, now);
-        ledger.count(outcomes.clone());
+        self.split.roll(now, ledger.weight());
+        let gamma = ledger.pass_time(&self.settings, now);
+        self.routes.roll(now);
+        self.routes.spend(gamma);
+        let tolerance = self.settings.tolerated_latency;
+        // Out of the ledger meanwhile, which changes; it is all vectors, and moved for nothing.
+        let mut usual = std::mem::take(&mut ledger.usual);
+        let slow = answers
+            .clone()
+            .filter(|it| usual.has_become_slow(it, tolerance));
+        ledger.count(outcomes.clone().chain(slow.map(|it| it.slow())));
+        ledger.latency.begin();
         for index in 0..ledger.tables.len() {
-            let generation = ledger.tables[index].generation;
-            let of_table = outcomes.clone();
-            let of_table = of_table.filter(|it| it.generation == generation);
-            ledger.tick(&self.settings, index, of_table, from);
+            let Table {
+                generation, weight, ..
+            } = ledger.tables[index];
+            let is_in_force = index + 1 == ledger.tables.len();
+            let of_table = answers.clone().filter(|it| it.generation == generation);
+            let answered = of_table.clone().filter(|it| it.stage == Stage::Answered);
+            ledger
+                .latency
+                .tick(answered.clone(), (weight, is_in_force), tolerance, from);
+            if weight == Weight::NONE && is_in_force {
+                answered.for_each(|it| usual.learn(&it, tolerance));
+                continue;
+            }
+            let slow = of_table.filter(|it| usual.has_become_slow(it, tolerance));
+            let outcomes = outcomes.clone().filter(|it| it.generation == generation);
+            self.split.take(outcomes.clone(), weight);
+            let outcomes = outcomes.chain(slow.map(|it| it.slow()));
+            if weight > Weight::NONE {
+                outcomes.clone().for_each(|it| self.origins.add(&it, from));
+                let rules = Rules {
+                    unit: self.settings.unit,
+                    asked: self.settings.by_route,
+                    tolerated: self.settings.tolerated_errors.ratio(),
+                    weight,
+                    from,
+                };
+                self.routes.tick(&outcomes, rules, now);
+            }
+            ledger.tick(&self.settings, index, outcomes, from);
         }
-        ledger.note_activity(outcomes);
+        usual.note_names(|route| self.origins.name(route).to_string());
+        ledger.usual = usual;
+        self.routes.note_activity(outcomes.clone());
+        ledger.relative.note_activity(outcomes);
     }
 
-    /// What every test has gathered, in the order of [`Test::ALL`].
+    /// What every test has gathered, in the order of [`Test::ALL`], and then those of routes.
     pub fn findings(&self) -> impl Iterator<Item = Finding> {
-        Test::ALL.into_iter().map(|test| self.finding(test))
+        let all = Test::ALL.into_iter().map(|test| self.finding(test));
+        let of_routes = self.routes.readings();
+        all.chain(of_routes.map(|it| self.finding_of_route(&it)))
+    }
+
+    fn finding_of_route(&self, reading: &RouteReading<'_>) -> Finding {
+        let RouteReading {
+            route,
+            symptom,
+            rank,
+            detector,
+            events,
+            requests,
+        } = *reading;
+        let test = Test::Route {
+            symptom,
+            route,
+            rank,
+        };
+        let seen = Mark {
+            requests,
+            events,
+            ..Mark::default()
+        };
+        Finding {
+            route: Some(self.origins.name(route)),
+            ..self.finding_of(test, detector, seen)
+        }
     }
 
     /// Whether new is shown to be good enough for the next step.
@@ -186,30 +304,146 @@ impl Evidence {
         self.ledger.advance.permit(accepted)
     }
 
-    fn finding(&self, test: Test) -> Finding {
+    /// What was seen before anything went to new.
+    #[must_use]
+    pub fn before(&self) -> Before {
+        let Ledger {
+            baseline, usual, ..
+        } = &self.ledger;
+        baseline.seen(usual.limit())
+    }
+
+    /// What a step of this weight looks like at so many requests a second on both sides together.
+    #[must_use]
+    pub fn outlook(&self, weight: Weight, rate: f64) -> Outlook {
+        Outlook {
+            weight,
+            rate,
+            errors: self.ledger.baseline.error_share().unwrap_or(0.0),
+            accepted: self.ledger.accepted(&self.settings),
+        }
+    }
+
+    /// What the tests are held against.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Requests that were drawn by the table in force, and how many failed.
+    #[must_use]
+    pub const fn drawn(&self) -> PerSide<Drawn> {
+        self.ledger.drawn
+    }
+
+    /// The routes that had requests since a moment, those with most of a symptom on new first.
+    #[must_use]
+    pub fn origins(&self, symptom: Symptom, since: Timestamp) -> Vec<Origin> {
+        let now = self.ledger.turned_at.unwrap_or(since);
+        let mut found = self.origins.since(symptom, since, now);
+        found.sort_by_key(|it| (std::cmp::Reverse(it.events.new), it.route));
+        found
+    }
+
+    /// What one test has gathered; nothing, where it is a route's and has not begun.
+    #[must_use]
+    pub fn finding(&self, test: Test) -> Finding {
         let Ledger { seen, .. } = &self.ledger;
-        let (ln_evidence, since, events) = match test {
+        match test {
             Test::Relative(symptom) => {
                 let (detector, events) = self.ledger.relative.detector(symptom);
-                (detector.ln_evidence(), detector.since(), events)
+                self.finding_of(test, detector, Mark { events, ..*seen })
             }
-            Test::ErrorLimit => {
-                let detector = self.ledger.absolute.new.detector();
-                (detector.ln_evidence(), detector.since(), seen.events)
+            Test::ErrorLimit => self.finding_of(test, self.ledger.absolute.new.detector(), *seen),
+            Test::Route {
+                symptom,
+                route,
+                rank,
+            } => {
+                let mut of_routes = self.routes.readings();
+                let found = of_routes.find(|it| (it.symptom, it.route) == (symptom, route));
+                let nothing = Detector::new();
+                self.finding_of_route(&found.unwrap_or_else(|| RouteReading {
+                    route,
+                    symptom,
+                    rank,
+                    detector: &nothing,
+                    events: PerSide::default(),
+                    requests: PerSide::default(),
+                }))
             }
+            Test::Split => self.finding_of_split(),
+            Test::Latency => {
+                let reading = self.ledger.latency.reading();
+                Finding {
+                    test,
+                    route: None,
+                    unit: self.settings.unit,
+                    ln_evidence: reading.ln_evidence,
+                    ln_threshold: self.settings.ln_threshold(test) + reading.ln_looks,
+                    requests: reading.spread.map(Spread::count),
+                    seen: Seen::Latency(reading.spread.map(Spread::typical)),
+                    since: reading.since,
+                    ln_relative: 0.0,
+                }
+            }
+        }
+    }
+
+    fn finding_of_split(&self) -> Finding {
+        let (strays, last) = (self.split.strays(), self.split.last());
+        let ln_evidence = match (strays, last) {
+            (0, Some(last)) => last.ln_evidence,
+            (0, None) => f64::NEG_INFINITY,
+            (_, _) => f64::INFINITY,
         };
-        let begun = since.unwrap_or(Mark { events, ..*seen });
+        let on_new = last.map_or(0, |it| it.on_new);
+        Finding {
+            test: Test::Split,
+            route: None,
+            unit: self.settings.unit,
+            ln_evidence,
+            ln_threshold: self.settings.ln_threshold(Test::Split) + LOOKS.ln(),
+            requests: PerSide {
+                old: last.map_or(0, |it| it.of - it.on_new),
+                new: on_new,
+            },
+            seen: Seen::Split {
+                strays,
+                expected: last.map_or(0.0, |it| it.expected),
+            },
+            since: last.filter(|_| ln_evidence > 0.0).map(|it| it.since),
+            ln_relative: 0.0,
+        }
+    }
+
+    /// The share of all requests of the last minute that the busiest slots make; unknown without sticky clients, or
+    /// without requests.
+    #[must_use]
+    pub fn share_of_busiest(&self, slots: usize) -> Option<f64> {
+        self.ledger.relative.activity()?.share_of_busiest(slots)
+    }
+
+    fn finding_of<const N: usize>(
+        &self,
+        test: Test,
+        detector: &Detector<N>,
+        seen: Mark,
+    ) -> Finding {
+        let since = detector.since();
+        let begun = since.unwrap_or(seen);
         let between = |now: PerSide<u64>, then: PerSide<u64>| PerSide {
             old: now.old - then.old,
             new: now.new - then.new,
         };
         Finding {
             test,
+            route: None,
             unit: self.settings.unit,
-            ln_evidence,
+            ln_evidence: detector.ln_evidence(),
             ln_threshold: self.settings.ln_threshold(test),
             requests: between(seen.requests, begun.requests),
-            events: between(events, begun.events),
+            seen: Seen::Events(between(seen.events, begun.events)),
             since: since.map(|it| it.at),
             ln_relative: seen.ln_relative.0 - begun.ln_relative.0,
         }
@@ -226,23 +460,28 @@ impl Ledger {
             rises_spent: 0,
             rises_due: 0,
             relative: Relative::new(unit),
+            latency: LatencyTest::new(unit),
             absolute: PerSide::from_fn(|_| AbsoluteTest::new()),
             advance: Advance::new(),
             baseline: Baseline::new(match unit {
                 Unit::Request => 0,
                 Unit::Slot => SLOTS,
             }),
+            usual: Usual::default(),
             seen: Mark::default(),
+            drawn: PerSide::default(),
         }
     }
 
-    fn pass_time(&mut self, settings: &Settings, now: Timestamp) {
+    /// Lets time pass; gives the γ that tests relative to old are given.
+    fn pass_time(&mut self, settings: &Settings, now: Timestamp) -> f64 {
         let passed = self.turned_at.map_or(Duration::ZERO, |it| now.since(it));
         self.turned_at = self.turned_at.max(Some(now));
-        self.relative.roll(now);
         let weight = self.weight();
+        self.relative.roll(now);
+        self.latency.roll(now, weight == Weight::NONE);
         if weight == Weight::NONE {
-            return;
+            return 0.0;
         }
         let due = f64::from(std::mem::take(&mut self.rises_due));
         let gamma = gamma_of(passed.min(TURN_MAX)) + due * gamma_of_rise(settings.rises);
@@ -250,9 +489,12 @@ impl Ledger {
             self.absolute[side].spend(gamma);
         }
         // At 100 % there is nothing to compare with.
-        if weight < Weight::FULL {
-            self.relative.spend(gamma);
+        if weight == Weight::FULL {
+            return 0.0;
         }
+        self.relative.spend(gamma);
+        self.latency.spend(gamma);
+        gamma
     }
 
     /// Counts the turn's outcomes by table.
@@ -315,16 +557,15 @@ impl Ledger {
         let old = self.absolute.old.detector().ln_evidence();
         let is_shared = old > settings.ln_threshold(Test::ErrorLimit) / 2.0;
         let is_in_force = index + 1 == self.tables.len();
+        if is_in_force {
+            let errors = tally.events[Symptom::Error.index()];
+            for side in Side::ALL {
+                self.drawn[side].requests += tally.requests[side];
+                self.drawn[side].errors += errors[side];
+            }
+        }
         if is_in_force && !is_shared {
             self.advance.tick(tally.judged, accepted);
-        }
-    }
-
-    fn note_activity(&mut self, outcomes: impl Iterator<Item = Outcome>) {
-        if let Relative::Slots { activity, .. } = &mut self.relative {
-            for outcome in outcomes {
-                activity.add(outcome.slot);
-            }
         }
     }
 
@@ -335,11 +576,8 @@ impl Ledger {
         accepted.clamp(ACCEPTED_MIN, ACCEPTED_MAX)
     }
 
-    const fn unit(&self) -> Unit {
-        match self.relative {
-            Relative::Requests(_) => Unit::Request,
-            Relative::Slots { .. } => Unit::Slot,
-        }
+    pub(super) const fn unit(&self) -> Unit {
+        self.relative.unit()
     }
 
     fn latest(&self) -> Generation {
@@ -350,111 +588,5 @@ impl Ledger {
 
     fn weight(&self) -> Weight {
         self.tables.last().map_or(Weight::NONE, |it| it.weight)
-    }
-}
-
-impl Tally {
-    fn add(&mut self, outcome: &Outcome, always_fails: bool) {
-        let side = outcome.side;
-        self.requests[side] += 1;
-        let is_fine = outcome.says.is_fine();
-        self.fine[side] += u64::from(is_fine);
-        if let Says::Symptom(symptom) = outcome.says {
-            self.events[symptom.index()][side] += 1;
-        }
-        if side == Side::New && !always_fails {
-            let is_error = outcome.says == Says::Symptom(Symptom::Error);
-            self.judged.errors += u64::from(is_error);
-            self.judged.fine += u64::from(is_fine);
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.requests == PerSide::default()
-    }
-
-    fn has(&self, symptom: Symptom) -> bool {
-        self.events[symptom.index()] != PerSide::default()
-    }
-}
-
-impl Relative {
-    fn new(unit: Unit) -> Self {
-        match unit {
-            Unit::Request => Self::Requests(Box::new(Symptom::ALL.map(|_| RequestTest::new()))),
-            Unit::Slot => Self::Slots {
-                tests: Box::new(Symptom::ALL.map(|_| SlotTest::new(SLOTS))),
-                activity: Activity::new(SLOTS),
-            },
-        }
-    }
-
-    fn spend(&mut self, gamma: f64) {
-        match self {
-            Self::Requests(tests) => tests.iter_mut().for_each(|it| it.spend(gamma)),
-            Self::Slots { tests, .. } => tests.iter_mut().for_each(|it| it.spend(gamma)),
-        }
-    }
-
-    fn roll(&mut self, now: Timestamp) {
-        match self {
-            Self::Requests(_) => (),
-            Self::Slots { tests, activity } => {
-                tests.iter_mut().for_each(|it| it.roll(now));
-                activity.roll(now);
-            }
-        }
-    }
-
-    /// One tick of every symptom that was seen; what it is worth for errors.
-    fn tick(
-        &mut self,
-        tally: &Tally,
-        weight: Weight,
-        outcomes: impl Iterator<Item = Outcome>,
-        tolerated: f64,
-        before: Mark,
-    ) -> Worth {
-        let seen = || Symptom::ALL.into_iter().filter(|it| tally.has(*it));
-        let mut errors = Worth::default();
-        match self {
-            Self::Requests(tests) => {
-                for symptom in seen() {
-                    let events = tally.events[symptom.index()];
-                    let test = &mut tests[symptom.index()];
-                    let ln_largest = test.tick(events, weight, tolerated, before);
-                    if symptom == Symptom::Error {
-                        errors = Worth {
-                            fresh: events,
-                            ln_largest,
-                        };
-                    }
-                }
-            }
-            Self::Slots { tests, activity } => {
-                for symptom in seen() {
-                    tests[symptom.index()].begin(weight.basis_points(), activity);
-                }
-                for outcome in outcomes {
-                    if let Says::Symptom(symptom) = outcome.says {
-                        tests[symptom.index()].see(outcome.slot);
-                    }
-                }
-                for symptom in seen() {
-                    let worth = tests[symptom.index()].end(tolerated, before);
-                    if symptom == Symptom::Error {
-                        errors = worth;
-                    }
-                }
-            }
-        }
-        errors
-    }
-
-    fn detector(&self, symptom: Symptom) -> (&Detector<6>, PerSide<u64>) {
-        match self {
-            Self::Requests(tests) => tests[symptom.index()].detector(),
-            Self::Slots { tests, .. } => tests[symptom.index()].detector(),
-        }
     }
 }

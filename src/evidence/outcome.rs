@@ -2,6 +2,7 @@
 
 use crate::{
     measure::{Class, Measurement},
+    plan::{RouteId, Symptom},
     units::{Generation, Side, Slot},
 };
 
@@ -15,6 +16,8 @@ pub struct Outcome {
     pub slot: Slot,
     /// The side that it was drawn for.
     pub side: Side,
+    /// The route that it matched.
+    pub route: RouteId,
     /// What it says.
     pub says: Says,
 }
@@ -28,54 +31,6 @@ pub enum Says {
     Symptom(Symptom),
     /// Nothing: the client's own fault.
     Nothing,
-}
-
-/// Kinds of outcomes that are watched, each by a test of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Symptom {
-    /// No connection, a reset, a time-out, a 5xx, a failed gRPC status.
-    Error,
-    /// A 3xx: clients that lost their session are sent to log in.
-    Redirect,
-    /// A 401.
-    Unauthorized,
-    /// A 403.
-    Forbidden,
-    /// A 404.
-    NotFound,
-    /// The client went away: a side that hangs shows there first.
-    Abort,
-}
-
-impl Symptom {
-    /// Every symptom, in the order of its index.
-    pub const ALL: [Self; 6] = [
-        Self::Error,
-        Self::Redirect,
-        Self::Unauthorized,
-        Self::Forbidden,
-        Self::NotFound,
-        Self::Abort,
-    ];
-
-    /// Its place in [`Symptom::ALL`].
-    #[must_use]
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-
-    /// Its name, which is also its test's.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "errors",
-            Self::Redirect => "redirects",
-            Self::Unauthorized => "401",
-            Self::Forbidden => "403",
-            Self::NotFound => "404",
-            Self::Abort => "aborts",
-        }
-    }
 }
 
 impl Outcome {
@@ -93,6 +48,7 @@ impl Outcome {
             generation: finished.assignment.generation,
             slot: finished.slot(),
             side: finished.side(),
+            route: finished.route,
             says: Says::of(finished.class, finished.status),
         })
     }
@@ -130,7 +86,6 @@ mod tests {
     use crate::{
         evidence::Test,
         measure::Finished,
-        plan::RouteId,
         split::{Assignment, Cause},
         units::Timestamp,
     };
@@ -159,7 +114,7 @@ mod tests {
     #[test]
     fn only_what_was_drawn_is_compared() {
         let of = |cause| Outcome::of(&finished(cause, Class::Success, Some(200)));
-        for cause in [Cause::Forced, Cause::Pinned, Cause::Writes] {
+        for cause in [Cause::Forced, Cause::Pinned, Cause::Writes, Cause::Kept] {
             assert_eq!(of(cause), None, "{cause:?}");
         }
         let outcome = of(Cause::Weighted).expect("it was drawn");

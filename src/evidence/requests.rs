@@ -38,7 +38,7 @@ impl RequestTest {
         tolerated: f64,
         before: Mark,
     ) -> f64 {
-        let on_new = f64::from(weight.basis_points()) / f64::from(Weight::FULL.basis_points());
+        let on_new = weight.ratio();
         let ln_l = relative::ln_likelihoods(events, on_new, tolerated);
         let before = Mark {
             events: self.events,

@@ -5,14 +5,20 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::units::{Factor, Generation, Share, Side, Slot, Timestamp, Weight};
+use crate::{
+    measure::WaitMark,
+    plan::{EvidencePlan, RouteId},
+    units::{Factor, Generation, PerSide, Share, Side, Slot, Timestamp, Weight},
+};
 
 fn settings(unit: Unit) -> Settings {
     Settings {
         unit,
         false_alarms: Share::from_parts_per_million(1_000).expect("it is a share"),
         tolerated_errors: Factor::from_thousandths(1_000),
+        tolerated_latency: EvidencePlan::DEFAULT.tolerated_latency,
         error_limit: Share::from_parts_per_million(5_000).expect("it is a share"),
+        by_route: EvidencePlan::DEFAULT.by_route,
         rises: 5,
     }
 }
@@ -34,6 +40,7 @@ struct Bench {
     weight: Weight,
     now: Timestamp,
     outcomes: Vec<Outcome>,
+    answers: Vec<Answer>,
     rng: fastrand::Rng,
 }
 
@@ -45,6 +52,7 @@ impl Bench {
             weight: Weight::NONE,
             now: Timestamp::from_micros(1_795_348_800_000_000),
             outcomes: Vec::new(),
+            answers: Vec::new(),
             rng: fastrand::Rng::with_seed(3),
         };
         bench.publish(0);
@@ -79,6 +87,24 @@ impl Bench {
     }
 
     fn outcome(&mut self, slot: Slot, says: Says) {
+        self.outcome_of(RouteId::REST, slot, says);
+    }
+
+    /// A request of a random client for a route, failing on each side with its own chance.
+    fn request_of(&mut self, route: RouteId, fails: (f64, f64)) {
+        let slot = Slot::from_hash(self.rng.u64(..));
+        let chance = match self.weight.includes(slot) {
+            true => fails.1,
+            false => fails.0,
+        };
+        let says = match self.rng.f64() < chance {
+            true => ERROR,
+            false => Says::Fine,
+        };
+        self.outcome_of(route, slot, says);
+    }
+
+    fn outcome_of(&mut self, route: RouteId, slot: Slot, says: Says) {
         let side = if self.weight.includes(slot) {
             Side::New
         } else {
@@ -88,6 +114,7 @@ impl Bench {
             generation: generation(self.generation),
             slot,
             side,
+            route,
             says,
         });
     }
@@ -96,6 +123,7 @@ impl Bench {
         self.now = self.now.after(Duration::from_millis(100));
         self.evidence.take(
             self.outcomes.drain(..).collect::<Vec<_>>().into_iter(),
+            &self.answers.drain(..).collect::<Vec<_>>().into_iter(),
             self.now,
         );
     }
@@ -126,7 +154,7 @@ fn a_new_side_that_fails_trips_and_the_numbers_say_why() {
         let mut bench = Bench::new(unit);
         bench.publish(1_000);
         let fault = bench.run(60, (0.001, 0.3), ERRORS).expect("it trips");
-        let (bad, of) = (fault.events.new, fault.requests.new);
+        let (bad, of) = (fault.events().new, fault.requests.new);
         assert!((3..40).contains(&bad), "{unit:?}: {fault}");
         assert!(bad <= of && of <= 200, "{unit:?}: {fault}");
         assert!(fault.requests.old > of, "{unit:?}: {fault}");
@@ -161,7 +189,7 @@ fn where_old_has_little_left_the_limit_speaks_and_the_draw_says_whether_old_is_b
             found.is_trip() && found.is_old_better(),
             "{unit:?}: {found}"
         );
-        assert_eq!(found.events.new, 60);
+        assert_eq!(found.events().new, 60);
     }
 }
 
@@ -193,6 +221,116 @@ fn every_symptom_has_a_test_of_its_own() {
             let is_limit = test == Test::ErrorLimit && symptom == Symptom::Error;
             assert_eq!(bench.finding(test).is_trip(), is_own || is_limit, "{test}");
         }
+    }
+}
+
+/// Seconds of 100 answers each, of a hundred clients: on old 20 ms to 40 ms, on new so many times that.
+fn answers(bench: &mut Bench, seconds: u32, slower: f64) -> bool {
+    (0..seconds * 10).any(|_| {
+        for _ in 0..10 {
+            let slot = Slot::from_hash(bench.rng.u64(..100) * 100);
+            let side = match bench.weight.includes(slot) {
+                true => Side::New,
+                false => Side::Old,
+            };
+            let own = 0.02 + 0.02 * bench.rng.f64();
+            bench.answers.push(Answer {
+                generation: generation(bench.generation),
+                slot,
+                side,
+                route: RouteId::REST,
+                latency: Duration::from_secs_f64(match side {
+                    Side::Old => own,
+                    Side::New => own * slower,
+                }),
+                told: WaitMark::NONE,
+                stage: Stage::Answered,
+            });
+        }
+        bench.turn();
+        bench.finding(Test::Latency).is_trip()
+    })
+}
+
+#[test]
+fn a_new_side_that_is_slower_than_tolerated_trips_and_the_numbers_say_why() {
+    for unit in UNITS {
+        for (slower, trips) in [(1.0, false), (1.2, false), (3.0, true)] {
+            let mut bench = Bench::new(unit);
+            answers(&mut bench, 120, 1.0);
+            bench.publish(2_000);
+            assert_eq!(answers(&mut bench, 60, slower), trips, "{unit:?} {slower}");
+            if trips {
+                let found = bench.finding(Test::Latency);
+                let typical = found.latency().map(|it| it.expect("there were some"));
+                assert!(typical.new > 2 * typical.old, "{found}");
+                assert!(found.since.is_some_and(|it| it < bench.now), "{found}");
+                let (old, new) = (found.requests.old, found.requests.new);
+                assert!(new > 0 && old > new, "{found}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_side_that_hangs_is_noticed_while_its_requests_wait() {
+    for unit in UNITS {
+        for (is_known, trips) in [(true, true), (false, false)] {
+            let mut bench = Bench::new(unit);
+            answers(&mut bench, if is_known { 120 } else { 1 }, 1.0);
+            bench.publish(2_000);
+            answers(&mut bench, 5, 1.0);
+            for number in 0..20 {
+                let mut waits = Answer {
+                    generation: generation(bench.generation),
+                    slot: Slot::from_hash(number * 100),
+                    side: Side::New,
+                    route: RouteId::REST,
+                    latency: Duration::ZERO,
+                    told: WaitMark::NONE,
+                    stage: Stage::Waiting,
+                };
+                for millis in [125, 250, 500] {
+                    waits.latency = Duration::from_millis(millis);
+                    bench.answers.push(waits);
+                    waits.told = WaitMark::passed(waits.latency);
+                }
+            }
+            bench.turn();
+            let found = bench.finding(Test::Relative(Symptom::Slow));
+            assert_eq!(found.is_trip(), trips, "{unit:?}: {found}");
+            let expected = if is_known { 20 } else { 0 };
+            assert_eq!(found.events().new, expected, "{unit:?}: {found}");
+            // Nobody was answered, and nobody failed.
+            assert!(!bench.finding(ERRORS).is_doubt(), "{unit:?}");
+            assert!(!bench.finding(Test::Latency).is_doubt(), "{unit:?}");
+        }
+    }
+}
+
+#[test]
+fn weight_zero_and_late_answers_leave_no_latency_behind() {
+    for unit in UNITS {
+        let mut bench = Bench::new(unit);
+        answers(&mut bench, 120, 1.0);
+        bench.publish(2_000);
+        assert!(answers(&mut bench, 60, 3.0), "{unit:?}");
+        let late: Vec<Answer> = (0..500)
+            .map(|number| Answer {
+                generation: generation(bench.generation),
+                slot: Slot::from_hash(number % 20 * 100),
+                side: Side::New,
+                route: RouteId::REST,
+                latency: Duration::from_secs(30),
+                told: WaitMark::NONE,
+                stage: Stage::Answered,
+            })
+            .collect();
+        bench.publish(0);
+        bench.answers = late;
+        bench.turn();
+        let fresh = Bench::new(unit).finding(Test::Latency);
+        assert_eq!(bench.finding(Test::Latency), fresh, "{unit:?}");
     }
 }
 
@@ -358,8 +496,10 @@ fn a_snapshot_is_kept_only_if_it_is_about_the_evidence_in_force() {
     let in_force = (generation(bench.generation), bench.weight);
     let restored = |settings, since| Evidence::restored(settings, ledger(), in_force, since);
     let same = settings(Unit::Slot);
-    assert_eq!(restored(same, generation(2)), bench.evidence);
-    assert_ne!(restored(same, generation(3)), bench.evidence);
+    let kept = restored(same, generation(2));
+    assert_eq!(kept.ledger(), bench.evidence.ledger());
+    let refused = restored(same, generation(3));
+    assert_ne!(refused.ledger(), bench.evidence.ledger());
     let other = restored(settings(Unit::Request), generation(2));
     assert_eq!(other.findings().filter(Finding::is_doubt).count(), 0);
     // The weight rose after the snapshot: what was gathered goes on, the step begins anew.
@@ -371,11 +511,156 @@ fn a_snapshot_is_kept_only_if_it_is_about_the_evidence_in_force() {
     assert_ne!(risen.permit(), bench.evidence.permit());
 }
 
+const CHECKOUT: RouteId = RouteId(4);
+
+fn of_route(bench: &Bench) -> Vec<Finding> {
+    let findings = bench.evidence.findings();
+    findings.filter(|it| it.route.is_some()).collect()
+}
+
+#[test]
+fn one_broken_route_trips_by_its_own_test_and_no_other_does() {
+    for unit in UNITS {
+        let mut bench = Bench::new(unit);
+        let names = vec![(CHECKOUT, "checkout".into()), (RouteId(5), "cart".into())];
+        bench.evidence.name_routes(names);
+        bench.publish(1_000);
+        for _ in 0..400 {
+            for _ in 0..40 {
+                bench.request_of(RouteId(5), (0.01, 0.01));
+            }
+            bench.request_of(CHECKOUT, (0.0, 1.0));
+            bench.turn();
+        }
+        let tripped: Vec<String> = of_route(&bench)
+            .iter()
+            .filter(|it| it.is_trip())
+            .map(Finding::name)
+            .collect();
+        assert_eq!(tripped, ["checkout:errors"], "{unit:?}");
+        let findings = of_route(&bench);
+        let found = findings.iter().find(|it| it.is_trip()).expect("it trips");
+        let (bad, of) = (found.events(), found.requests);
+        assert!(bad.old == 0 && bad.new > 3 && bad.new <= of.new, "{found}");
+        assert!(of.old > of.new && found.since.is_some(), "{found}");
+        assert_eq!(bench.evidence.finding(found.test), *found);
+        let origin = &bench
+            .evidence
+            .origins(Symptom::Error, found.since.expect("it grew"))[0];
+        assert!(["checkout", "cart"].contains(&&*origin.name));
+    }
+}
+
+#[test]
+fn a_route_is_tested_for_what_the_plan_asks_and_from_its_next_tick_on() {
+    let mut bench = Bench::new(Unit::Request);
+    bench.publish(1_000);
+    let missing = Says::Symptom(Symptom::NotFound);
+    for (route, says) in [
+        (CHECKOUT, missing),
+        (RouteId::REST, ERROR),
+        (CHECKOUT, Says::Fine),
+    ] {
+        bench.outcome_of(route, Slot::from_hash(3), says);
+    }
+    bench.turn();
+    assert_eq!(of_route(&bench), []);
+    for number in 0..20 {
+        bench.outcome_of(CHECKOUT, Slot::from_hash(number), ERROR);
+    }
+    bench.turn();
+    let begun = of_route(&bench);
+    assert_eq!(begun.len(), 1);
+    // What made it begin is no evidence, but what was spent before is its own.
+    assert_eq!(begun[0].events(), PerSide::default());
+    let errors = bench.finding(ERRORS);
+    assert!(begun[0].ln_evidence.is_finite() && begun[0].ln_evidence < errors.ln_evidence);
+    bench.outcome_of(CHECKOUT, Slot::from_hash(3), ERROR);
+    bench.turn();
+    assert_eq!(of_route(&bench)[0].events().new, 1);
+    assert!(of_route(&bench)[0].ln_evidence > begun[0].ln_evidence);
+    // Weight 0 ends it, as it ends all evidence.
+    bench.publish(0);
+    assert_eq!(of_route(&bench), []);
+}
+
+#[test]
+fn tests_of_routes_are_so_many_and_each_has_less_than_the_one_before() {
+    let mut bench = Bench::new(Unit::Slot);
+    bench.publish(1_000);
+    for route in 0..100 {
+        bench.outcome_of(RouteId(route), Slot::from_hash(9_000), ERROR);
+        bench.turn();
+    }
+    let found = of_route(&bench);
+    assert_eq!(found.len(), 64);
+    assert!(found.is_sorted_by(|one, other| one.ln_threshold < other.ln_threshold));
+    let portion = |it: &Finding| (it.ln_threshold + 0.001_f64.ln()).exp().round();
+    let portions: Vec<f64> = found.iter().take(3).map(portion).collect();
+    assert_eq!(portions, [4.0, 12.0, 24.0]);
+}
+
+#[test]
+fn an_outage_of_one_route_on_old_alone_is_no_evidence_against_new() {
+    // Two hundred clients buy something; old fails all of them for a while, and uses up its own of them. After that both
+    // sides fail alike.
+    let mut trips = 0;
+    for seed in 0..20 {
+        let mut bench = Bench::new(Unit::Slot);
+        bench.rng = fastrand::Rng::with_seed(seed);
+        let buyers: Vec<Slot> = (0..200)
+            .map(|_| Slot::from_hash(bench.rng.u64(..)))
+            .collect();
+        bench.publish(5_000);
+        let mut has_tripped = false;
+        for tick in 0..500 {
+            for _ in 0..10 {
+                bench.request((0.0, 0.0));
+            }
+            for _ in 0..4 {
+                let slot = buyers[bench.rng.usize(..buyers.len())];
+                let is_new = bench.weight.includes(slot);
+                let chance = if tick < 250 && !is_new { 1.0 } else { 0.2 };
+                let says = match bench.rng.f64() < chance {
+                    true => ERROR,
+                    false => Says::Fine,
+                };
+                bench.outcome_of(CHECKOUT, slot, says);
+            }
+            bench.turn();
+            has_tripped |= of_route(&bench).iter().any(Finding::is_trip);
+        }
+        trips += u32::from(has_tripped);
+    }
+    assert_eq!(trips, 0, "of 20, where a thousandth is allowed");
+}
+
+#[test]
+fn a_reload_goes_on_with_routes_and_a_restart_begins_anew() {
+    let mut bench = Bench::new(Unit::Slot);
+    bench.publish(1_000);
+    for _ in 0..20 {
+        bench.request_of(CHECKOUT, (0.0, 1.0));
+        bench.turn();
+    }
+    let before = of_route(&bench);
+    assert_eq!(before.len(), 1);
+    let in_force = (generation(bench.generation), bench.weight);
+    let mut reloaded = bench.evidence.clone();
+    reloaded.reload(settings(Unit::Slot), in_force, generation(1));
+    assert_eq!(reloaded, bench.evidence);
+    let ledger = Some(bench.evidence.ledger().clone());
+    bench.evidence = Evidence::restored(settings(Unit::Slot), ledger, in_force, generation(1));
+    assert_eq!(of_route(&bench), []);
+}
+
 /// What may happen in a tick.
 #[derive(Clone, Debug)]
 enum Happens {
     Publish(u16),
     Outcomes(Vec<(u64, u8)>),
+    /// With so many milliseconds each.
+    Answers(Vec<(u64, u16)>),
     Quiet(u16),
 }
 
@@ -383,6 +668,7 @@ fn happens() -> impl Strategy<Value = Happens> {
     prop_oneof![
         1 => prop_oneof![Just(0_u16), Just(10_000), 1_u16..10_000].prop_map(Happens::Publish),
         8 => prop::collection::vec((any::<u64>(), 0_u8..9), 0..30).prop_map(Happens::Outcomes),
+        4 => prop::collection::vec((any::<u64>(), any::<u16>()), 0..30).prop_map(Happens::Answers),
         1 => (0_u16..1_000).prop_map(Happens::Quiet),
     ]
 }
@@ -401,6 +687,26 @@ fn happen(bench: &mut Bench, it: &Happens) {
                     None => Says::Fine,
                 };
                 bench.outcome(Slot::from_hash(*hash), says);
+            }
+        }
+        // Of slots, the window under way begins anew at a restart.
+        Happens::Answers(_) if bench.evidence.ledger().unit() == Unit::Slot => (),
+        Happens::Answers(answers) => {
+            for (hash, millis) in answers {
+                let slot = Slot::from_hash(*hash);
+                let side = match bench.weight.includes(slot) {
+                    true => Side::New,
+                    false => Side::Old,
+                };
+                bench.answers.push(Answer {
+                    generation: generation(bench.generation),
+                    slot,
+                    side,
+                    route: RouteId::REST,
+                    latency: Duration::from_millis(u64::from(*millis)),
+                    told: WaitMark::NONE,
+                    stage: Stage::Answered,
+                });
             }
         }
     }
@@ -430,10 +736,11 @@ proptest! {
         let mut restarted = Bench {
             evidence: Evidence::restored(settings(unit), Some(ledger), in_force, since),
             outcomes: Vec::new(),
+            answers: Vec::new(),
             rng: fastrand::Rng::with_seed(3),
             ..bench
         };
-        let mut bench = Bench { outcomes: Vec::new(), rng: fastrand::Rng::with_seed(3), ..bench };
+        let mut bench = Bench { outcomes: Vec::new(), answers: Vec::new(), rng: fastrand::Rng::with_seed(3), ..bench };
         for it in &after {
             happen(&mut bench, it);
             happen(&mut restarted, it);

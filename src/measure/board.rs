@@ -1,11 +1,15 @@
-//! Whether each endpoint is in choice: written by probes and workers, read by workers and the control loop.
+//! Whether each endpoint is in choice, and where its name leads: written by probes, the resolver and workers, read by
+//! workers and the control loop.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
+use arc_swap::ArcSwap;
+
 use crate::{
+    measure::Resolved,
     plan::{Edition, EndpointId},
     units::{PerSide, Side, Timestamp},
 };
@@ -29,6 +33,8 @@ struct Place {
     healthy: AtomicBool,
     /// Ejected until then, by whichever worker ejected it last.
     ejected_until_micros: AtomicI64,
+    /// The resolver's word, where the endpoint has a name.
+    resolved: ArcSwap<Resolved>,
 }
 
 /// Whether an endpoint is in choice, and if not, why.
@@ -115,6 +121,20 @@ impl Board {
         place.ejected_until_micros.store(micros, Ordering::Relaxed);
     }
 
+    /// Where the endpoint's name leads.
+    #[must_use]
+    pub fn resolved(&self, id: EndpointId) -> Arc<Resolved> {
+        self.sides[id.side].all[usize::from(id.index)]
+            .resolved
+            .load_full()
+    }
+
+    /// The resolver's answer.
+    pub fn set_resolved(&self, id: EndpointId, resolved: Resolved) {
+        let place = &self.sides[id.side].all[usize::from(id.index)];
+        place.resolved.store(Arc::new(resolved));
+    }
+
     /// Lets an endpoint back in.
     pub fn admit(&self, id: EndpointId) {
         self.eject(id, Timestamp::from_micros(i64::MIN));
@@ -138,6 +158,7 @@ impl Default for Place {
         Self {
             healthy: AtomicBool::new(true),
             ejected_until_micros: AtomicI64::new(i64::MIN),
+            resolved: ArcSwap::default(),
         }
     }
 }

@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
-    measure::{Class, Pause, Rejection},
+    measure::{Class, Pause, Rejection, WaitMark},
     plan::RouteId,
     split::{Assignment, Cause},
     units::{Generation, PerSide, Side, Slot, Timestamp},
 };
 
 /// Which worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct WorkerId(pub u16);
 
 /// Everything one worker measured between two hand-overs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Interval {
     /// Whose.
     pub worker: WorkerId,
@@ -22,6 +24,8 @@ pub struct Interval {
     pub at: Timestamp,
     /// What was measured, in order.
     pub measurements: Vec<Measurement>,
+    /// Drawn requests that have passed a mark of waiting, and wait on.
+    pub overdue: Vec<Overdue>,
     /// Requests that wait for a response head now, by age.
     pub waiting: PerSide<Vec<Waiting>>,
     /// Requests in flight now, forced ones included.
@@ -52,6 +56,7 @@ impl Interval {
             worker,
             at,
             measurements: Vec::new(),
+            overdue: Vec::new(),
             waiting: PerSide::default(),
             in_flight: PerSide::default(),
             endpoints_in_flight: PerSide::default(),
@@ -67,7 +72,7 @@ impl Interval {
 }
 
 /// One measurement of one request.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Measurement {
     /// Its response head arrived from the side it was drawn for, or was given up waiting for.
     Head(Head),
@@ -76,7 +81,7 @@ pub enum Measurement {
 }
 
 /// What identifies a request's place in every count: where it went, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// When.
     pub at: Timestamp,
@@ -88,10 +93,25 @@ pub struct Head {
     pub endpoint: Option<u16>,
     /// From the head's arrival, or the last body byte sent if that is later, to the response head.
     pub latency: Duration,
+    /// The mark that the request was told to have passed while it waited.
+    pub told: WaitMark,
+}
+
+/// A request that still waits for its response head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overdue {
+    /// The side and why, the slot and the generation at which the wait began.
+    pub assignment: Assignment,
+    /// The route it matched.
+    pub route: RouteId,
+    /// The mark that it has passed.
+    pub mark: WaitMark,
+    /// The one that was told of it before.
+    pub told: WaitMark,
 }
 
 /// A request's final outcome; exactly one for each assigned request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
     /// When.
     pub at: Timestamp,
@@ -118,7 +138,7 @@ pub struct Finished {
 }
 
 /// Requests that have waited for a response head for the same time, rounded down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// For how long.
     pub age: Duration,

@@ -10,7 +10,9 @@ use std::{cell::RefCell, mem, rc::Rc, time::Duration};
 use slab::Slab;
 
 use crate::{
-    measure::{Finished, Interval, Measurement, Pause, Rejection, Waiting, WorkerId},
+    measure::{
+        Finished, Interval, Measurement, Overdue, Pause, Rejection, WaitMark, Waiting, WorkerId,
+    },
     plan::{EndpointId, RouteId},
     split::{Assignment, Cause},
     units::{Generation, PerSide, Side, Timestamp},
@@ -21,6 +23,9 @@ pub use ticket::{Outcome, Ticket};
 /// Measurements that one worker keeps until they are taken, in 36 MiB at most. A request makes two of them: at
 /// 100,000 requests/s this is 2.6 s of traffic.
 const MEASUREMENTS_MAX: usize = 1 << 19;
+
+/// Waits that one worker keeps until they are told of, in 1.5 MiB at most: one of each request in flight at a hand-over.
+const OVERDUE_MAX: usize = 1 << 16;
 
 const _: () = assert!(
     size_of::<Measurement>() <= 72,
@@ -35,6 +40,7 @@ pub struct Recorder(Rc<RefCell<Inner>>);
 struct Inner {
     worker: WorkerId,
     measurements: Vec<Measurement>,
+    overdue: Vec<Overdue>,
     /// Outcomes of tickets that were dropped without one; their time is that of the next hand-over.
     abandoned: Vec<Finished>,
     in_flight: Slab<InFlight>,
@@ -57,6 +63,8 @@ struct InFlight {
     waiting_since: Option<Timestamp>,
     /// The generation at which that wait began.
     waiting_in: Generation,
+    /// The mark of waiting that was told of; a wait that begins again for the same side is told of no more than once.
+    told: WaitMark,
 }
 
 /// One open tunnel; closing it is dropping this.
@@ -80,6 +88,7 @@ impl Recorder {
         Self(Rc::new(RefCell::new(Inner {
             worker,
             measurements: Vec::new(),
+            overdue: Vec::new(),
             abandoned: Vec::new(),
             in_flight: Slab::new(),
             in_flight_count: PerSide::default(),
@@ -112,6 +121,7 @@ impl Recorder {
             route,
             waiting_since: Some(now),
             waiting_in: assignment.generation,
+            told: WaitMark::NONE,
         });
         Ticket::new(self.clone(), key, assignment, route, now)
     }
@@ -170,6 +180,8 @@ impl Recorder {
         mem::swap(&mut inner.measurements, &mut interval.measurements);
         inner.measurements.clear();
         inner.survey(now, &mut interval);
+        mem::swap(&mut inner.overdue, &mut interval.overdue);
+        inner.overdue.clear();
         for side in Side::ALL {
             interval.endpoints_in_flight[side].clone_from(&inner.endpoints_in_flight[side]);
         }
@@ -195,6 +207,9 @@ impl Recorder {
         for measurement in since {
             inner.push(measurement);
         }
+        let since = mem::take(&mut inner.overdue);
+        inner.overdue = mem::take(&mut interval.overdue);
+        inner.overdue.extend(since);
         for (count, earlier) in inner.rejected.iter_mut().zip(interval.rejected) {
             *count += earlier;
         }
@@ -240,26 +255,42 @@ impl Inner {
     }
 
     /// Walks the requests in flight once: the ages of those that wait, rounded down to three significant digits at
-    /// most and equal ones merged, and how many each route has.
-    fn survey(&self, now: Timestamp, interval: &mut Interval) {
+    /// most and equal ones merged, how many each route has, and which of them passed a mark of waiting.
+    fn survey(&mut self, now: Timestamp, interval: &mut Interval) {
         let Interval {
             waiting,
             routes_in_flight,
             ..
         } = interval;
+        let Self {
+            in_flight, overdue, ..
+        } = self;
         routes_in_flight.clear();
         for side in Side::ALL {
             waiting[side].clear();
         }
-        for (_, request) in &self.in_flight {
+        for (_, request) in in_flight {
             let Assignment { side, cause, .. } = request.assignment;
             of_route(routes_in_flight, request.route)[side] += 1;
             let Some(since) = request.waiting_since else {
                 continue;
             };
+            let age = now.since(since);
+            let mark = WaitMark::passed(age);
+            if cause == Cause::Weighted && mark > request.told && overdue.len() < OVERDUE_MAX {
+                overdue.push(Overdue {
+                    assignment: Assignment {
+                        generation: request.waiting_in,
+                        ..request.assignment
+                    },
+                    route: request.route,
+                    mark,
+                    told: mem::replace(&mut request.told, mark),
+                });
+            }
             if cause != Cause::Forced {
                 waiting[side].push(Waiting {
-                    age: round_down(now.since(since)),
+                    age: round_down(age),
                     requests: 1,
                     drawn: u32::from(cause == Cause::Weighted),
                     generation: request.waiting_in,

@@ -58,6 +58,8 @@ pub struct SideTotals {
     pub pinned: u64,
     /// Requests that the rule for writes sent here.
     pub by_writes: u64,
+    /// Reads of clients that had just written, kept on old.
+    pub kept: u64,
     /// Requests by a signed override.
     pub forced: u64,
 }
@@ -198,6 +200,7 @@ impl SideTotals {
             }
             Cause::Pinned => self.pinned += 1,
             Cause::Writes => self.by_writes += 1,
+            Cause::Kept => self.kept += 1,
             Cause::Weighted => self.weighted += 1,
         }
         self.tally.add_finished(finished);

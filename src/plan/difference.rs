@@ -4,7 +4,9 @@
 use std::{fmt::Debug, net::SocketAddr, time::Duration};
 
 use crate::{
-    plan::{Limit, ListenerPlan, Plan, RoutePlan, Step, Trigger, UpstreamPlan},
+    plan::{
+        Limit, ListenerPlan, Plan, Reading, RoutePlan, Step, Trigger, TripAction, UpstreamPlan,
+    },
     units::Side,
 };
 
@@ -115,6 +117,11 @@ fn split(changes: &mut Changes, before: &Plan, after: &Plan) {
     let is_other_cookie = was.sticky != is.sticky && was.sticky.kind() == is.sticky.kind();
     changes.named("[split] cookie", is_other_cookie);
     changes.values("[split] writes", was.writes, is.writes);
+    changes.values(
+        "[split] read_your_writes",
+        was.read_your_writes,
+        is.read_your_writes,
+    );
     changes.values("[split] reveal", was.reveals_side, is.reveals_side);
     // Never its value: it holds a secret.
     changes.named("[split] force", was.force != is.force);
@@ -158,6 +165,11 @@ fn surroundings(changes: &mut Changes, before: &Plan, after: &Plan) {
         listeners.into_iter().any(is_other),
     );
     changes.named("[forwarding]", before.forwarding != after.forwarding);
+    changes.named("[resolver]", before.resolver != after.resolver);
+    // Never its content: it holds passwords.
+    changes.named("[[replication]]", before.replications != after.replications);
+    // Nor is this: it holds keys.
+    changes.named("[dns]", before.dns != after.dns);
     let (was, is) = (&before.timeouts, &after.timeouts);
     for (key, was, is) in [
         ("tls_handshake", was.tls_handshake, is.tls_handshake),
@@ -169,6 +181,7 @@ fn surroundings(changes: &mut Changes, before: &Plan, after: &Plan) {
         ("upstream_idle", was.upstream_idle, is.upstream_idle),
         ("tunnel_idle", was.tunnel_idle, is.tunnel_idle),
         ("drain", was.drain, is.drain),
+        ("upgrade", was.upgrade, is.upgrade),
     ] {
         changes.values::<Duration>(&format!("[timeouts] {key}"), was, is);
     }
@@ -185,6 +198,23 @@ fn step(step: &Step) -> String {
 }
 
 fn trigger(trigger: &Trigger) -> String {
+    let action = match trigger.action {
+        TripAction::Rollback => "",
+        TripAction::Hold => ", which holds",
+    };
+    format!("{}{action}", condition(trigger))
+}
+
+fn condition(trigger: &Trigger) -> String {
+    if let Reading::ReplicationLag {
+        replication,
+        direction,
+    } = trigger.reading
+    {
+        let number = replication + 1;
+        let limit = &trigger.limit;
+        return format!("{direction} lag of replication {number} above {limit:?}");
+    }
     let reading = trigger.reading;
     let window = trigger.window;
     let requests = trigger.requests;

@@ -25,6 +25,8 @@ pub struct Timeouts {
     pub tunnel_idle: Duration,
     /// From the signal to stop until what still runs is cut.
     pub drain: Duration,
+    /// How long a process that is to take over may take to load what it needs, and for each word after it at most.
+    pub upgrade: Duration,
 }
 
 /// Whether header names may hold underscores, which some servers read as hyphens.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    plan::Window,
-    units::{Side, Weight},
+    plan::{Plan, Window},
+    units::{Direction, Side, Weight},
 };
 
 /// The sequence of weights.
@@ -63,6 +63,36 @@ pub struct Gate {
 pub enum GateCondition {
     /// Every endpoint of these sides passes its active health check and is not ejected.
     Healthy(Vec<Side>),
+    /// A replication trails by little, and has for a while.
+    Lag(LagGate),
+}
+
+/// What a gate asks of a replication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LagGate {
+    /// Its place in [`Plan::replications`].
+    pub replication: usize,
+    /// Which way.
+    pub direction: Direction,
+    /// The lag that it must be below.
+    pub lag_below: Duration,
+    /// For how long, observed.
+    pub held_for: Duration,
+    /// Not to be observed for longer than this starts that time anew.
+    pub gap: Duration,
+}
+
+impl LagGate {
+    /// What names its stretch from one run of the program to the next: that of other databases, or of another limit, is
+    /// another stretch.
+    #[must_use]
+    pub fn key(&self, plan: &Plan) -> String {
+        let replication = &plan.replications[self.replication];
+        let (name, databases) = (&replication.name, &replication.databases);
+        let (old, new) = (&databases.old, &databases.new);
+        let (direction, micros) = (self.direction, self.lag_below.as_micros());
+        format!("{direction} {micros} {old} {new} {name}")
+    }
 }
 
 /// How a rollback is done.

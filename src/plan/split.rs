@@ -12,10 +12,25 @@ pub struct SplitPlan {
     pub sticky: Sticky,
     /// Where unsafe methods and upgrades go.
     pub writes: Writes,
+    /// How long at most the reads of a client that has just written are kept on old, until new has what it wrote; `None`
+    /// switches it off.
+    pub read_your_writes: Option<Duration>,
     /// Whether proxied responses carry `x-changeover-side`.
     pub reveals_side: bool,
     /// The header that lets a tester choose a side; `None` switches it off.
     pub force: Option<ForcePlan>,
+}
+
+#[cfg(test)]
+impl SplitPlan {
+    /// Each request is drawn anew, whatever it asks for.
+    pub(crate) const DRAWN: Self = Self {
+        sticky: Sticky::None,
+        writes: Writes::Split,
+        read_your_writes: None,
+        reveals_side: false,
+        force: None,
+    };
 }
 
 /// What a client is recognised by, so that it keeps its side.

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::{Factor, Percentile, Share, Weight};
+use crate::units::{Direction, Factor, Percentile, Share, Weight};
 
 /// The highest weight, in basis points, at which old gets enough requests to be compared with.
 const SEEING_MAX: u16 = 9_900;
@@ -22,6 +22,8 @@ pub struct Trigger {
     pub window: Duration,
     /// Fewer requests than this in the window: `Unknown`. Not used by `in_a_row` and `unhealthy`.
     pub requests: u64,
+    /// What a breach does.
+    pub action: TripAction,
 }
 
 impl Trigger {
@@ -31,6 +33,15 @@ impl Trigger {
     pub fn is_blind_at(&self, weight: Weight) -> bool {
         matches!(self.limit, Limit::TimesOld(_)) && weight.basis_points() > SEEING_MAX
     }
+}
+
+/// What the breach of a trigger does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TripAction {
+    /// Takes everything back to old.
+    Rollback,
+    /// Keeps the ramp from going on for as long as it lasts.
+    Hold,
 }
 
 /// What a trigger measures.
@@ -45,6 +56,13 @@ pub enum Reading {
     ConnectFailures,
     /// Endpoints that fail their active health check or are ejected, as a share of the side's.
     Unhealthy,
+    /// How far a replication trails.
+    ReplicationLag {
+        /// Its place in [`Plan::replications`](crate::plan::Plan::replications).
+        replication: usize,
+        /// Which way.
+        direction: Direction,
+    },
 }
 
 impl fmt::Display for Reading {
@@ -54,6 +72,7 @@ impl fmt::Display for Reading {
             Self::Latency(percentile) => write!(f, "latency_{percentile}"),
             Self::ConnectFailures => f.write_str("connect_failures"),
             Self::Unhealthy => f.write_str("unhealthy"),
+            Self::ReplicationLag { .. } => f.write_str("replication_lag"),
         }
     }
 }
@@ -64,7 +83,7 @@ impl fmt::Display for Reading {
 pub enum Limit {
     /// A fixed share; for error rate, connect failures and unhealthy.
     Share(Share),
-    /// A fixed latency.
+    /// A fixed latency, or lag.
     Latency(Duration),
     /// Times old's own reading over the same window; for error rate and latency.
     TimesOld(Factor),
@@ -84,6 +103,7 @@ mod tests {
             limit,
             window: Duration::from_secs(10),
             requests: 20,
+            action: TripAction::Rollback,
         };
         let relative = trigger(Limit::TimesOld(Factor::from_thousandths(2_000)));
         let absolute = trigger(Limit::Share(Share::WHOLE));

@@ -33,6 +33,10 @@ pub(crate) async fn run(
             return;
         }
     };
+    // Until then another process accepts from the same socket. Whoever waits in it loses nothing by it.
+    if stop.wait_for(|it| *it != Stop::NotYet).await.is_err() {
+        return;
+    }
     let door = Door { worker, listener };
     tokio::select! {
         never = door.accept(&socket) => never,

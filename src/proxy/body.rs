@@ -13,13 +13,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use thiserror::Error;
 
 use crate::{
     measure::Class,
     proxy::{
-        connection::Client,
+        connection::{Client, Incoming},
         exchange::{Exchange, Hold},
         head::{ResponseHead, names::GRPC_STATUS, strip_trailers},
         http1::BodyFault,
@@ -62,7 +61,7 @@ pub(crate) enum ClientFault {
     Framing(#[from] BodyFault),
     /// The stream was reset, or its connection broke.
     #[error("read from the client's stream")]
-    Http2(#[source] hyper::Error),
+    Http2(#[source] h2::Error),
 }
 
 /// Why a body ended before its end.

@@ -5,6 +5,9 @@ mod http1;
 mod http2;
 
 pub(crate) use http1::Client;
+pub(crate) use http2::{Crew, Incoming};
+
+pub use announced::{Parsed as Announced, parse as announced};
 
 use std::{
     cell::{Cell, RefCell},
@@ -96,7 +99,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
     let Ok(member) = worker.admit(peer) else {
         worker.recorder.reject(Rejection::ClientConnections);
         if tls.is_none() {
-            turn_away(socket, &deadline).await;
+            Box::pin(turn_away(socket, &deadline)).await;
         }
         return;
     };
@@ -157,7 +160,8 @@ async fn client_of(
     if !worker.is_announcer(listener, peer) {
         return Some(peer);
     }
-    let read = deadline.within(Wait::Handshake, announced::read(socket));
+    // Boxed, since it holds a buffer, which every connection would have room for.
+    let read = Box::pin(deadline.within(Wait::Handshake, announced::read(socket)));
     let Ok(Ok(source)) = read.await else {
         tracing::debug!(%peer, "a connection without a PROXY header");
         return None;
@@ -265,4 +269,20 @@ async fn shake_hands(
         protocol,
         scheme: ClientScheme::Https,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How large the future is that such a function makes.
+    const fn size<A, B, F>(_: &fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_that_waits_is_small() {
+        let bytes = size(&(serve as fn(_, _) -> _));
+        assert!(bytes <= 1_024, "{bytes} bytes for each connection");
+    }
 }

@@ -17,7 +17,8 @@ use crate::{
         wheel::{Deadline, Wait},
         worker::{Stage, Worker},
     },
-    split::Assignment,
+    split::{Assignment, WriterCell},
+    units::Side,
 };
 
 /// One request in work.
@@ -26,6 +27,10 @@ pub(crate) struct Exchange {
     deadline: Rc<Deadline>,
     talk: Talk,
     ticket: RefCell<Option<Ticket>>,
+    /// Where it is kept count of, if it may change something and the plan wants that.
+    writer: Option<WriterCell>,
+    /// Who answers.
+    side: Cell<Side>,
     send: Cell<Send>,
     upload: Cell<UploadState>,
     reply: Cell<ReplyState>,
@@ -86,6 +91,8 @@ impl Exchange {
             deadline,
             talk,
             ticket: RefCell::new(Some(ticket)),
+            writer: None,
+            side: Cell::new(Side::Old),
             send: Cell::new(Send::No),
             upload: Cell::new(upload),
             reply: Cell::new(ReplyState::Awaited),
@@ -94,6 +101,13 @@ impl Exchange {
             bytes_up: Cell::new(0),
             bytes_down: Cell::new(0),
         }
+    }
+
+    /// For a client whose writes are kept count of, on the side that it is assigned to.
+    pub(crate) fn by(mut self, writer: Option<WriterCell>, side: Side) -> Self {
+        self.writer = writer;
+        self.side = Cell::new(side);
+        self
     }
 
     pub(crate) fn worker(&self) -> &Rc<Worker> {
@@ -111,6 +125,7 @@ impl Exchange {
 
     /// The table changed before anything was sent.
     pub(crate) fn reassign(&self, assignment: Assignment) {
+        self.side.set(assignment.side);
         let now = self.worker.now();
         self.with_ticket(|it| it.reassign(assignment, now));
     }
@@ -127,6 +142,7 @@ impl Exchange {
 
     /// An endpoint of old is to get the request in new's place, whose failure was `class`.
     pub(crate) fn fail_over(&self, endpoint: u16, class: Class) {
+        self.side.set(Side::Old);
         self.failed_over.set(Some(class));
         self.with_ticket(|it| it.fail_over(endpoint));
     }
@@ -168,6 +184,7 @@ impl Exchange {
         self.status.set(Some(status));
         let now = self.worker.now();
         self.with_ticket(|it| it.head(now));
+        self.may_have_written();
     }
 
     /// The endpoint takes the request's body, and the client has no piece ready.
@@ -253,6 +270,14 @@ impl Exchange {
             bytes_down: self.bytes_down.get(),
         };
         ticket.finish(outcome, self.worker.now());
+        self.may_have_written();
+    }
+
+    /// The client may know from now on that something of old's has changed, or old may have changed it without an answer.
+    fn may_have_written(&self) {
+        if let (Some(writer), Side::Old) = (self.writer, self.side.get()) {
+            self.worker.writers.wrote(writer, self.worker.now());
+        }
     }
 
     /// An answer of our own is the end of it.

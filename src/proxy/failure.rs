@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     NoEndpoint,
     /// All connections to the endpoint of this side are in use.
     Overload(Side),
+    /// The system gives the proxy nothing to connect with.
+    Exhausted,
     /// An upgrade for this side, which speaks HTTP/2 only.
     NoHttp1(Side),
     /// The endpoint broke the connection.
@@ -44,7 +46,9 @@ impl Failure {
             Self::Connect | Self::NoHttp1(_) | Self::Reset | Self::Protocol => {
                 StatusCode::BAD_GATEWAY
             }
-            Self::NoEndpoint | Self::Overload(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoEndpoint | Self::Overload(_) | Self::Exhausted => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Body => StatusCode::BAD_REQUEST,
@@ -59,7 +63,7 @@ impl Failure {
             | Self::NoEndpoint
             | Self::Overload(Side::New)
             | Self::NoHttp1(Side::New) => Class::Connect,
-            Self::Overload(Side::Old) | Self::NoHttp1(Side::Old) => Class::Proxy,
+            Self::Overload(Side::Old) | Self::NoHttp1(Side::Old) | Self::Exhausted => Class::Proxy,
             Self::Reset | Self::Protocol => Class::Reset,
             Self::Timeout => Class::Timeout,
             Self::BodyTimeout | Self::Body => Class::ClientAbort,
@@ -70,7 +74,7 @@ impl Failure {
         match self {
             Self::Connect => "connect",
             Self::NoEndpoint => "no_endpoint",
-            Self::Overload(_) => "overload",
+            Self::Overload(_) | Self::Exhausted => "overload",
             Self::NoHttp1(_) => "no_http1",
             Self::Reset => "reset",
             Self::Protocol => "protocol",
@@ -85,6 +89,7 @@ impl Failure {
             Self::Connect => "The environment cannot be reached.\n",
             Self::NoEndpoint => "No endpoint of the environment is healthy.\n",
             Self::Overload(_) => "All connections to the environment are in use.\n",
+            Self::Exhausted => "The proxy can open no more connections.\n",
             Self::NoHttp1(_) => {
                 "The environment does not speak HTTP/1.1, which an upgrade needs.\n"
             }
@@ -108,6 +113,7 @@ impl From<&ConnectError> for Failure {
             ConnectError::NoEndpoint(_) => Self::NoEndpoint,
             ConnectError::NoHttp1(side) => Self::NoHttp1(*side),
             ConnectError::PoolFull(endpoint) => Self::Overload(endpoint.side),
+            ConnectError::Exhausted { .. } => Self::Exhausted,
             ConnectError::Failed { .. } => Self::Connect,
         }
     }

@@ -18,7 +18,6 @@ use crate::{
     plan::{EndpointId, Scheme},
     proxy::{
         body::Upload,
-        connection::Connection,
         exchange::{Hold, UploadState},
         failure::Failure,
         footing::Footing,
@@ -26,6 +25,7 @@ use crate::{
             BodyFraming, ClientScheme, Destination, Protocol, RequestHead, ResponseHead, host_sent,
             translate,
         },
+        relay::Visit,
         reply::hint,
         request::Intake,
         upstream::{BreakKind, ConnectError, Lease, SendError, UpstreamBody, Want},
@@ -185,7 +185,7 @@ impl Journey {
     /// something there must not change it in old's data instead.
     fn fail_over(&mut self, failure: Failure) -> bool {
         let may_leave_new = match self.assignment.cause {
-            Cause::Weighted => true,
+            Cause::Weighted | Cause::Kept => true,
             Cause::Pinned | Cause::Writes => self.intake.intent == Intent::Read,
             Cause::Forced => false,
         };
@@ -242,7 +242,7 @@ impl Journey {
 
 /// Sends the request until there is an answer or nothing more may be done.
 pub(crate) async fn forward(
-    connection: &Connection,
+    visit: &Visit,
     hold: &Hold,
     journey: &mut Journey,
 ) -> Result<Answer, Failure> {
@@ -260,7 +260,7 @@ pub(crate) async fn forward(
         let (side, avoid) = (journey.side, journey.avoid);
         let leased = match journey.assignment.cause {
             Cause::Forced => upstreams.lease_uncounted(side, want, avoid).await,
-            Cause::Pinned | Cause::Writes | Cause::Weighted => {
+            Cause::Pinned | Cause::Writes | Cause::Kept | Cause::Weighted => {
                 upstreams.lease(side, want, avoid).await
             }
         };
@@ -275,7 +275,7 @@ pub(crate) async fn forward(
             continue;
         }
         let endpoint = lease.endpoint();
-        match send(connection, hold, journey, lease).await {
+        match send(visit, hold, journey, lease).await {
             Ok((head, body)) => {
                 return Ok(Answer {
                     head,
@@ -290,7 +290,7 @@ pub(crate) async fn forward(
 
 /// Sends the request once, within the limits on what it waits for.
 async fn send(
-    connection: &Connection,
+    visit: &Visit,
     hold: &Hold,
     journey: &mut Journey,
     lease: Lease<Upload>,
@@ -308,7 +308,7 @@ async fn send(
     let (sent, intake) = (&journey.head, &journey.intake);
     let plan = journey.footing.plan();
     let side = lease.endpoint().side;
-    let mut interim = |head| hint(connection, plan, intake, side, head);
+    let mut interim = |head| hint(visit, plan, intake, side, head);
     let mut sending = pin!(lease.send(sent, body, &mut interim));
     let sent = poll_fn(|cx| match sending.as_mut().poll(cx) {
         Poll::Ready(sent) => Poll::Ready(Ok(sent)),

@@ -34,8 +34,8 @@ pub use fields::{FieldName, Fields, Name};
 pub use force::{force_token, take_force};
 pub use forwarded::{Client, ClientScheme, Peer, Trust, forward, identify};
 pub use hop_by_hop::{
-    RequestHop, UpgradeProtocol, set_upgrade, strip_request, strip_response, strip_trailers,
-    takes_trailers,
+    RequestHop, UpgradeProtocol, granted_upgrade, set_upgrade, strip_request, strip_response,
+    strip_trailers, takes_trailers,
 };
 pub use limits::{HeadLimits, Underscores};
 pub use message::{RequestHead, ResponseHead};

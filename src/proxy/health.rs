@@ -19,6 +19,7 @@ use crate::{
             check::{Check, CheckError},
             streak::{Change, Streak},
         },
+        upstream::Target,
     },
     units::Side,
 };
@@ -39,7 +40,8 @@ pub async fn probe(setup: Arc<Setup>) -> Infallible {
         };
         for (place, (id, endpoint)) in (0..).zip(setup.edition.endpoints(side)) {
             let tls = &setup.client_tls[side];
-            let check = Check::new(place, endpoint, upstream, health, tls);
+            let target = Target::new(endpoint, (id, place), tls, board);
+            let check = Check::new(target, endpoint, upstream, health);
             let watch = watch(
                 id,
                 endpoint.clone(),

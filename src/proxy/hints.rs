@@ -1,15 +1,57 @@
-//! Interim answers (RFC 9110 section 15.2), such as 103 with hints of what to load: passed on to clients of HTTP/1.1 while
-//! their request is in work.
+//! Interim answers (RFC 9110 section 15.2), such as 103 with hints of what to load: passed on to clients while their request
+//! is in work.
 //!
-//! HTTP/1.0 has none, and hyper's HTTP/2 cannot send any: there they are left out. So are 100, which is the proxy's own to
-//! say, and 101, which is final. Hints that the client does not take in time are sent in front of its answer.
+//! HTTP/1.0 has none: there they are left out. So are 100, which is the proxy's own to say, and 101, which is final. Hints
+//! that a client of HTTP/1.1 does not take in time are sent in front of its answer; over HTTP/2 they are frames of the stream.
 
-use http::{StatusCode, Version};
+use std::{cell::RefCell, rc::Rc};
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use http::{HeaderMap, Response, StatusCode, Version};
 
 use crate::proxy::{
     head::ResponseHead,
     http1::{Framing, Persistence, write_response_head},
 };
+
+/// How interim answers reach the client of a request.
+pub(crate) enum Interim {
+    /// Through the connection's [`Hints`].
+    Connection,
+    /// Over the request's stream.
+    Stream(Rc<RefCell<SendResponse<Bytes>>>),
+}
+
+impl Interim {
+    /// Whether it takes an answer of this status.
+    pub(crate) fn takes(&self, status: StatusCode, hints: &RefCell<Hints>) -> bool {
+        match self {
+            Self::Connection => hints.borrow().takes(status),
+            Self::Stream(_) => is_passed_on(status),
+        }
+    }
+
+    /// Says `head`; what is beyond `most` bytes for one request on a connection is left out.
+    pub(crate) fn say(&self, head: ResponseHead, most: usize, hints: &RefCell<Hints>) {
+        match self {
+            Self::Connection => hints.borrow_mut().add(&head, most),
+            Self::Stream(respond) => {
+                let head = Response::from_parts(head.into_parts(HeaderMap::new()), ());
+                if let Err(error) = respond.borrow_mut().send_informational(head) {
+                    tracing::debug!(%error, "an interim answer cannot be sent over HTTP/2");
+                }
+            }
+        }
+    }
+}
+
+/// Whether an interim answer is for the client: 100 is the proxy's own to say, and 101 is final.
+fn is_passed_on(status: StatusCode) -> bool {
+    status.is_informational()
+        && status != StatusCode::CONTINUE
+        && status != StatusCode::SWITCHING_PROTOCOLS
+}
 
 /// What is to be said to one client of interim answers.
 #[derive(Debug, Default)]
@@ -35,10 +77,7 @@ impl Hints {
 
     /// Whether an interim answer of this status can be passed on.
     pub(crate) fn takes(&self, status: StatusCode) -> bool {
-        self.is_open
-            && status.is_informational()
-            && status != StatusCode::CONTINUE
-            && status != StatusCode::SWITCHING_PROTOCOLS
+        self.is_open && is_passed_on(status)
     }
 
     /// Adds one; beyond `most` bytes for one request it is left out.

@@ -23,6 +23,6 @@ pub(crate) use body::{BodyFault, BodyReader, Part};
 pub(crate) use date::DateLine;
 pub(crate) use encode::{Framing, Persistence, write_request_head, write_response_head};
 pub(crate) use request_head::{ReadRequest, RequestReader, parse_length};
-pub(crate) use response_head::{HeadFault, ReadResponse, read_response};
+pub(crate) use response_head::{HeadFault, ReadResponse, check_framing, read_response};
 pub(crate) use scan::Scanned;
 pub(crate) use writer::{Trailers, WriteError, Writer};

@@ -11,6 +11,7 @@ use crate::{
         failure::{self, Failure},
         forward::{self, Journey},
         head::RequestHead,
+        hints::Interim,
         reply::{self, Context},
         request::Intake,
         wheel::{Deadline, Wait},
@@ -22,6 +23,8 @@ pub(crate) struct Visit {
     pub(crate) connection: Rc<Connection>,
     /// What the connection (HTTP/1) or the stream (HTTP/2) waits for.
     pub(crate) deadline: Rc<Deadline>,
+    /// How interim answers reach the client.
+    pub(crate) interim: Interim,
 }
 
 /// A request that was taken in and assigned.
@@ -48,7 +51,8 @@ pub(crate) fn take_in(
         let table = reader.table();
         let footing = worker.footing_of(table.edition);
         let peer = visit.connection.peer;
-        Intake::new(footing.plan(), peer, &mut head, table, now).map(|it| {
+        Intake::new(footing.plan(), peer, &mut head, table, now).map(|mut it| {
+            it.look_up(&worker.writers, table, now);
             let assignment = it.assign(table);
             (it, assignment, footing)
         })
@@ -76,6 +80,7 @@ pub(crate) fn take_in(
         upload,
         talk,
     );
+    let exchange = exchange.by(intake.writer(), assignment.side);
     let hold = Hold::new(Rc::new(exchange));
     let body = match upload {
         UploadState::Ended => Upload::empty(),
@@ -91,7 +96,7 @@ pub(crate) fn take_in(
 /// Answers a request that was taken in.
 pub(crate) async fn relay(visit: Visit, taken: Taken) -> Reply {
     let Taken { hold, mut journey } = taken;
-    match forward::forward(&visit.connection, &hold, &mut journey).await {
+    match forward::forward(&visit, &hold, &mut journey).await {
         Ok(answer) => reply::reply(
             Context {
                 visit,

@@ -7,12 +7,12 @@ use crate::{
     plan::{Plan, Sticky},
     proxy::{
         body::{Relayed, Reply, ReplyBody, is_grpc, status_class},
-        connection::Connection,
         exchange::{Hold, UploadState},
         failure::Failure,
         forward::{Answer, Journey},
         head::{
             Identity, ResponseContext, ResponseHead, UpgradeProtocol, finish_response,
+            granted_upgrade,
             names::{CONTENT_LENGTH, GRPC_STATUS},
             set_upgrade,
         },
@@ -37,8 +37,9 @@ pub(crate) fn reply(context: Context, answer: Answer) -> Reply {
         return pass_on(context, answer);
     }
     // A 101 that nobody asked for would turn the connection into a tunnel past every check (RFC 9110 section 15.2.2).
-    match context.journey.intake.hop.upgrade {
-        Some(_) => open_tunnel(context, answer),
+    let asked = context.journey.intake.hop.upgrade.as_ref();
+    match asked.and_then(|it| granted_upgrade(&answer.head.headers, it)) {
+        Some(granted) => open_tunnel(context, answer, &granted),
         None => fail(&context.visit, &context.hold, Failure::Protocol),
     }
 }
@@ -78,7 +79,7 @@ fn pass_on(context: Context, answer: Answer) -> Reply {
     Reply { head, body }
 }
 
-fn open_tunnel(context: Context, answer: Answer) -> Reply {
+fn open_tunnel(context: Context, answer: Answer, granted: &UpgradeProtocol) -> Reply {
     let Context {
         visit,
         hold,
@@ -93,10 +94,8 @@ fn open_tunnel(context: Context, answer: Answer) -> Reply {
         return fail(&visit, &hold, Failure::Protocol);
     };
     hold.head(head.status);
-    let granted = rewrite(&mut head, &journey, endpoint.side);
-    if let Some(protocol) = granted {
-        set_upgrade(&mut head.headers, &protocol);
-    }
+    rewrite(&mut head, &journey, endpoint.side);
+    set_upgrade(&mut head.headers, granted);
     hold.finish(Class::Upgrade);
     let opening = Opening {
         endpoint: tunnel,
@@ -113,14 +112,14 @@ fn open_tunnel(context: Context, answer: Answer) -> Reply {
 
 /// Passes an interim answer on, if the client's protocol has any.
 pub(crate) fn hint(
-    connection: &Connection,
+    visit: &Visit,
     plan: &Plan,
     intake: &Intake,
     answers: Side,
     mut head: ResponseHead,
 ) {
-    let hints = &mut *connection.hints.borrow_mut();
-    if !hints.takes(head.status) {
+    let hints = &visit.connection.hints;
+    if !visit.interim.takes(head.status, hints) {
         return;
     }
     let context = ResponseContext {
@@ -134,11 +133,11 @@ pub(crate) fn hint(
     };
     finish_response(&mut head, &context);
     head.headers.remove(CONTENT_LENGTH);
-    hints.add(&head, plan.limits.head_bytes);
+    visit.interim.say(head, plan.limits.head_bytes, hints);
 }
 
-/// Rewrites a response's head in place, and returns the protocol of a 101.
-fn rewrite(head: &mut ResponseHead, journey: &Journey, answers: Side) -> Option<UpgradeProtocol> {
+/// Rewrites a response's head in place.
+fn rewrite(head: &mut ResponseHead, journey: &Journey, answers: Side) {
     let plan = journey.footing.plan();
     let intake = &journey.intake;
     let cookie = match (&plan.split.sticky, &intake.identity) {
@@ -154,10 +153,9 @@ fn rewrite(head: &mut ResponseHead, journey: &Journey, answers: Side) -> Option<
         reveals: plan.split.reveals_side.then_some(answers),
         version: head.version,
     };
-    let granted = finish_response(head, &context);
+    finish_response(head, &context);
     // What the client speaks is its connection's business.
     head.version = Version::HTTP_11;
-    granted
 }
 
 fn classify(head: &ResponseHead, is_grpc: bool) -> Class {

@@ -10,7 +10,7 @@ use crate::{
         identify, names::EXPECT, normalize_path, recognize, stamp_request, strip_request,
         take_force, target_of,
     },
-    split::{Assignment, Draw, Facts, Intent, SplitTable, Target, assign},
+    split::{Assignment, Draw, Facts, Intent, SplitTable, Target, WriterCell, Writers, assign},
     units::{Side, Timestamp},
 };
 
@@ -33,6 +33,9 @@ pub(crate) struct Intake {
     pub(crate) intent: Intent,
     forced: Option<Side>,
     draw: Draw,
+    /// Where the client's writes are kept count of, where the plan wants that.
+    cell: Option<WriterCell>,
+    is_kept: bool,
 }
 
 impl Intake {
@@ -84,7 +87,29 @@ impl Intake {
             intent,
             forced,
             draw: Draw(fastrand::u64(..)),
+            cell: None,
+            is_kept: false,
         })
+    }
+
+    /// Looks up whether its client has just written, where the plan of `table` wants that to be known.
+    pub(crate) fn look_up(&mut self, writers: &Writers, table: &SplitTable, now: Timestamp) {
+        let Some(bound) = table.split.read_your_writes else {
+            return;
+        };
+        self.cell = self.identity.cell(&table.salt);
+        self.is_kept = match self.intent {
+            Intent::Read => self.cell.is_some_and(|it| writers.is_kept(it, bound, now)),
+            Intent::Write => false,
+        };
+    }
+
+    /// Where to keep count of it, if it may change something.
+    pub(crate) fn writer(&self) -> Option<WriterCell> {
+        match self.intent {
+            Intent::Read => None,
+            Intent::Write => self.cell,
+        }
     }
 
     /// Assigns it by `table`: the same way each time it is asked, for the same table.
@@ -94,6 +119,7 @@ impl Intake {
             intent: self.intent,
             forced: self.forced,
             slot: self.identity.slot(&table.salt, self.draw),
+            is_kept: self.is_kept,
         };
         assign(table, facts)
     }

@@ -305,6 +305,7 @@ mod tests {
             upstream_idle: span,
             tunnel_idle: span,
             drain: span,
+            upgrade: span,
         }
     }
 

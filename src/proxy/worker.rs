@@ -28,6 +28,7 @@ use crate::{
         Setups, Shared, accept,
         body::Upload,
         buffers::Buffers,
+        connection::Crew,
         crowd::{Crowd, Member},
         descriptors,
         footing::Footing,
@@ -36,7 +37,7 @@ use crate::{
         upstream::Endpoint,
         wheel::{TURN, Wheel},
     },
-    split::Reader,
+    split::{Reader, Writers},
     units::{Side, Timestamp},
 };
 
@@ -49,6 +50,8 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// What the owner of the workers wants of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
+    /// Accept nobody yet.
+    NotYet,
     /// Go on.
     No,
     /// Stop accepting, finish what runs, end.
@@ -92,12 +95,15 @@ pub(crate) struct Worker {
     left: RefCell<Vec<Weak<Endpoint<Upload>>>>,
     pub(crate) clock_source: clock::Clock,
     pub(crate) table: RefCell<Reader>,
+    pub(crate) writers: Arc<Writers>,
     pub(crate) recorder: Recorder,
     pub(crate) wheel: Wheel,
     pub(crate) tunnels: Tunnels,
     pub(crate) buffers: Rc<Buffers>,
     pub(crate) date: RefCell<DateLine>,
     pub(crate) lulls: Lulls,
+    /// Who serves streams of HTTP/2.
+    pub(crate) crew: Rc<Crew>,
     pub(crate) stage: Cell<Stage>,
     /// Rings when a connection has closed, so that another can be accepted.
     pub(crate) room: Notify,
@@ -233,6 +239,7 @@ impl Worker {
             id,
             clock_source: shared.clock,
             table: RefCell::new(shared.publication.reader()),
+            writers: Arc::clone(shared.publication.writers()),
             recorder: Recorder::new(id, endpoints),
             setups: shared.setups.clone(),
             footing: RefCell::new(Footing::first(shared, setup, Rc::clone(&buffers))),
@@ -242,6 +249,7 @@ impl Worker {
             tunnels: Tunnels::default(),
             buffers,
             lulls: Lulls::default(),
+            crew: Rc::default(),
             date: RefCell::new(DateLine::new(since_1970())),
             stage: Cell::new(Stage::Serving),
             room: Notify::new(),
@@ -392,7 +400,7 @@ impl Worker {
             Ok(()) => (),
             Err(TrySendError::Full(interval)) => self.recorder.put_back(interval),
             // The control loop has ended, as it does last of all.
-            Err(TrySendError::Closed(_)) => tracing::trace!("nobody takes measurements"),
+            Err(TrySendError::Closed(_)) => tracing::debug!("nobody takes measurements"),
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct Facts {
     pub forced: Option<Side>,
     /// Its slot: of the client key, or drawn.
     pub slot: Slot,
+    /// Whether it reads for somebody who has just written what new may not have yet.
+    pub is_kept: bool,
 }
 
 /// Why a request got its side.
@@ -51,12 +53,14 @@ pub enum Cause {
     Pinned,
     /// The rule for writes.
     Writes,
+    /// Its client has just written what new may not have yet.
+    Kept,
     /// Its slot and the weight: the only one that evidence compares.
     Weighted,
 }
 
 /// The side one request got, and why; carried with the request to its outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
     /// The side.
     pub side: Side,
@@ -71,9 +75,14 @@ pub struct Assignment {
 /// The slot of a client: SipHash-2-4 of its key under the salt, modulo 10,000.
 #[must_use]
 pub fn slot_of(salt: &Salt, key: ClientKey<'_>) -> Slot {
+    Slot::from_hash(hash_of(salt, key))
+}
+
+/// SipHash-2-4 of a client's key under the salt.
+pub(super) fn hash_of(salt: &Salt, key: ClientKey<'_>) -> u64 {
     let mut hasher = SipHasher24::new_with_key(salt.bytes());
     hasher.write(key.0);
-    Slot::from_hash(hasher.finish())
+    hasher.finish()
 }
 
 impl Draw {
@@ -85,7 +94,7 @@ impl Draw {
 }
 
 /// Assigns one request. The order of the rules is their rank:
-/// an override, then weight 0, then a pin, then the rule for writes, then slot and weight.
+/// an override, then weight 0, then a pin, then the rule for writes, then what was just written, then slot and weight.
 #[must_use]
 pub fn assign(table: &SplitTable, facts: Facts) -> Assignment {
     let (side, cause) = choose(table, facts);
@@ -113,6 +122,7 @@ fn choose(table: &SplitTable, facts: Facts) -> (Side, Cause) {
         let cause = match (pin, writes) {
             (Some(_), _) => Cause::Pinned,
             (None, Writes::Old | Writes::New) => Cause::Writes,
+            (None, Writes::Split) if facts.is_kept => Cause::Kept,
             (None, Writes::Split) => Cause::Weighted,
         };
         return (Side::Old, cause);
@@ -123,6 +133,8 @@ fn choose(table: &SplitTable, facts: Facts) -> (Side, Cause) {
     match writes {
         Writes::Old => (Side::Old, Cause::Writes),
         Writes::New => (Side::New, Cause::Writes),
+        // Also where its slot is old's: what is compared are reads by clients that have not just written, on both sides.
+        Writes::Split if facts.is_kept => (Side::Old, Cause::Kept),
         Writes::Split if table.weight.includes(facts.slot) => (Side::New, Cause::Weighted),
         Writes::Split => (Side::Old, Cause::Weighted),
     }

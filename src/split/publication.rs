@@ -6,19 +6,25 @@ use arc_swap::{ArcSwap, Cache};
 
 use crate::{
     plan::Edition,
-    split::{RouteTable, SplitTable},
-    units::Generation,
+    split::{RouteTable, SplitTable, Writers},
+    units::{Generation, Timestamp},
 };
 
-/// Where the table in force stands. Cloned into whoever reads or publishes it.
+/// Where the table in force stands, and who has just written. Cloned into whoever reads or publishes it.
 #[derive(Clone, Debug)]
-pub struct Publication(Arc<ArcSwap<SplitTable>>);
+pub struct Publication {
+    table: Arc<ArcSwap<SplitTable>>,
+    writers: Arc<Writers>,
+}
 
 impl Publication {
     /// Starts with `table` in force.
     #[must_use]
     pub fn new(table: SplitTable) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(table)))
+        Self {
+            table: Arc::new(ArcSwap::from_pointee(table)),
+            writers: Arc::default(),
+        }
     }
 
     /// Puts `table` in force for every request that is assigned, or checked again, from now on.
@@ -27,16 +33,19 @@ impl Publication {
     /// If the generation does not rise: the one publisher has lost its state.
     pub fn publish(&self, table: SplitTable) {
         assert!(
-            table.generation > self.0.load().generation,
+            table.generation > self.table.load().generation,
             "generations only rise"
         );
-        self.0.store(Arc::new(table));
+        self.table.store(Arc::new(table));
     }
 
     /// Puts another edition of the plan in force, at the same generation: what a request was drawn for stays.
-    pub fn reissue(&self, edition: &Edition) {
+    pub fn reissue(&self, edition: &Edition, now: Timestamp) {
         let before = self.load();
-        self.0.store(Arc::new(SplitTable {
+        if before.split.read_your_writes.is_none() {
+            self.writers.forget(now);
+        }
+        self.table.store(Arc::new(SplitTable {
             edition: edition.number(),
             split: Arc::new(edition.plan().split.clone()),
             routes: Arc::new(RouteTable::of(edition)),
@@ -47,13 +56,19 @@ impl Publication {
     /// The table in force.
     #[must_use]
     pub fn load(&self) -> Arc<SplitTable> {
-        self.0.load_full()
+        self.table.load_full()
+    }
+
+    /// Who has just written.
+    #[must_use]
+    pub const fn writers(&self) -> &Arc<Writers> {
+        &self.writers
     }
 
     /// A reader for one worker, which costs one atomic load a request while nothing changes.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader(Cache::new(Arc::clone(&self.0)))
+        Reader(Cache::new(Arc::clone(&self.table)))
     }
 }
 

@@ -129,14 +129,18 @@ fn parse(half: &[u8; HALF]) -> Option<Entry> {
     serde_json::from_slice(payload).ok()
 }
 
-/// The entry as JSON, shortened where it must be: without the readings, then with names and reason cut. What
-/// replay needs stays whole.
+/// The entry as JSON, shortened where it must be: without the readings, then without the explanation, then with names
+/// and reason cut. What replay needs stays whole.
 fn trimmed(entry: &Entry) -> io::Result<Vec<u8>> {
     const NAME_MAX: usize = 64;
     let mut entry = entry.clone();
     let mut payload = serde_json::to_vec(&entry)?;
     if payload.len() > PAYLOAD_MAX {
         entry.readings.clear();
+        payload = serde_json::to_vec(&entry)?;
+    }
+    if payload.len() > PAYLOAD_MAX {
+        entry.explanation = None;
         payload = serde_json::to_vec(&entry)?;
     }
     if payload.len() > PAYLOAD_MAX {
@@ -190,6 +194,33 @@ mod tests {
             assert_eq!(held, Some(rollback(seq)));
         }
         assert_eq!(path.metadata().unwrap().len(), 4096);
+    }
+
+    #[test]
+    fn an_explanation_is_kept_where_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("marker");
+        let mut entry = rollback(1);
+        let side = r#"{"requests": 310, "events": 12, "latency_ms": null, "reading": null}"#;
+        let explanation = format!(
+            r#"{{"check": "evidence:401", "sides": {{"old": {side}, "new": {side}}}, "limit": null,
+                "evidence_log10": 4.9, "threshold_log10": 4.806, "since": null, "routes": [], "sentence": "so"}}"#
+        );
+        entry.explanation = serde_json::from_str(&explanation).unwrap();
+        let kept = |entry: &Entry| {
+            let (mut marker, _) = Marker::open(&path).unwrap();
+            marker.write(entry).unwrap();
+            Marker::open(&path).unwrap().1
+        };
+        assert_eq!(kept(&entry), Some(entry.clone()));
+        entry.seq = 2;
+        entry.explanation.as_mut().unwrap().sentence = "w".repeat(3_000);
+        entry.readings.clear();
+        let without = Entry {
+            explanation: None,
+            ..entry.clone()
+        };
+        assert_eq!(kept(&entry), Some(without));
     }
 
     #[test]

@@ -28,6 +28,7 @@ fn entry(seq: u64, weight: u16, change: Change) -> Entry {
         reason: format!("entry {seq}"),
         readings: Vec::new(),
         reaction_ms: None,
+        explanation: None,
     }
 }
 
@@ -50,12 +51,15 @@ fn snapshot(seq: u64, requests: u64) -> Snapshot {
         at: Timestamp::from_micros(1_000_000).after(Duration::from_secs(seq)),
         baked: Duration::from_secs(3),
         requests,
+        ..Progress::default()
     };
     let mut evidence = Evidence::new(Settings {
         unit: Unit::Slot,
         false_alarms: Share::WHOLE,
         tolerated_errors: Factor::from_thousandths(1_000),
+        tolerated_latency: crate::plan::EvidencePlan::DEFAULT.tolerated_latency,
         error_limit: Share::WHOLE,
+        by_route: crate::plan::EvidencePlan::DEFAULT.by_route,
         rises: 1,
     });
     evidence.published(Generation::new(seq), Weight::FULL);

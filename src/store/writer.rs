@@ -43,7 +43,8 @@ pub struct StoreHandle {
     orders: SyncSender<Order>,
     /// Entries that found the queue full, in order.
     backlog: VecDeque<Entry>,
-    thread: JoinHandle<()>,
+    /// `None` once it is closed.
+    thread: Option<JoinHandle<()>>,
 }
 
 /// What the store's thread says.
@@ -106,13 +107,32 @@ impl Store {
         let handle = StoreHandle {
             orders,
             backlog: VecDeque::new(),
-            thread,
+            thread: Some(thread),
         };
         Ok((handle, reported))
     }
 }
 
 impl StoreHandle {
+    /// One without a journal, which is another process's or not open yet: it keeps what is in force for
+    /// [`StoreHandle::open_instead`], and takes nothing else.
+    #[must_use]
+    pub fn closed() -> Self {
+        let (orders, _nobody) = mpsc::sync_channel(1);
+        Self {
+            orders,
+            backlog: VecDeque::new(),
+            thread: None,
+        }
+    }
+
+    /// Goes on with an open journal, which gets what was kept.
+    pub fn open_instead(&mut self, mut open: Self) {
+        open.backlog.append(&mut self.backlog);
+        open.turn();
+        *self = open;
+    }
+
     /// Records an entry before its change; the answer is one [`Report::Recorded`] or [`Report::Failed`].
     ///
     /// # Errors
@@ -168,7 +188,7 @@ impl StoreHandle {
         self.turn();
         let Self { orders, thread, .. } = self;
         drop(orders);
-        if thread.join().is_err() {
+        if thread.is_some_and(|it| it.join().is_err()) {
             tracing::error!("the store's thread panicked");
         }
     }
@@ -358,7 +378,7 @@ impl SilentStore {
         let handle = StoreHandle {
             orders,
             backlog: VecDeque::new(),
-            thread: thread::spawn(|| ()),
+            thread: None,
         };
         (handle, Self { _queue: queue })
     }

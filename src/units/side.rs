@@ -29,6 +29,15 @@ impl Side {
             Self::New => "new",
         }
     }
+
+    /// The one that this is not.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Old => Self::New,
+            Self::New => Self::Old,
+        }
+    }
 }
 
 impl fmt::Display for Side {

@@ -41,6 +41,12 @@ impl Weight {
         f64::from(self.0) / 100.0
     }
 
+    /// The weight as a ratio, `0.0..=1.0`: how likely a request that is drawn goes to new.
+    #[must_use]
+    pub fn ratio(self) -> f64 {
+        f64::from(self.0) / f64::from(SLOTS)
+    }
+
     /// Whether a client in `slot` belongs to new at this weight. Monotone: a higher weight keeps everybody.
     #[must_use]
     pub const fn includes(self, slot: Slot) -> bool {

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use changeover::{clock, evidence::Unit};
+use changeover::{
+    clock,
+    evidence::{Answer, Stage, Unit},
+    measure::WaitMark,
+    plan::RouteId,
+};
 
 use crate::world::{Mood, Traffic, World};
 
@@ -21,25 +26,31 @@ fn ten_thousand_requests_a_second_leave_the_control_thread_idle() {
         };
         let mut world = World::new(traffic, 1_000, 1);
         world.publish(1_000);
-        let (mut requests, mut spent) = (0, Duration::ZERO);
+        let mut turns = Vec::new();
         for _ in 0..SECONDS * 10 {
             world.tick(Duration::from_millis(100));
             // The same outcomes once more, without the drawing of them.
             let outcomes = world.outcomes.clone();
-            requests += outcomes.len();
             let mut again = world.evidence.clone();
             let now = world.now();
+            let answers = outcomes.iter().map(|it| Answer {
+                generation: it.generation,
+                slot: it.slot,
+                side: it.side,
+                route: RouteId::REST,
+                latency: Duration::from_micros(10_000 + 7 * u64::from(it.slot.number())),
+                told: WaitMark::NONE,
+                stage: Stage::Answered,
+            });
             let begun = clock::now();
-            again.take(outcomes.iter().copied(), now);
-            spent += clock::now() - begun;
+            again.take(outcomes.iter().copied(), &answers, now);
+            turns.push(clock::now() - begun);
         }
-        let requests = u32::try_from(requests).expect("few");
-        println!(
-            "{unit:?}: {:?} for a request, {:?} for a turn of 1,000 of them",
-            spent / requests,
-            spent / (SECONDS * 10)
-        );
+        turns.sort_unstable();
+        // What other processes take of the machine lengthens some turns, and not the one in the middle.
+        let turn = turns[turns.len() / 2];
+        println!("{unit:?}: {turn:?} for a turn of 1,000 requests");
         // A tenth of the time that there is, in a build that is not made for speed.
-        assert!(spent < Duration::from_millis(100) * SECONDS, "{spent:?}");
+        assert!(turn < Duration::from_millis(10), "{turn:?}");
     }
 }

@@ -22,6 +22,9 @@ const RAMP: [(u64, u16); 6] = [
     (840, 10_000),
 ];
 
+/// What five tests of routes have of the budget: a half less what is kept for those that are found later.
+const ROUTES: f64 = 5.0 / 12.0;
+
 const LENGTH: Duration = Duration::from_secs(900);
 
 /// How the weight goes.
@@ -34,9 +37,15 @@ enum Steering {
 }
 
 /// What tripped in one run.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that tripped or did not"
+)]
 #[derive(Clone, Copy, Debug, Default)]
 struct Trips {
     errors: bool,
+    /// A test of a single route.
+    routes: bool,
     /// The limit, where old is better by the draw: what would roll back as well.
     limit: bool,
 }
@@ -61,15 +70,17 @@ fn run(traffic: Traffic, steering: Steering, seed: u64) -> Trips {
         }
         world.tick(Duration::from_secs(1));
         let limit = world.finding(Test::ErrorLimit);
+        let mut of_routes = world.evidence.findings();
+        trips.routes |= of_routes.any(|it| it.route.is_some() && it.is_trip());
         trips.errors |= world.finding(Test::Relative(Symptom::Error)).is_trip();
         trips.limit |= limit.is_trip() && limit.is_old_better();
     }
     trips
 }
 
-/// What the budget allows the test of errors in a run of this length, with all of the plan's rises.
-fn bound() -> f64 {
-    0.25 * (LENGTH.as_secs_f64() / (2.0 * 24.0 * 3600.0) + 0.5)
+/// What tests with this share of the budget are allowed in a run of this length, with all of the plan's rises.
+fn bound(share: f64) -> f64 {
+    share * (LENGTH.as_secs_f64() / (2.0 * 24.0 * 3600.0) + 0.5)
 }
 
 #[test]
@@ -77,9 +88,12 @@ fn tests_trip_falsely_no_more_often_than_their_budget_allows() {
     let mut table = String::from(
         "| What befalls the traffic | each request drawn | sticky clients | sticky, steps by evidence |\n|---|--:|--:|--:|\n",
     );
+    let mut of_routes = table.clone();
     let mut faults = Vec::new();
     for mood in Mood::ALL {
-        write!(table, "| {} |", mood.name()).expect("a text");
+        for table in [&mut table, &mut of_routes] {
+            write!(table, "| {} |", mood.name()).expect("a text");
+        }
         for (unit, steering) in [
             (Unit::Request, Steering::Clock),
             (Unit::Slot, Steering::Clock),
@@ -95,19 +109,26 @@ fn tests_trip_falsely_no_more_often_than_their_budget_allows() {
             let found = of_every_run(runs(), |seed| run(traffic, steering, seed));
             let share = |is: fn(&Trips) -> bool| page::share(&found, is);
             let (errors, limit) = (share(|it| it.errors), share(|it| it.limit));
+            let routes = share(|it| it.routes);
             write!(table, " {} |", page::percent(errors)).expect("a text");
+            write!(of_routes, " {} |", page::percent(routes)).expect("a text");
             let count = page::count(&found);
-            let most = bound() + 3.0 * (bound() * (1.0 - bound()) / count).sqrt();
-            if errors > most || limit > most {
+            let most = |bound: f64| bound + 3.0 * (bound * (1.0 - bound) / count).sqrt();
+            let (one, all) = (most(bound(0.25)), most(bound(ROUTES)));
+            if errors > one || limit > one || routes > all {
                 faults.push(format!(
-                    "{mood:?}, {unit:?}, {steering:?}: {errors} by errors and {limit} by the limit, at most {most}"
+                    "{mood:?}, {unit:?}, {steering:?}: {errors} by errors and {limit} by the limit, at most {one}; \
+                     {routes} by routes, at most {all}"
                 ));
             }
         }
         table.push('\n');
+        of_routes.push('\n');
     }
-    println!("at most {}\n{table}", page::percent(bound()));
+    println!("at most {}\n{table}", page::percent(bound(0.25)));
+    println!("at most {}\n{of_routes}", page::percent(bound(ROUTES)));
     page::write("false-trips", &table);
+    page::write("false-trips-of-routes", &of_routes);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 

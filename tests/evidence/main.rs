@@ -11,8 +11,10 @@
 mod cost;
 mod delays;
 mod false_trips;
+mod latency;
 mod page;
 mod rivals;
+mod routes;
 mod world;
 
 use std::{

@@ -2,11 +2,12 @@
 //!
 //! Unless a fault is set, an outcome does not depend on the side: whatever trips then is a false alarm.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use changeover::{
     evidence::{Evidence, Finding, Outcome, Says, Settings, Symptom, Test, Unit},
-    units::{Factor, Generation, PerSide, Share, Side, Slot, Timestamp, Weight},
+    plan::{EvidencePlan, RouteId},
+    units::{Factor, Generation, PerSide, SLOTS, Share, Side, Slot, Timestamp, Weight},
 };
 use fastrand::Rng;
 
@@ -70,6 +71,20 @@ impl Mood {
     }
 }
 
+impl Mood {
+    /// The same where latencies are looked at.
+    pub(crate) const fn name_of_latency(self) -> &'static str {
+        match self {
+            Self::Calm | Self::DayAndNight | Self::Drift => self.name(),
+            Self::SharedIncident => "both sides slow for a minute",
+            Self::OldIncident => "old alone slow for a minute",
+            Self::BetterNew => "new twice as fast",
+            Self::Retries => "clients that ask ten times in a row",
+            Self::Bots => "clients that are always slow",
+        }
+    }
+}
+
 /// One stream of traffic, judged as it comes.
 pub(crate) struct World {
     pub(crate) evidence: Evidence,
@@ -80,6 +95,8 @@ pub(crate) struct World {
     pub(crate) outcomes: Vec<Outcome>,
     /// The chance that a request on new fails beside all else, once a fault is set.
     pub(crate) fault: f64,
+    /// The one route that has the fault; none: all of them.
+    pub(crate) broken: Option<RouteId>,
     traffic: Traffic,
     generation: u64,
     /// The slot of each client, and how many requests come from those up to it.
@@ -87,7 +104,12 @@ pub(crate) struct World {
     /// Errors that are still to come of retries.
     retries: Vec<Slot>,
     rng: Rng,
+    /// Apart, so that it changes no other number.
+    routing: Rng,
 }
+
+/// The route that one request in fifty is for.
+pub(crate) const CHECKOUT: RouteId = RouteId(0);
 
 /// A Sunday at noon, to the hour: where every epoch begins.
 const START: Timestamp = Timestamp::from_micros(1_795_348_800_000_000);
@@ -99,7 +121,9 @@ impl World {
             unit: traffic.unit,
             false_alarms: Share::from_parts_per_million(false_alarms).expect("a share"),
             tolerated_errors: Factor::from_thousandths(1_000),
+            tolerated_latency: EvidencePlan::DEFAULT.tolerated_latency,
             error_limit: Share::from_parts_per_million(5_000).expect("a share"),
+            by_route: EvidencePlan::DEFAULT.by_route,
             rises: 5,
         };
         let mut most = 0.0;
@@ -115,11 +139,13 @@ impl World {
             passed: Duration::ZERO,
             outcomes: Vec::new(),
             fault: 0.0,
+            broken: None,
             traffic,
             generation: 0,
             slots,
             retries: Vec::new(),
             rng,
+            routing: Rng::with_seed(seed ^ 0x5bd1_e995),
         };
         world.publish(0);
         world
@@ -147,11 +173,13 @@ impl World {
         for slot in std::mem::take(&mut self.retries) {
             for _ in 0..5 {
                 let slot = self.drawn(slot);
-                self.ended(slot, Says::Symptom(Symptom::Error));
+                let route = self.route(slot);
+                self.ended(slot, route, Says::Symptom(Symptom::Error));
             }
         }
         let now = self.now();
-        self.evidence.take(self.outcomes.iter().copied(), now);
+        let outcomes = self.outcomes.iter().copied();
+        self.evidence.take(outcomes, &iter::empty(), now);
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -166,10 +194,7 @@ impl World {
     }
 
     pub(crate) fn finding(&self, test: Test) -> Finding {
-        let mut findings = self.evidence.findings();
-        findings
-            .find(|it| it.test == test)
-            .expect("it is one of them")
+        self.evidence.finding(test)
     }
 
     /// Requests and errors of the last tick.
@@ -187,12 +212,16 @@ impl World {
         let (client, slot) = self.client();
         let is_new = self.weight.includes(slot);
         let chance = self.chance(client, is_new);
-        let is_error = self.rng.f64() < chance || is_new && self.rng.f64() < self.fault;
+        let route = self.route(slot);
+        let is_sound = self.broken.is_some_and(|it| it != route);
+        let fault = if is_sound { 0.0 } else { self.fault };
+        let is_error = self.rng.f64() < chance || is_new && self.rng.f64() < fault;
         if is_error && self.traffic.mood == Mood::Retries {
             self.retries.push(slot);
         }
         self.ended(
             slot,
+            route,
             match is_error {
                 true => Says::Symptom(Symptom::Error),
                 false => Says::Fine,
@@ -200,7 +229,20 @@ impl World {
         );
     }
 
-    fn ended(&mut self, slot: Slot, says: Says) {
+    /// Four in five requests are for the route that their client visits most: one client in fifty buys something, the
+    /// others look at one of four things.
+    fn route(&mut self, slot: Slot) -> RouteId {
+        let number = match self.routing.f64() < 0.8 {
+            true => slot.number(),
+            false => self.routing.u16(..SLOTS),
+        };
+        match number % 50 {
+            0 => CHECKOUT,
+            other => RouteId(1 + other % 4),
+        }
+    }
+
+    fn ended(&mut self, slot: Slot, route: RouteId, says: Says) {
         self.outcomes.push(Outcome {
             generation: Generation::new(self.generation),
             slot,
@@ -208,6 +250,7 @@ impl World {
                 true => Side::New,
                 false => Side::Old,
             },
+            route,
             says,
         });
     }

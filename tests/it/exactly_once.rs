@@ -14,18 +14,12 @@ use crate::harness::{
     eventually,
     load::{Answer, Load, Protocol},
     now,
-    proxy::{Proxy, configuration},
+    proxy::{Proxy, STICKY, configuration},
     turn,
 };
 
 const REQUESTS: u64 = 20_000;
 const WEIGHTS: [f64; 8] = [5.0, 20.0, 50.0, 80.0, 40.0, 10.0, 60.0, 30.0];
-const STICKY: &str = r#"
-[split]
-sticky = "header:x-client"
-writes = "split"
-"#;
-
 /// A stretch of time at one weight, from the answer to its command to the sending of the next one.
 struct Stretch {
     weight: f64,

@@ -1,16 +1,30 @@
 //! What the tests stand on: the binary, environments, load, and waiting for states.
 
 pub mod admin;
+pub mod bind;
+pub mod cloudflare;
 pub mod disk;
 pub mod environment;
+pub mod frames;
 pub mod h2;
+pub mod knot;
 pub mod load;
+pub mod metrics;
+pub mod names;
 pub mod peers;
+pub mod postgres;
+pub mod powerdns;
+pub mod process;
 pub mod proxy;
+pub mod raw;
 pub mod recorder;
 pub mod relay;
+pub mod scripted;
+pub mod secure;
+pub mod standin;
 
 use std::{
+    net::{Ipv4Addr, TcpListener},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -35,6 +49,13 @@ pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     // A test that failed in its turn says nothing about the next one.
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A free port, for what cannot be handed a socket. Somebody else may take it first; what is told to listen there then says so
+/// and ends the test.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("it is bound").port()
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests measure the real time")]

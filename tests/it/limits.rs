@@ -3,6 +3,7 @@
 
 use std::{
     io::{Read, Write},
+    iter,
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use socket2::SockRef;
 use crate::harness::{
     admin,
     environment::Environment,
-    eventually, now, pause,
+    eventually, h2, now, pause,
     proxy::{Proxy, configuration},
     recorder::Recorder,
 };
@@ -212,6 +213,45 @@ fn accepting_pauses_while_there_are_no_descriptors() {
     drop(open);
 }
 
+#[test]
+fn a_lack_of_descriptors_is_no_fault_of_an_endpoint() {
+    let endpoint = Recorder::start();
+    let trigger =
+        "[[trigger]]\nname = \"unreachable\"\nreading = \"connect_failures\"\nin_a_row = 1\n";
+    let proxy = proxy(&endpoint.url(), trigger);
+    proxy.set_weight(100.0);
+    let mut client = connect(proxy.address());
+    eventually("it is accepted", PATIENCE, || {
+        (metric(&proxy, "changeover_connections") == 1).then_some(())
+    });
+    let pid = i32::try_from(proxy.pid()).ok().and_then(Pid::from_raw);
+    let limit = |current| Rlimit {
+        current: Some(current),
+        maximum: Some(20_000),
+    };
+    prlimit(pid, Resource::Nofile, limit(0)).expect("it is ours");
+    let refused = ask(&mut client, REQUEST);
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    assert!(
+        refused.contains("x-changeover-error: overload\r\n"),
+        "{refused}"
+    );
+    assert!(refused.contains("retry-after: 1\r\n"), "{refused}");
+    prlimit(pid, Resource::Nofile, limit(4096)).expect("it is ours");
+    assert!(ask(&mut client, REQUEST).starts_with("HTTP/1.1 200 "));
+    let status = proxy.status();
+    assert_eq!(status["weight"], 100.0, "nothing rolled back: {status}");
+    for side in ["old", "new"] {
+        assert_eq!(status["sides"][side]["errors"], 0, "{status}");
+    }
+    assert!(
+        proxy
+            .log()
+            .contains("the system lets nothing be connected to")
+    );
+    assert!(!proxy.log().contains("an endpoint cannot be connected to"));
+}
+
 fn descriptors(pid: u32) -> u64 {
     let open = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
     u64::try_from(open.count()).expect("few")
@@ -350,6 +390,17 @@ fn hints_reach_clients_that_understand_them() {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{said}");
     let said = ask_for_hints("1.0");
     assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+    let mut client = h2::Connection::to(proxy.address(), &[]);
+    client.get(1, "/hints").expect("it is open");
+    let mut heads = iter::from_fn(|| client.read()).filter(|it| it.kind == h2::HEADERS);
+    let hint = heads.next().expect("the proxy answers");
+    assert_eq!(hint.flags & h2::END_STREAM, 0);
+    // `:status` by its index, with 103 in Huffman's code (RFC 7541 section 6.2.1 and appendix B).
+    let early_hints = [0x48, 0x82, 0x08, 0x19];
+    assert!(hint.payload.starts_with(&early_hints), "{hint:?}");
+    let answer = heads.next().expect("the proxy answers");
+    // Entry 8 of the static table is `:status: 200` (RFC 7541 appendix A).
+    assert_eq!(answer.payload.first(), Some(&0x88), "{answer:?}");
 }
 
 /// Asks, shuts the sending side down, and reads to the end.

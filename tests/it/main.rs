@@ -13,17 +13,27 @@
 )]
 
 mod access;
+mod answers;
+mod changes;
 mod clients;
+mod closing;
 mod conformance;
 mod crash;
 mod demonstration;
+mod dns;
 mod evidence;
 mod exactly_once;
+mod faults;
 mod harness;
 mod holding;
 mod limits;
 mod reaction;
 mod reload;
+mod replication;
 mod secrets;
+mod soak;
 mod steering;
+mod streams;
+mod supervised;
 mod tls;
+mod upgrade;

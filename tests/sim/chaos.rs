@@ -13,6 +13,7 @@ use fastrand::Rng;
 use crate::{
     checker::Violation,
     environment::Mode,
+    lag::Trail,
     plans,
     world::{Decide, World},
 };
@@ -25,11 +26,13 @@ struct Moods {
     /// What both depend on fails, or works again.
     both_change: Option<u32>,
     disk_changes: Option<u32>,
+    trail_changes: Option<u32>,
     clock_jumps: Option<u32>,
     workers_fall_silent: Option<u32>,
     kills: Option<u32>,
     commands: Option<u32>,
     reloads: Option<u32>,
+    upgrades: Option<u32>,
     plan_changes: bool,
 }
 
@@ -51,12 +54,14 @@ pub(crate) fn run(seed: u64, base: &Plan, decide: Decide, steps: u32) -> Result<
         old_changes: mood(&mut rng, 400),
         both_change: mood(&mut rng, 300),
         disk_changes: mood(&mut rng, 100),
+        trail_changes: mood(&mut rng, 60),
         clock_jumps: mood(&mut rng, 3_000),
         workers_fall_silent: mood(&mut rng, 300),
         kills: mood(&mut rng, 150),
         commands: mood(&mut rng, 30),
         reloads: mood(&mut rng, 200),
         plan_changes: rng.u8(..3) == 0,
+        upgrades: mood(&mut rng, 200),
     };
     for _ in 0..steps {
         befall(&mut world, base, moods, &mut rng)?;
@@ -81,6 +86,9 @@ fn befall(world: &mut World, base: &Plan, moods: Moods, rng: &mut Rng) -> Result
         world.disk.is_full = rng.u8(..3) == 0;
         world.disk.is_stuck = rng.u8(..4) == 0;
     }
+    if strikes(rng, moods.trail_changes) {
+        world.trail = Trail::random(rng);
+    }
     if strikes(rng, moods.clock_jumps) {
         world.wall_offset_micros += rng.i64(-30_000_000..30_000_000);
     }
@@ -104,6 +112,9 @@ fn befall(world: &mut World, base: &Plan, moods: Moods, rng: &mut Rng) -> Result
             world.plan = plans::random(rng, base);
         }
         world.reload("ada")?;
+    }
+    if strikes(rng, moods.upgrades) {
+        world.upgrade("ada")?;
     }
     if strikes(rng, moods.commands) {
         let command = command(rng, &world.plan);

@@ -22,6 +22,7 @@ use changeover::{
 use crate::{
     disk::Disk,
     environment::Environment,
+    lag::Held,
     traffic::{Counted, sides_of},
 };
 
@@ -88,6 +89,8 @@ struct Samples {
 #[derive(Default)]
 pub(crate) struct Checker {
     observed: BTreeMap<BakeKey, Observed>,
+    /// How long what gates ask for has held.
+    held: Held,
     /// Since the position changed, or the process began.
     samples: PerSide<Samples>,
     /// The process's last turn.
@@ -126,6 +129,7 @@ impl Checker {
     ) -> Result<(), Violation> {
         let position = &decision.state.position;
         let found = disk.recover().expect("a process begins with a journal");
+        self.held.begin(&decision.state);
         self.turned_at = None;
         self.changed_at = None;
         self.jumped_at = None;
@@ -253,7 +257,14 @@ impl Checker {
             effects,
             answer,
         } = case.decision;
-        let is_asked = matches!(case.event, Event::Command { .. } | Event::Reload(_));
+        let is_asked = matches!(
+            case.event,
+            Event::Command { .. }
+                | Event::Reload(_)
+                | Event::Upgrade(_)
+                | Event::DatabaseStep(_)
+                | Event::Dns(_)
+        );
         must(
             is_asked == answer.is_some(),
             "whoever asks is answered, and nobody else",
@@ -285,6 +296,10 @@ impl Checker {
             }
         }
         self.bake_is_true(state)?;
+        must(
+            self.held.covers(state),
+            "what a gate asks for counts while it is seen to hold",
+        )?;
         self.replay_gives(state)
     }
 
@@ -341,18 +356,26 @@ impl Checker {
             Change::Held { cause, .. } => {
                 matches!(
                     cause,
-                    HoldCause::Operator | HoldCause::BothBad(_) | HoldCause::Evidence(_)
+                    HoldCause::Operator
+                        | HoldCause::BothBad(_)
+                        | HoldCause::Evidence(_)
+                        | HoldCause::Split
                 )
             }
             Change::Resumed { bake, .. } => *bake == Bake::GoesOn,
-            Change::Reloaded => true,
+            Change::Reloaded
+            | Change::Upgraded { .. }
+            | Change::DatabaseStep { .. }
+            | Change::DnsOrdered { .. }
+            | Change::DnsServed { .. }
+            | Change::DnsStopped { .. } => true,
             _other => false,
         };
         let was = self.observed.get(&key(&case.before.position)).copied();
         let observed = was.filter(|_| keeps).unwrap_or_default();
         let position = &case.decision.state.position;
         self.observed.insert(key(position), observed);
-        if entry.change != Change::Reloaded {
+        if !entry.change.leaves_all_as_it_is() {
             self.changed_at = Some(case.context.now);
             self.samples = PerSide::default();
         }
@@ -364,6 +387,7 @@ impl Checker {
             return;
         }
         let now = case.context.now;
+        self.held.look(case.plan, case.observation, now);
         let turned_at = self.turned_at.replace(now);
         let counts = match &case.before.position.ramp {
             Ramp::Baking { .. } => true,
@@ -477,7 +501,12 @@ impl Checker {
                 self.unrecorded.retain(|it| it.seq != *seq);
                 self.outstanding.take_if(|it| it.seq == *seq);
             }
-            Event::Turn | Event::Command { .. } | Event::Reload(_) => (),
+            Event::Turn
+            | Event::Command { .. }
+            | Event::Reload(_)
+            | Event::Upgrade(_)
+            | Event::DatabaseStep(_)
+            | Event::Dns(_) => (),
         }
     }
 }

@@ -20,6 +20,7 @@ mod checker;
 mod disk;
 mod environment;
 mod kills;
+mod lag;
 mod mutants;
 mod plans;
 mod process;
@@ -40,7 +41,7 @@ use std::{
 use changeover::{clock, cutover::decide, plan::Plan};
 
 /// Seeds of the ordinary tests.
-const SEEDS: u64 = 256;
+const SEEDS: u64 = 320;
 
 /// Steps of 100 ms that each seed is run for.
 const STEPS: u32 = 1_000;
@@ -146,6 +147,7 @@ fn are_eventful<'a>(worlds: impl Iterator<Item = &'a BTreeMap<&'static str, u32>
         "overtaken",
         "killed",
         "reloaded",
+        "upgraded",
         "reloaded in all",
         "recovered from the marker",
     ] {

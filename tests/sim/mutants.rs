@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use changeover::{
     cutover::{
-        Change, Context, Coverage, Decision, Effect, Event, Observation, State, StoreState, decide,
+        Change, Context, Coverage, Decision, Effect, Event, LagReadings, Observation, State,
+        StoreState, decide,
     },
     evidence::{Evidence, Settings},
-    plan::{AdvanceOn, BothBad, Plan},
+    plan::{AdvanceOn, BothBad, GateCondition, Plan},
     units::{Salt, Weight},
 };
 
-use crate::{STEPS, chaos, plans, world::Decide};
+use crate::{STEPS, chaos, lag::Trail, plans, world::Decide};
 
 /// Seeds that a mutant may survive before it counts as unnoticed.
 const SEEDS: u64 = 200;
@@ -78,7 +79,10 @@ fn a_trip_that_waits_a_turn_is_caught() {
             decision.effects.clear();
             decision
         },
-        &["a trip rolls back in the same turn while old is well"],
+        &[
+            "a trip rolls back in the same turn while old is well",
+            "evidence that trips rolls back or holds",
+        ],
     );
 }
 
@@ -195,6 +199,44 @@ fn an_advance_past_a_gate_is_caught() {
             decide(&open, state, event, observation, context)
         },
         &["a gate that fails holds"],
+    );
+}
+
+#[test]
+fn a_gate_that_asks_for_no_time_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut hasty = plan.clone();
+            for gate in &mut hasty.gates {
+                if let GateCondition::Lag(lag) = &mut gate.condition {
+                    lag.held_for = Duration::ZERO;
+                }
+            }
+            decide(&hasty, state, event, observation, context)
+        },
+        &["a gate that fails holds"],
+    );
+}
+
+#[test]
+fn a_gate_that_counts_what_nobody_saw_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let trusting: Vec<LagReadings> = observation
+                .lags
+                .iter()
+                .map(|_| Trail::By(Duration::ZERO).readings())
+                .collect();
+            let trusting = Observation {
+                lags: &trusting,
+                ..observation.clone()
+            };
+            decide(plan, state, event, &trusting, context)
+        },
+        &[
+            "what a gate asks for counts while it is seen to hold",
+            "a gate that fails holds",
+        ],
     );
 }
 
@@ -328,6 +370,9 @@ fn an_operator_who_is_not_heard_is_caught() {
             },
             Event::Turn
             | Event::Reload(_)
+            | Event::Upgrade(_)
+            | Event::DatabaseStep(_)
+            | Event::Dns(_)
             | Event::Recorded { .. }
             | Event::RecordFailed { .. } => decide(plan, state, event, observation, context),
         },

@@ -5,10 +5,10 @@ use std::{path::Path, time::Duration};
 use changeover::{
     config,
     plan::{
-        AdvanceOn, BothBad, EvidencePlan, Gate, GateCondition, Limit, Plan, Reading, RoutePlan,
-        StartMode, Step, Sticky, Trigger, Writes,
+        AdvanceOn, BothBad, EvidencePlan, Gate, GateCondition, LagGate, Limit, Plan, Reading,
+        RoutePlan, StartMode, Step, Sticky, Trigger, TripAction, Writes,
     },
-    units::{Factor, Percentile, Share, Side, Weight},
+    units::{Direction, Factor, Percentile, Share, Side, Weight},
 };
 use fastrand::Rng;
 
@@ -66,7 +66,9 @@ fn evidence(rng: &mut Rng) -> EvidencePlan {
             _ => share(rng.u32(1..100_000)),
         },
         tolerated_errors: Factor::from_thousandths(rng.u32(1_000..3_000)),
+        tolerated_latency: EvidencePlan::DEFAULT.tolerated_latency,
         error_limit: share(rng.u32(10_000..200_000)),
+        by_route: EvidencePlan::DEFAULT.by_route,
     }
 }
 
@@ -107,20 +109,31 @@ fn triggers(rng: &mut Rng, windows: [Duration; 2]) -> Vec<Trigger> {
             limit,
             window: windows[rng.usize(..2)],
             requests: rng.u64(1..60),
+            action: TripAction::Rollback,
         });
     }
     found
 }
 
 fn gate(rng: &mut Rng) -> Gate {
-    let sides = match rng.u8(..3) {
-        0 => vec![Side::New],
-        1 => vec![Side::Old],
-        _ => vec![Side::Old, Side::New],
+    let condition = match rng.u8(..5) {
+        0 => GateCondition::Healthy(vec![Side::New]),
+        1 => GateCondition::Healthy(vec![Side::Old]),
+        2 => GateCondition::Healthy(vec![Side::Old, Side::New]),
+        _ => GateCondition::Lag(LagGate {
+            replication: 0,
+            direction: match rng.bool() {
+                true => Direction::Forward,
+                false => Direction::Reverse,
+            },
+            lag_below: Duration::from_secs(rng.u64(1..4)),
+            held_for: Duration::from_millis(rng.u64(..8_000)),
+            gap: Duration::from_millis(rng.u64(..5_000)),
+        }),
     };
     Gate {
         above_weight: Weight::from_basis_points(rng.u16(..9_999)).expect("in range"),
-        condition: GateCondition::Healthy(sides),
+        condition,
     }
 }
 

@@ -7,17 +7,22 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use changeover::{
     cutover::{
-        ConnectRun, Coverage, Entry, HealthCount, Observation, Progress, State, StoreState,
-        window_lengths,
+        ConnectRun, Coverage, Entry, HealthCount, LagReadings, Observation, Progress, State,
+        StoreState, window_lengths,
     },
     evidence::{Evidence, Ledger, Settings},
-    measure::{Board, Connects, Interval, Measurement, Recorder, Standing, Windows, WorkerId},
+    measure::{
+        Board, Connects, Interval, Measurement, Recorder, Standing, Windows, WorkerId, ZoneLook,
+    },
     plan::{Edition, EndpointId, Plan, SplitPlan},
     split::{Assignment, Cause, Publication, RouteTable, SplitTable},
     units::{Generation, PerSide, Salt, Side, Timestamp, Weight},
 };
 
 use crate::{environment::ENDPOINTS, traffic::InFlight};
+
+/// The simulated plans move no names.
+static NO_ZONE: Result<Arc<ZoneLook>, String> = Err(String::new());
 
 /// A worker that has not reported for longer is silent.
 const SILENCE_MAX: Duration = Duration::from_millis(500);
@@ -41,6 +46,7 @@ pub(crate) struct Process {
     pub(crate) in_flight: Vec<InFlight>,
     pub(crate) store: StoreThread,
     pub(crate) store_state: StoreState,
+    pub(crate) lags: Vec<LagReadings>,
     requests_on_new: u64,
     split: Arc<SplitPlan>,
     routes: Arc<RouteTable>,
@@ -121,6 +127,7 @@ impl Process {
             in_flight: Vec::new(),
             store: StoreThread::default(),
             store_state: StoreState::Writable,
+            lags: Vec::new(),
             requests_on_new: 0,
             split,
             routes,
@@ -130,7 +137,7 @@ impl Process {
     }
 
     /// Takes another plan in, for the position that the core says.
-    pub(crate) fn reload(&mut self, plan: &Plan) {
+    pub(crate) fn reload(&mut self, plan: &Plan, now: Timestamp) {
         let position = &self.state.position;
         self.windows.keep(&window_lengths(plan));
         self.evidence = Evidence::restored(
@@ -142,7 +149,7 @@ impl Process {
         self.split = Arc::new(plan.split.clone());
         self.routes = Arc::new(RouteTable::new(&plan.routes));
         let edition = Edition::first(Arc::new(plan.clone()));
-        self.publication.reissue(&edition);
+        self.publication.reissue(&edition, now);
         self.plan = plan.clone();
     }
 
@@ -214,6 +221,8 @@ impl Process {
             }),
             health: PerSide::from_fn(health),
             store: self.store_state.clone(),
+            lags: &self.lags,
+            zone: &NO_ZONE,
             requests_on_new: self.requests_on_new,
         }
     }

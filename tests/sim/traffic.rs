@@ -183,6 +183,7 @@ impl Asks {
                 Some(client) => slot_of(&table.salt, ClientKey(&client.to_be_bytes())),
                 None => self.draw.slot(),
             },
+            is_kept: false,
         }
     }
 }
@@ -254,6 +255,7 @@ pub(crate) fn sides_of(table: &SplitTable, clients: u32) -> Vec<Side> {
         intent: Intent::Read,
         forced: None,
         slot: slot_of(&table.salt, ClientKey(&client.to_be_bytes())),
+        is_kept: false,
     };
     let sides = (0..clients).map(|client| assign(table, facts(client)).side);
     sides.collect()

@@ -72,6 +72,9 @@ impl Transcript {
             Event::Turn => (),
             Event::Command { command, actor } => self.note(format!("{actor} asks: {command:?}")),
             Event::Reload(reload) => self.note(format!("{} reloads", reload.actor)),
+            Event::Upgrade(upgrade) => self.note(format!("upgraded by {}", upgrade.actor)),
+            Event::DatabaseStep(step) => self.note(format!("{} on a database", step.what)),
+            Event::Dns(step) => self.note(format!("names: {:?} by {}", step.event, step.actor)),
             Event::Recorded { seq } => self.note(format!("recorded #{seq}")),
             Event::RecordFailed { seq, error } => {
                 self.note(format!("could not record #{seq}: {error}"));

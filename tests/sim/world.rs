@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use changeover::{
     cutover::{
         Actor, Answer, Change, Command, Context, Decision, Effect, Entry, Event, HoldCause,
-        Observation, Refusal, Reload, RollbackCause, State, StoreState, decide, restore,
+        Observation, Refusal, Reload, RollbackCause, State, StoreState, Upgrade, decide, restore,
     },
     plan::{EndpointId, Plan},
     units::{PerSide, Salt, Side, Timestamp},
@@ -23,6 +23,7 @@ use crate::{
     checker::{Case, Checker, Violation},
     disk::Disk,
     environment::{ENDPOINTS, Environment, Mode},
+    lag::Trail,
     process::{Order, Process, Report, StoreThread},
     traffic::{self, Traffic},
     transcript::Transcript,
@@ -50,6 +51,8 @@ pub(crate) struct World {
     pub(crate) wall_offset_micros: i64,
     pub(crate) sides: PerSide<Environment>,
     pub(crate) traffic: Traffic,
+    /// How every replication is.
+    pub(crate) trail: Trail,
     pub(crate) disk: Disk,
     pub(crate) process: Option<Process>,
     /// When the program is started again, if it is to be.
@@ -97,6 +100,7 @@ impl World {
                 per_step: 10.0,
                 clients: 500,
             },
+            trail: Trail::By(Duration::from_millis(20)),
             disk: Disk::default(),
             process: None,
             start_at: Some(time),
@@ -138,6 +142,17 @@ impl World {
         let event = Event::Reload(Reload {
             plan: Arc::new(self.plan.clone()),
             difference: "as the file has it".to_owned(),
+            actor: Actor::Operator(name.to_owned()),
+        });
+        self.with_process(|world, process| world.happens(process, &event))
+    }
+
+    /// The process notes that it took over from another one.
+    pub(crate) fn upgrade(&mut self, name: &str) -> Result<(), Violation> {
+        let event = Event::Upgrade(Upgrade {
+            from: "1".to_owned(),
+            to: "2".to_owned(),
+            processes: "process 2 took over from process 1".to_owned(),
             actor: Actor::Operator(name.to_owned()),
         });
         self.with_process(|world, process| world.happens(process, &event))
@@ -224,6 +239,7 @@ impl World {
         while let Some(report) = process.store.reports.pop_front() {
             self.is_reported(process, report)?;
         }
+        process.lags = vec![self.trail.readings(); process.plan.replications.len()];
         let finished = process.collect(now);
         self.checker.handed_over(&finished);
         self.happens(process, &Event::Turn)
@@ -293,7 +309,7 @@ impl World {
         process.state = decision.state;
         if let Some(plan) = reloaded {
             *self.changes.entry("reloaded in all").or_default() += 1;
-            process.reload(plan);
+            process.reload(plan, process.time(self.time));
         }
         for effect in decision.effects {
             self.burn()?;
@@ -514,6 +530,7 @@ fn kind_of(change: &Change) -> &'static str {
             HoldCause::PlanChanged | HoldCause::WeightSet => "held by a changed plan",
             HoldCause::BothBad(_) => "held by both sides",
             HoldCause::Evidence(_) => "held by evidence",
+            HoldCause::Split => "held for the split",
         },
         Change::RolledBack { cause, .. } => match cause {
             RollbackCause::Trigger(_) => "rolled back by a trigger",
@@ -527,7 +544,12 @@ fn kind_of(change: &Change) -> &'static str {
         | Change::WeightSet { .. }
         | Change::Completed
         | Change::WayBackClosed
-        | Change::Reloaded => change.kind(),
+        | Change::Reloaded
+        | Change::Upgraded { .. }
+        | Change::DatabaseStep { .. }
+        | Change::DnsOrdered { .. }
+        | Change::DnsServed { .. }
+        | Change::DnsStopped { .. } => change.kind(),
     }
 }
 

@@ -34,9 +34,15 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="benches/instructions/run",
-        description="Counts the instructions of a small request over HTTP/1.1 keep-alive, stage by stage.",
+        description="Counts the instructions of a small request on kept connections, stage by stage.",
     )
     parser.add_argument("--changeover", type=Path, metavar="PATH", help="a build, instead of building this repository")
+    parser.add_argument(
+        "--protocol",
+        choices=load.PROTOCOLS,
+        default="http1",
+        help="what clients speak: HTTP/1.1 (the default), or HTTP/2 without TLS",
+    )
     parser.add_argument("--quick", action="store_true", help="few requests, judging nothing: does it still run?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, as a baseline for later")
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="figures to compare with")
@@ -62,7 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
     directory = Path(tempfile.mkdtemp(prefix="changeover-instructions-"))
     try:
         with Processes(directory) as processes:
-            found = count(processes, binary, REQUESTS_QUICK if arguments.quick else REQUESTS)
+            requests = REQUESTS_QUICK if arguments.quick else REQUESTS
+            found = count(processes, binary, arguments.protocol, requests)
     except RunFailed:
         say(f"logs and counts are kept in {directory}")
         raise
@@ -76,9 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
     return verdict(found, earlier, arguments)
 
 
-def count(processes: Processes, binary: Path, requests: tuple[int, int]) -> Figures:
+def count(processes: Processes, binary: Path, protocol: str, requests: tuple[int, int]) -> Figures:
     played = stage.build(processes)
-    few, many = (load.count(played, binary, it) for it in requests)
+    few, many = (load.count(played, binary, protocol, it) for it in requests)
     return report.figures(few, many, requests[1] - requests[0])
 
 

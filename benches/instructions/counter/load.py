@@ -15,6 +15,8 @@ from . import callgrind
 from .callgrind import Thread
 
 CLIENTS = 8
+# What h2load is told to speak, by what it is called here; over HTTP/2 each connection has as many streams.
+PROTOCOLS = {"http1": ["--h1"], "h2c": ["-m", "8"]}
 # So that every connection is open and every buffer has grown.
 WARM_UP = 200
 STOP_SECONDS = 60
@@ -39,12 +41,12 @@ def peer(binary: Path) -> Peer:
     return dataclasses.replace(plain, command=command)
 
 
-def count(played: Stage, binary: Path, requests: int) -> Counted:
+def count(played: Stage, binary: Path, protocol: str, requests: int) -> Counted:
     """Of the proxy's whole life, in which it has served so many requests beside those that warm it up."""
     instance = played.start(peer(binary), Variant(f"{requests}"))
     cookie = visit(instance)
     for number in (WARM_UP, requests):
-        send(instance, cookie, number)
+        send(instance, cookie, protocol, number)
     started = instance.started
     started.signal(signal.SIGTERM)
     try:
@@ -72,9 +74,10 @@ def visit(instance: Instance) -> str:
     return cookie.partition(";")[0]
 
 
-def send(instance: Instance, cookie: str, requests: int) -> None:
+def send(instance: Instance, cookie: str, protocol: str, requests: int) -> None:
     url = f"http://127.0.0.1:{instance.site.plain}/small"
-    command = ["h2load", "--h1", "-n", str(requests), "-c", str(CLIENTS), "-H", f"cookie: {cookie}", url]
+    speaks = PROTOCOLS[protocol]
+    command = ["h2load", *speaks, "-n", str(requests), "-c", str(CLIENTS), "-H", f"cookie: {cookie}", url]
     done = subprocess.run(command, capture_output=True, text=True)
     if f" {requests} succeeded" not in done.stdout:
         raise RunFailed(f"h2load: {done.stdout}{done.stderr}")

@@ -11,6 +11,7 @@ import re
 RUNTIME = "runtime"
 
 STAGES = (
+    ("speak HTTP/2", r"/h2-[^/]+/src/|/connection/http2"),
     ("read head", r"Client::poll_head|/http1/(request_head|request_line|scan)\.rs"),
     ("take in", r"/proxy/request\.rs|/head/(target|path|forwarded|forwarded/hops|sticky|admission|force)\.rs|/split/route\.rs"),
     ("assign", r"/split/(assign|publication|table)\.rs"),

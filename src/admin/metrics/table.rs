@@ -62,6 +62,16 @@ metrics! {
         "Decimal logarithm of the evidence that the test has against new; absent while it has none.";
     EVIDENCE_THRESHOLD = Gauge "changeover_evidence_threshold_log10"
         "What the evidence has to reach for a trip; absent where no false alarm is accepted.";
+    LAG = Gauge "changeover_replication_lag_seconds"
+        "How far the target trails the source; absent while it is not known.";
+    LAG_BYTES = Gauge "changeover_replication_lag_bytes"
+        "Bytes of WAL that the target has not confirmed; absent while the lag is not known.";
+    LAG_KNOWN = Gauge "changeover_replication_lag_known"
+        "Whether the lag is known.";
+    WAL_LASTS = Gauge "changeover_replication_wal_lasts_seconds"
+        "How long the source keeps the slot's WAL at the present rate; absent where nothing limits it.";
+    GATE_SATISFIED = Gauge "changeover_gate_satisfied"
+        "Whether a gate that asks for a lag is satisfied.";
     REQUESTS = Counter "changeover_requests_total"
         "Requests by the side that owns the outcome, forced ones not counted.";
     ERRORS = Counter "changeover_errors_total"

@@ -34,13 +34,25 @@ fn call(route: Route) -> (String, Option<&'static str>) {
         | Operation::Metrics
         | Operation::OpenApi
         | Operation::Status
-        | Operation::Events => ("GET", None),
+        | Operation::Events
+        | Operation::Explain => ("GET", None),
         // A stream that replays nothing would not end; a malformed query shows that the caller got through.
         Operation::Follow => return (format!("GET {}?after=x", route.path), None),
-        Operation::Start | Operation::Hold | Operation::Advance | Operation::Reload => {
-            ("POST", Some("{}"))
-        }
-        Operation::Resume | Operation::Rollback => ("POST", Some("{\"reason\":\"tested\"}")),
+        Operation::Start
+        | Operation::Hold
+        | Operation::Advance
+        | Operation::Reload
+        | Operation::Upgrade => ("POST", Some("{}")),
+        Operation::SetUp => (
+            "POST",
+            Some("{\"old\":{\"user\":\"postgres\"},\"new\":{\"user\":\"postgres\"}}"),
+        ),
+        Operation::Resume
+        | Operation::Rollback
+        | Operation::LowerTtl
+        | Operation::MoveNames
+        | Operation::RevertNames
+        | Operation::RestoreTtl => ("POST", Some("{\"reason\":\"tested\"}")),
         Operation::SetWeight => ("PUT", Some("{\"percent\":5,\"reason\":\"tested\"}")),
     };
     (format!("{method} {}", route.path), body)
@@ -51,8 +63,16 @@ const fn passed(operation: Operation) -> u16 {
     match operation {
         Operation::Root => 307,
         Operation::Follow => 400,
+        // The journal of these tests is empty.
+        Operation::Explain => 404,
         // Nobody carries orders out in these tests.
-        Operation::Reload => 503,
+        Operation::Reload
+        | Operation::Upgrade
+        | Operation::SetUp
+        | Operation::LowerTtl
+        | Operation::MoveNames
+        | Operation::RevertNames
+        | Operation::RestoreTtl => 503,
         Operation::Health
         | Operation::Ready
         | Operation::Metrics

@@ -1,9 +1,16 @@
 //! Whether what is served is what the description says.
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::World;
-use crate::admin::fixture;
+use crate::{
+    admin::{ChangeDocument, DnsAnswer, DnsWay, fixture},
+    control::{DnsOrderStatus, DnsStatus, LoweredStatus, ServerStatus},
+    cutover::{DnsPurpose, Leads},
+    plan::dns::{self, RecordSet, Ttl},
+    units::Timestamp,
+};
 
 #[tokio::test]
 async fn documents_are_as_described() {
@@ -19,6 +26,9 @@ async fn documents_are_as_described() {
     check("GET /api/v1/status", None, "Status").await;
     check("GET /api/v1/events", None, "EventPage").await;
     check("GET /api/v1/events?after=4", None, "EventPage").await;
+    check("GET /api/v1/explain?seq=3", None, "Event").await;
+    check("GET /api/v1/explain?seq=6", None, "Event").await;
+    check("GET /api/v1/explain?seq=7", None, "Problem").await;
     check("POST /api/v1/ramp/hold", None, "Done").await;
     check("GET /nowhere", None, "Problem").await;
 }
@@ -30,6 +40,42 @@ async fn the_description_knows_the_plan_and_the_version() {
     let step = &description["components"]["schemas"]["Resume"]["properties"]["step"];
     assert_eq!(step["maximum"], 3);
     assert_eq!(description["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
+async fn what_is_said_of_names_is_as_described() {
+    let description = World::local()
+        .ask("GET /openapi.json", &[], None)
+        .await
+        .json();
+    let check = |document: Value, name: &str| {
+        let schema = &description["components"]["schemas"][name];
+        let checked = conforms(&description, schema, &document, name);
+        assert_eq!(checked, Ok(()), "{document}");
+    };
+    let purpose = DnsPurpose::LowerTtl;
+    let ordered = ChangeDocument::DnsOrdered {
+        purpose,
+        zone: "example.test.".into(),
+        before: change().before().to_vec(),
+        after: change().after().to_vec(),
+    };
+    let served = ChangeDocument::DnsServed { purpose };
+    let stopped = ChangeDocument::DnsStopped { purpose };
+    for event in [&ordered, &served, &stopped] {
+        check(json(event), "Change");
+    }
+    check(json(&answer(purpose)), "DnsAnswer");
+    check(json(&names(purpose)), "Dns");
+    let unknown = DnsStatus {
+        order: None,
+        ttl: None,
+        due: Some(DnsPurpose::Move),
+        unknown: Some("no server of the zone is known".into()),
+        servers: Vec::new(),
+        ..names(purpose)
+    };
+    check(json(&unknown), "Dns");
 }
 
 /// Whether `value` has every required field, no undescribed one, and the described types all the way down.
@@ -92,4 +138,76 @@ fn conforms(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(),
         conforms(root, described, field, &format!("{at}.{name}"))?;
     }
     Ok(())
+}
+
+fn json(document: &impl Serialize) -> Value {
+    serde_json::to_value(document).unwrap()
+}
+
+/// A TTL that is lowered from a day to a minute.
+fn change() -> dns::Change {
+    let set = serde_json::json!({
+        "name": "shop.example.test.", "type": "A", "ttl": 86_400, "values": ["192.0.2.1"]
+    });
+    let set: RecordSet = serde_json::from_value(set).unwrap();
+    let lowered = set.with_ttl(Ttl(60));
+    dns::Change::new("example.test.".parse().unwrap(), vec![set], vec![lowered]).unwrap()
+}
+
+fn answer(purpose: DnsPurpose) -> DnsAnswer {
+    DnsAnswer {
+        purpose,
+        ordered: true,
+        recorded: true,
+        change: change(),
+        then: vec![Ttl(60)],
+        tried: vec!["the provider would make this change now".into()],
+        ways: vec![DnsWay {
+            ttls: vec![Ttl(60)],
+            takes_s: 86_400,
+            earliest: Timestamp::from_micros(0),
+        }],
+    }
+}
+
+fn names(purpose: DnsPurpose) -> DnsStatus {
+    let at = Timestamp::from_micros(0);
+    DnsStatus {
+        leads: Leads::From,
+        order: Some(DnsOrderStatus {
+            purpose,
+            change: change(),
+            then: vec![Ttl(60)],
+            at,
+            actor: "ada".into(),
+            state: "served".into(),
+            why: None,
+            served_at: Some(at),
+            stale_until: None,
+        }),
+        progress: None,
+        names: None,
+        is_recorded: true,
+        due: None,
+        ttl: Some(LoweredStatus {
+            ttl: Ttl(60),
+            needed_s: 86_400.0,
+            observed_s: 3.5,
+            unobserved_s: 0.0,
+            gaps: 0,
+            since: Some(at),
+            satisfied: false,
+            earliest: Some(at),
+            broken_at: None,
+            broken_by: None,
+        }),
+        waits: vec!["the TTL before: 23 h 59 min to go".into()],
+        servers: vec![ServerStatus {
+            name: "ns1.example.test.".into(),
+            address: "192.0.2.53:53".parse().unwrap(),
+            says: change().before().to_vec(),
+            fault: None,
+        }],
+        unknown: None,
+    }
 }

@@ -6,6 +6,7 @@ use super::World;
 use crate::{
     admin::{EventPage, fixture},
     control::Status,
+    cutover::Entry,
 };
 
 #[tokio::test]
@@ -63,6 +64,50 @@ async fn entries_hide_the_salt_and_count_as_the_status_does() {
     let rolled_back = &rest.json()["events"][1]["change"];
     let cause = serde_json::json!({"kind": "trigger", "name": "errors"});
     assert_eq!(rolled_back["cause"], cause);
+}
+
+#[tokio::test]
+async fn the_last_decision_that_is_explained_is_found_from_the_end() {
+    let world = World::local();
+    let missing = world.ask("GET /api/v1/explain", &[], None).await;
+    assert_eq!(
+        (missing.status, missing.problem().0.as_str()),
+        (404, "not-found")
+    );
+    *world.journal.entries.lock().unwrap() = fixture::entries();
+    // The status says that the journal ends at 9; it is read a page of four at a time.
+    let last = world.ask("GET /api/v1/explain", &[], None).await.json();
+    assert_eq!(last["seq"], 6);
+    assert_eq!(last["explanation"]["check"], "evidence:401");
+    assert_eq!(last["explanation"]["sides"]["new"]["events"], 12);
+    assert_eq!(last["explanation"]["routes"][0]["name"], "checkout");
+    let asked = world
+        .ask("GET /api/v1/explain?seq=3", &[], None)
+        .await
+        .json();
+    assert_eq!(asked["seq"], 3);
+    assert!(asked["explanation"].is_null());
+    for query in ["?seq=x", "?seq=9223372036854775808", "?number=3"] {
+        let line = format!("GET /api/v1/explain{query}");
+        assert_eq!(world.ask(&line, &[], None).await.status, 400, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn an_explanation_far_from_the_end_is_found_as_well() {
+    let world = World::local();
+    let mut entries = fixture::entries();
+    let quiet = entries[2].clone();
+    entries.extend((7..200).map(|seq| Entry {
+        seq,
+        ..quiet.clone()
+    }));
+    *world.journal.entries.lock().unwrap() = entries;
+    let mut status = fixture::status();
+    status.seq = 199;
+    world.control.status.store(Arc::new(status));
+    let last = world.ask("GET /api/v1/explain", &[], None).await.json();
+    assert_eq!(last["seq"], 6);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::{
     admin::{ChangeDocument, EventDocument},
     cli::output::printable,
-    cutover::{Actor, Bake, HoldCause, RollbackCause},
+    cutover::{Actor, Bake, DatabaseStepOutcome, HoldCause, RollbackCause},
 };
 
 /// The line of an entry.
@@ -33,6 +33,7 @@ pub(crate) fn what(change: &ChangeDocument) -> String {
             HoldCause::PlanChanged => "held: the plan changed".into(),
             HoldCause::BothBad(trigger) => format!("held: {trigger}, but old is bad too"),
             HoldCause::Evidence(test) => format!("held: {test}, but old is no better"),
+            HoldCause::Split => "held: the split is not right".into(),
         },
         ChangeDocument::Resumed { step, bake } => match bake {
             Bake::GoesOn => format!("resumed at step {step}"),
@@ -49,10 +50,27 @@ pub(crate) fn what(change: &ChangeDocument) -> String {
         ChangeDocument::Completed => "complete".into(),
         ChangeDocument::WayBackClosed => "way back closed".into(),
         ChangeDocument::Reloaded => "configuration reloaded".into(),
+        ChangeDocument::Upgraded { from, to } => format!("upgraded from {from} to {to}"),
+        ChangeDocument::DatabaseStep {
+            replication,
+            side,
+            what,
+            outcome,
+        } => {
+            let outcome = match outcome {
+                DatabaseStepOutcome::Begins => "",
+                DatabaseStepOutcome::Failed => " FAILED",
+            };
+            format!("{replication}: set up {what} on {side}{outcome}")
+        }
+        ChangeDocument::DnsOrdered { purpose, .. } => format!("dns {purpose} ordered"),
+        ChangeDocument::DnsServed { purpose } => format!("dns {purpose} served everywhere"),
+        ChangeDocument::DnsStopped { purpose } => format!("dns {purpose} STOPPED"),
     }
 }
 
-fn who(actor: &Actor) -> &str {
+/// Who changed it.
+pub(crate) fn who(actor: &Actor) -> &str {
     match actor {
         Actor::Plan => "plan",
         Actor::Operator(name) => name,

@@ -1,21 +1,17 @@
 //! The status as text of at most 80 columns.
 
-use std::fmt::Display;
+mod names;
+
+use std::fmt::Write;
 
 use crate::{
     cli::{
         figures::{count, cut, latency, rate, ratio, reading, span, verdict},
-        output::printable,
+        page::Page,
     },
-    control::{RampStatus, SideStatus, Status},
+    control::{OutlookStatus, RampStatus, ReplicationStatus, SideStatus, Status},
     units::{PerSide, Side, Timestamp},
 };
-
-/// The widest line.
-const WIDTH: usize = 80;
-
-/// Where the text behind a label begins.
-const INDENT: usize = 10;
 
 /// The bar of a bake.
 const BAR: usize = 30;
@@ -32,10 +28,19 @@ pub(crate) fn text(status: &Status) -> String {
             status.name, status.generation
         ),
     );
-    page.line("weight", format_args!("{}% on new", status.weight));
+    page.line("weight", weight(status));
     ramp(&mut page, &status.ramp, status.at);
     for warning in &status.warnings {
         page.line("warning", warning);
+    }
+    if let Some(before) = &status.process.predecessor {
+        page.line(
+            "drains",
+            format_args!(
+                "process {} of version {}, which process {} took over from",
+                before.pid, before.version, status.process.pid
+            ),
+        );
     }
     for reason in &status.not_ready {
         page.line("not ready", reason);
@@ -48,7 +53,7 @@ pub(crate) fn text(status: &Status) -> String {
         let reaction = reaction.unwrap_or_default();
         let what = format!("{} {ago} ago{reaction}", rollback.cause);
         page.line("rollback", what);
-        page.more(&rollback.detail);
+        page.more(rollback.sentence.as_ref().unwrap_or(&rollback.detail));
     }
     page.blank();
     sides(&mut page, &status.sides);
@@ -64,6 +69,10 @@ pub(crate) fn text(status: &Status) -> String {
         ));
     }
     evidence(&mut page, status);
+    replications(&mut page, status);
+    if let Some(dns) = &status.dns {
+        names::names(&mut page, dns);
+    }
     page.blank();
     page.row(format_args!(
         "{} connections, {} rejected, journal entry {}, store {}",
@@ -73,6 +82,76 @@ pub(crate) fn text(status: &Status) -> String {
         status.store
     ));
     page.text
+}
+
+/// How far data trail, and what waits for that.
+fn replications(page: &mut Page, status: &Status) {
+    for (index, it) in status.replications.iter().enumerate() {
+        let label = if index == 0 { "data" } else { "" };
+        let what = trails(it);
+        page.line(label, format_args!("{} {}: {what}", it.name, it.direction));
+    }
+    for (index, it) in status.gates.iter().enumerate() {
+        let (name, direction, below) = (&it.replication, it.direction, it.lag_below_s);
+        let (observed, needed) = (span(it.observed_s), span(it.needed_s));
+        let state = match (it.satisfied, it.since) {
+            (true, _) => "satisfied".to_owned(),
+            (false, Some(_)) => format!("{observed} of {needed} observed"),
+            (false, None) => format!("does not hold, and must for {needed}"),
+        };
+        let label = if index == 0 { "gates" } else { "" };
+        let above = it.above_weight;
+        page.line(
+            label,
+            format_args!("above {above}%: {direction} lag of {name} below {below} s: {state}"),
+        );
+        if let Some(since) = it.since {
+            page.more(&format!("since {since}"));
+        }
+        if let Some(earliest) = it.earliest {
+            page.more(&format!("satisfied at the earliest at {earliest}"));
+        }
+        if it.gaps > 0 {
+            let unobserved = span(it.unobserved_s);
+            let gaps = match it.gaps {
+                1 => "one gap".to_owned(),
+                several => format!("{several} gaps"),
+            };
+            page.more(&format!("{unobserved} not observed, in {gaps}"));
+        }
+        if let (Some(at), Some(by)) = (it.broken_at, &it.broken_by) {
+            page.more(&format!("broken at {at}: {by}"));
+        }
+    }
+}
+
+/// How far one direction trails, and how long the source keeps what is missing.
+fn trails(it: &ReplicationStatus) -> String {
+    match (it.lag_s, &it.unknown) {
+        (Some(lag), _) => {
+            let most = it.lag_max_s.unwrap_or(lag);
+            let kept = it.wal_lasts_s.map_or(String::new(), |it| {
+                format!(", its WAL lasts for {}", span(it))
+            });
+            format!("{lag:.2} s behind, {most:.2} s at most in the last minute{kept}")
+        }
+        (None, Some(why)) => format!("not known: {why}"),
+        (None, None) => "not known".to_owned(),
+    }
+}
+
+/// The weight, and what share of the requests that is.
+fn weight(status: &Status) -> String {
+    let mut text = format!("{}% on new", status.weight);
+    if let Some(share) = status.request_share.filter(|_| status.weight > 0.0) {
+        write!(text, ", {} of requests are", ratio(share))
+            .expect("writing to a string does not fail");
+    }
+    if let Some(share) = status.busiest_share {
+        write!(text, "; the busiest 3 clients make {}", ratio(share))
+            .expect("writing to a string does not fail");
+    }
+    text
 }
 
 /// What speaks against new.
@@ -86,6 +165,20 @@ fn evidence(page: &mut Page, status: &Status) {
     }
     if label == "evidence" {
         page.line(label, "nothing speaks against new");
+    }
+    let before = &status.before;
+    if let Some(errors) = before.error_rate {
+        let slow = before
+            .slow_ms
+            .map(|it| format!("; slow is {} on new", latency(it)));
+        let (requests, errors) = (count(before.requests), ratio(errors));
+        page.line(
+            "before",
+            format_args!(
+                "{requests} requests on old, {errors} errors{}",
+                slow.unwrap_or_default()
+            ),
+        );
     }
 }
 
@@ -117,9 +210,26 @@ fn ramp(page: &mut Page, ramp: &RampStatus, at: Timestamp) {
         let time = time.map_or_else(String::new, |it| format!(", about {it}"));
         page.more(&format!("{} more without an error{time}", count(left)));
     }
+    let step = ramp.step.checked_sub(1);
+    if let Some(outlook) = step.and_then(|step| ramp.outlook.get(step)) {
+        page.more(&foreseen(outlook));
+    }
     for (index, wait) in ramp.waits.iter().enumerate() {
         page.line(if index == 0 { "waits for" } else { "" }, wait);
     }
+}
+
+/// What a step takes and shows.
+fn foreseen(outlook: &OutlookStatus) -> String {
+    let takes = match outlook.takes_s {
+        Some(takes) => format!("takes about {} in all", span(takes)),
+        None => "hardly ever ends on evidence".to_owned(),
+    };
+    let notices = match outlook.notices {
+        Some(share) => format!("new failing {} would be noticed", ratio(share)),
+        None => "errors of new would not be noticed by comparison".to_owned(),
+    };
+    format!("{takes}; {notices}")
 }
 
 fn bar(share: f64) -> String {
@@ -159,6 +269,7 @@ fn sides(page: &mut Page, sides: &PerSide<SideStatus>) {
     row("  failed over to old", &|side| count(side.failovers));
     row("  forced", &|side| count(side.forced));
     row("  pinned", &|side| count(side.pinned));
+    row("  kept", &|side| count(side.kept));
     page.blank();
     for side in Side::ALL {
         for endpoint in &sides[side].endpoints {
@@ -173,38 +284,5 @@ fn sides(page: &mut Page, sides: &PerSide<SideStatus>) {
                 endpoint.standing
             ));
         }
-    }
-}
-
-/// Lines of at most [`WIDTH`] columns, nothing in them that steers a terminal.
-#[derive(Default)]
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn blank(&mut self) {
-        self.text.push('\n');
-    }
-
-    /// One line, cut where it is too long.
-    fn row(&mut self, text: impl Display) {
-        let text = cut(&printable(&text.to_string()), WIDTH);
-        self.text.push_str(text.trim_end());
-        self.text.push('\n');
-    }
-
-    /// A label and a text that goes on in further lines where it is long.
-    fn line(&mut self, label: &str, text: impl Display) {
-        let mut label = label;
-        for line in textwrap::wrap(&printable(&text.to_string()), WIDTH - INDENT) {
-            self.row(format_args!("{label:<INDENT$}{line}"));
-            label = "";
-        }
-    }
-
-    /// A text under the label above.
-    fn more(&mut self, text: &str) {
-        self.line("", text);
     }
 }

@@ -12,7 +12,7 @@ fn at(text: &str) -> Timestamp {
 fn a_plan_is_told_in_words() {
     let loaded = read(include_str!("described.toml")).expect("it is right");
     // A Sunday: the window opens on the next morning.
-    let told = describe(&loaded, at("2026-11-22T10:00:00Z"));
+    let told = describe(&loaded, at("2026-11-22T10:00:00Z"), 100);
     assert_eq!(told, include_str!("described.txt"), "\n{told}");
     assert!(
         told.lines().all(|line| line.chars().count() <= 80),
@@ -22,7 +22,7 @@ fn a_plan_is_told_in_words() {
 
 #[test]
 fn without_a_window_bakes_add_up_from_now() {
-    let told = describe(&with(""), at("2026-11-22T10:00:00Z"));
+    let told = describe(&with(""), at("2026-11-22T10:00:00Z"), 100);
     assert!(
         told.contains("complete at the earliest: Sun 2026-11-22 11:00 UTC"),
         "{told}"
@@ -35,7 +35,7 @@ fn an_advance_waits_for_the_window_and_a_bake_does_not() {
         "[ramp]\nwindow = \"Sun 02:00-04:00 UTC\"\n\
          step = [{ weight = \"5%\", bake = \"1h\" }, { weight = \"50%\", bake = \"2h\" }, { weight = \"100%\", bake = \"1h\" }]\n",
     );
-    let told = describe(&loaded, at("2026-11-22T03:30:00Z"));
+    let told = describe(&loaded, at("2026-11-22T03:30:00Z"), 100);
     let times: Vec<&str> = told
         .lines()
         .filter_map(|it| it.split_once("Sun 2026-").map(|it| it.1))

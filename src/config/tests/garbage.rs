@@ -53,7 +53,7 @@ const PIECES: &[&str] = &[
 
 fn survives(text: &str) {
     match read(text) {
-        Ok(loaded) => assert!(!describe(&loaded, Timestamp::from_micros(0)).is_empty()),
+        Ok(loaded) => assert!(!describe(&loaded, Timestamp::from_micros(0), 100).is_empty()),
         Err(faults) => {
             assert!(!faults.as_slice().is_empty());
             for fault in faults.as_slice() {

@@ -9,38 +9,29 @@ use crate::config::{Loaded, document::SHAPES, load::parse_within, parse, reader:
 
 const REFERENCE: &str = include_str!("../../../config/reference.toml");
 
-/// Which of two ways to write a line is taken.
-#[derive(Clone, Copy)]
-enum Alternatives {
-    /// The first way, except for lines that are there already.
-    First,
-    /// The other one, marked `#|`.
-    Other,
-}
+/// More ways than any line of it can be written in.
+const WAYS: usize = 6;
 
-/// The reference with what is optional in it.
-fn whole(alternatives: Alternatives) -> String {
+/// The reference with what is optional in it, each line in the way of this number, or in its last one. What stands there without
+/// being optional is the way of other tests, and does not count.
+fn whole(way: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
-    let mut was_optional = false;
+    let (mut place, mut ways) = (0, 0);
     for line in REFERENCE.lines() {
-        match (line.strip_prefix("#= "), line.strip_prefix("#| ")) {
-            (Some(optional), _) => {
-                lines.push(optional.to_owned());
-                was_optional = true;
+        if let Some(other) = line.strip_prefix("#| ") {
+            if ways <= way {
+                other.clone_into(&mut lines[place]);
             }
-            (None, Some(other)) => match (alternatives, was_optional) {
-                (Alternatives::First, true) => (),
-                (Alternatives::First, false) | (Alternatives::Other, _) => {
-                    lines.pop();
-                    lines.push(other.to_owned());
-                }
-            },
-            (None, None) => {
-                lines.push(line.to_owned());
-                was_optional = false;
-            }
+            ways += 1;
+            continue;
         }
+        let optional = line.strip_prefix("#= ");
+        if optional.is_some() || !line.starts_with('#') {
+            (place, ways) = (lines.len(), usize::from(optional.is_some()));
+        }
+        lines.push(optional.unwrap_or(line).to_owned());
     }
+    assert!(ways <= WAYS, "there are more ways than are tested");
     lines.join("\n")
 }
 
@@ -64,8 +55,22 @@ fn load_whole(text: &str) -> Loaded {
         fs::write(tls.join(name), made.signing_key.serialize_pem()).expect("writable");
     }
     fs::write(dir.path().join("force.secret"), "s".repeat(32)).expect("writable");
-    let environment =
-        |name: &str| (name == "CHANGEOVER_FORCE_SECRET").then(|| OsString::from("s".repeat(64)));
+    for name in ["old.password", "new.password"] {
+        fs::write(dir.path().join(name), "hunter2\n").expect("writable");
+    }
+    fs::write(dir.path().join("tsig.secret"), "c2VjcmV0\n").expect("writable");
+    fs::write(dir.path().join("dns.secret"), "hunter2\n").expect("writable");
+    let secrets = [
+        "CHANGEOVER_TSIG_SECRET",
+        "CHANGEOVER_FORCE_SECRET",
+        "CHANGEOVER_OLD_PASSWORD",
+        "CHANGEOVER_NEW_PASSWORD",
+    ];
+    let environment = |name: &str| {
+        secrets
+            .contains(&name)
+            .then(|| OsString::from("s".repeat(64)))
+    };
     let surroundings = Surroundings {
         base_dir: dir.path(),
         environment: &environment,
@@ -85,11 +90,11 @@ fn it_holds_the_defaults() {
 
 #[test]
 fn what_is_optional_in_it_loads() {
-    for alternatives in [Alternatives::First, Alternatives::Other] {
-        let plan = load_whole(&whole(alternatives)).plan;
+    for way in 0..WAYS {
+        let plan = load_whole(&whole(way)).plan;
         assert_eq!(
             (plan.routes.len(), plan.gates.len(), plan.triggers.len()),
-            (1, 1, 4)
+            (1, 1, 5)
         );
         assert!(plan.split.force.is_some());
         assert!(plan.upstreams.new.tls.client_certificate.is_some());
@@ -101,7 +106,7 @@ fn the_tables_that_it_shows_as_optional_hold_their_defaults() {
     let text =
         format!("{LEAST}[old.health]\npath = \"/healthz\"\n[new.health]\npath = \"/healthz\"\n");
     let few = parse(&text, Path::new("x.toml"), Path::new("")).expect("it is right");
-    let shown = load_whole(&whole(Alternatives::First));
+    let shown = load_whole(&whole(0));
     for side in crate::units::Side::ALL {
         assert_eq!(
             shown.plan.upstreams[side].health,
@@ -115,8 +120,8 @@ fn the_tables_that_it_shows_as_optional_hold_their_defaults() {
 #[test]
 fn it_names_every_key_and_no_other() {
     let mut shown = BTreeSet::new();
-    for alternatives in [Alternatives::First, Alternatives::Other] {
-        let table: Table = whole(alternatives).parse().expect("it is TOML");
+    for way in 0..WAYS {
+        let table: Table = whole(way).parse().expect("it is TOML");
         collect("", &table, &mut shown);
     }
     let mut read = BTreeSet::new();

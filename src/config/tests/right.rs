@@ -7,7 +7,10 @@ use http::Method;
 use super::{LEAST, read, with};
 use crate::{
     config::{from_urls, load, parse},
-    plan::{AdvanceOn, EvidencePlan, Limit, Reading, Scheme, Sticky, Trigger, Writes},
+    plan::{
+        AdvanceOn, EvidencePlan, LatencyTolerance, Limit, Reading, Scheme, Sticky, Symptom,
+        Symptoms, Trigger, TripAction, Writes,
+    },
     units::{Factor, Percentile, Share, Side, Timestamp, Weight},
 };
 
@@ -54,7 +57,7 @@ fn the_quickstart_says_what_it_promises() {
 
 #[test]
 fn evidence_is_read_exactly() {
-    let text = "[evidence]\nfalse_alarms = 0\nerror_limit = \"1.5%\"\ntolerate = { errors = 1.25 }\n\
+    let text = "[evidence]\nfalse_alarms = 0\nerror_limit = \"1.5%\"\nby_route = [\"slow\", \"401\"]\ntolerate = { errors = 1.25, latency = \"1.5x + 20ms\" }\n\
                 [ramp]\nadvance = \"bake\"\n";
     let plan = with(text).plan;
     let share = |parts| Share::from_parts_per_million(parts).expect("a share");
@@ -63,7 +66,14 @@ fn evidence_is_read_exactly() {
         EvidencePlan {
             false_alarms: share(0),
             tolerated_errors: Factor::from_thousandths(1_250),
+            tolerated_latency: LatencyTolerance {
+                times: Factor::from_thousandths(1_500),
+                plus: Duration::from_millis(20),
+            },
             error_limit: share(15_000),
+            by_route: Symptoms::NONE
+                .with(Symptom::Slow)
+                .with(Symptom::Unauthorized),
         }
     );
     assert_eq!(plan.ramp.advance, AdvanceOn::Bake);
@@ -164,6 +174,7 @@ in_a_row = 2
             limit: Limit::TimesOld(Factor::from_thousandths(1_001)),
             window: Duration::from_secs(3600),
             requests: 1_000,
+            action: TripAction::Rollback,
         }
     );
 }

@@ -37,7 +37,7 @@ endpoints = ["http://127.0.0.1:9002"]"#,
 endpoints = ["http://127.0.0.1:9001"]
 [new]
 endpoints = ["http://127.0.0.1:9002"]"#,
-        r#"1:1: found unknown key "nmae" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, evidence, trigger, gate, rollback, forwarding, timeouts, limits; did you mean "name"?"#,
+        r#"1:1: found unknown key "nmae" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, evidence, trigger, gate, rollback, forwarding, resolver, replication, dns, timeouts, limits; did you mean "name"?"#,
     ),
     (
         r#"name = shop
@@ -153,7 +153,7 @@ enpoints = 1
 endpoints = ["http://b"]"#,
         r#"1:1: found no [new] in the file, expected [new], which has no default
 3:1: found unknown key "enpoints" in [old], expected one of endpoints, host, health, ejection, tls, http1; did you mean "endpoints"?
-4:2: found unknown key "nwe" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, evidence, trigger, gate, rollback, forwarding, timeouts, limits; did you mean "new"?"#,
+4:2: found unknown key "nwe" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, evidence, trigger, gate, rollback, forwarding, resolver, replication, dns, timeouts, limits; did you mean "new"?"#,
     ),
     (
         r#"[[old]]
@@ -358,6 +358,14 @@ cookie = { name = "x" }"#,
     ),
     (
         r#"[split]
+sticky = "none"
+writes = "split"
+read_your_writes = "10s""#,
+        r#"8:1: found `read_your_writes` with `sticky = "none"`, expected a `sticky` that a client is recognised by
+8:1: found `read_your_writes` beside another `writes`, expected `writes = "old"`, or no `read_your_writes`"#,
+    ),
+    (
+        r#"[split]
 cookie = { name = "a b", lifetime = "1s" }"#,
         r#"6:19: found "a b", expected 1 to 64 letters, digits or any of !#$%&'*+-.^_`|~
 6:37: found 1s, expected from 1m to 400d"#,
@@ -366,11 +374,17 @@ cookie = { name = "a b", lifetime = "1s" }"#,
         r#"[evidence]
 false_alarms = "0.1%"
 error_limit = "50%"
-tolerate = { errors = 0.5, latency = "5ms" }"#,
+tolerate = { errors = 0.5, latency = "1.1", bytes = 2 }"#,
         r#"6:16: found a string, expected a chance such as 0.001
 7:15: found "50%", expected a share from "0.01%" to "20%"
 8:23: found 0.5, expected a factor from 1 to 1000
-8:28: found unknown key "latency" in [evidence.tolerate], expected one of errors"#,
+8:38: found "1.1", expected a tolerance such as "1.1x + 5ms", "1.5x" or "20ms"
+8:45: found unknown key "bytes" in [evidence.tolerate], expected one of errors, latency"#,
+    ),
+    (
+        r#"[evidence]
+by_route = ["error", "401"]"#,
+        r#"6:13: found "error", expected one of "errors", "redirects", "401", "403", "404", "aborts", "slow"; did you mean "errors"?"#,
     ),
     (
         r#"[evidence]
@@ -547,7 +561,7 @@ weight = "100%""#,
 name = "errors"
 reading = "errors_rate"
 above = "2%""#,
-        r#"7:11: found "errors_rate", expected one of "error_rate", "latency_p50", "latency_p90", "latency_p95", "latency_p99", "latency_p999", "connect_failures", "unhealthy"; did you mean "error_rate"?"#,
+        r#"7:11: found "errors_rate", expected one of "error_rate", "latency_p50", "latency_p90", "latency_p95", "latency_p99", "latency_p999", "connect_failures", "unhealthy", "replication_lag"; did you mean "error_rate"?"#,
     ),
     (
         r#"[[trigger]]
@@ -659,8 +673,8 @@ requests = 0"#,
         r#"[[gate]]
 above_weight = "10%"
 drill = { within = "7d" }"#,
-        r#"5:1: found no "healthy" in [[gate]], expected "healthy", which has no default
-7:1: found unknown key "drill" in [[gate]], expected one of above_weight, healthy"#,
+        r#"5:1: found no "healthy" or "replication" in [[gate]], expected "healthy" or "replication", which has no default
+7:1: found unknown key "drill" in [[gate]], expected one of above_weight, healthy, replication"#,
     ),
     (
         r#"[[gate]]
@@ -682,7 +696,7 @@ window = "91d""#,
         r#"[timeouts]
 conect = "1s"
 drain = 30"#,
-        r#"6:1: found unknown key "conect" in [timeouts], expected one of tls_handshake, request_head, body_idle, client_idle, connect, response_head, half_closed, upstream_idle, tunnel_idle, drain; did you mean "connect"?
+        r#"6:1: found unknown key "conect" in [timeouts], expected one of tls_handshake, request_head, body_idle, client_idle, connect, response_head, half_closed, upstream_idle, tunnel_idle, drain, upgrade; did you mean "connect"?
 7:9: found a number without a unit, expected a duration such as "250ms", "1m30s" or "7d"; for seconds write "30s""#,
     ),
     (
@@ -719,8 +733,153 @@ alt_svc = "strp""#,
     ),
     (
         r#"[dns]
-move = "manual""#,
-        r#"5:2: found unknown key "dns" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, evidence, trigger, gate, rollback, forwarding, timeouts, limits"#,
+move = "complete"
+ttl = "1500ms"
+start = ["10.0.0.53"]
+[dns.provider]
+kind = "rfc2163"
+[[dns.name]]
+name = "shop.example.org"
+from = { A = ["192.0.2.1"] }
+to = { A = ["192.0.2.1"] }"#,
+        r#"5:1: found no "zone" in [dns], expected "zone", which has no default
+6:8: found "complete", expected one of "manual", "when-complete", "after-window"
+7:7: found 1s500ms, expected whole seconds
+8:10: found "10.0.0.53", expected an IP address with a port, such as "127.0.0.1:8080" or "[::]:8080"; add a port: "10.0.0.53:8080"
+10:8: found "rfc2163", expected one of "rfc2136", "powerdns", "cloudflare", "exec", "manual"; did you mean "rfc2136"?
+14:6: found the records of `from`, expected other records than those"#,
+    ),
+    (
+        r#"[dns]
+zone = "example.test"
+[dns.provider]
+kind = "rfc2136"
+key_name = "schlüssel"
+secret_env = "NO_SUCH_VARIABLE"
+[[dns.name]]
+name = "shop.example.org"
+from = { A = ["2001:db8::1"], AAAA = [] }
+to = {}
+[[dns.name]]
+name = "example.test"
+from = { A = ["192.0.2.1"] }
+to = { CNAME = ["a.test", "b.test"] }
+[[dns.name]]
+name = "Example.test."
+from = { TXT = ["x"] }"#,
+        r#"7:1: found no "server" in [dns.provider], expected "server", which has no default
+9:12: found "schlüssel", expected a DNS name such as "shop.example.com"; write it as DNS has it, in Punycode (xn--…)
+10:14: found the name of no environment variable that is set, expected the name of one that holds the secret
+12:8: found "shop.example.org.", expected a name within the zone example.test.; names of another zone move by a configuration of their own
+13:15: found "2001:db8::1", expected an IPv4 address; network address parse error: invalid IPv4 address syntax
+13:38: found an empty list, expected at least one value, or no such key
+14:6: found no records in [dns.name.to], expected such as { A = ["192.0.2.1"] }
+15:1: found a CNAME of the zone example.test. itself, expected addresses: a zone's own name can be no alias; RFC 1034 section 3.6.2; name the addresses that are served
+18:16: found a CNAME beside others, expected one CNAME and nothing beside it, as RFC 1034 section 3.6.2 demands
+19:1: found no "to" in [[dns.name]], expected "to", which has no default
+21:8: found no records in [dns.name.from], expected such as { A = ["192.0.2.1"] }
+21:10: found unknown key "TXT" in [dns.name.from], expected one of A, AAAA, CNAME, HTTPS"#,
+    ),
+    (
+        r#"[dns]
+zone = "example.test"
+provider = "rfc2136""#,
+        r#"5:1: found no [[dns.name]] in [dns], expected [[dns.name]], which has no default
+7:12: found a string, expected one table, [dns.provider]
+7:12: found no "kind" in [dns.provider], expected "kind", which has no default"#,
+    ),
+    (
+        r#"[dns]
+zone = "example.test"
+[[dns.name]]
+name = "shop.example.test"
+from = { A = ["192.0.2.1"] }
+to = { A = ["192.0.2.2"] }
+[dns.provider]
+kind = "powerdns"
+url = "http://ada:hunter2@dns.test"
+server_id = "local/host"
+timeout = "2m"
+zone_id = "x"
+secret_file = "short.secret"
+secret_env = "NO_SUCH_VARIABLE""#,
+        r#"13:7: found a URL with user information, expected a URL such as "https://dns.example.com:8081"; leave out what stands before the @
+14:13: found "local/host", expected a word of letters, digits, "-", "_" or "."
+15:11: found 2m, expected from 100ms to 1m
+16:1: found the key "zone_id", expected one of url, ca, timeout, server_id, secret_file, secret_env for this kind
+18:1: found `secret_env` beside `secret_file`, expected one of them"#,
+    ),
+    (
+        r#"[dns]
+zone = "example.test"
+[[dns.name]]
+name = "shop.example.test"
+from = { A = ["192.0.2.1"] }
+to = { A = ["192.0.2.2"] }
+[dns.provider]
+kind = "powerdns"
+url = "dns.test:8081"
+ca = "no-cert.pem""#,
+        r#"11:1: found no "secret_file" or "secret_env" in [dns.provider], expected "secret_file" or "secret_env", which has no default
+13:7: found "dns.test:8081", expected a URL such as "https://dns.example.com:8081"
+14:6: found no certificate in "DIR/no-cert.pem", expected a PEM file with certificates"#,
+    ),
+    (
+        r#"[dns]
+zone = "example.test"
+[[dns.name]]
+name = "shop.example.test"
+from = { A = ["192.0.2.1"] }
+to = { A = ["192.0.2.2"] }
+[dns.provider]
+kind = "cloudflare"
+url = "https://api.test/?x"
+zone_id = "example.test"
+server = "10.0.0.53:53"
+secret_file = "short.secret""#,
+        r#"13:7: found "https://api.test/?x", expected a URL such as "https://dns.example.com:8081"; leave out what stands from the ? or # on
+14:11: found "example.test", expected the zone's id of 32 hexadecimal digits, from its overview at Cloudflare
+15:1: found the key "server", expected one of url, ca, timeout, zone_id, secret_file, secret_env for this kind"#,
+    ),
+    (
+        r#"[dns]
+zone = "example.test"
+[[dns.name]]
+name = "shop.example.test"
+from = { A = ["192.0.2.1"] }
+to = { A = ["192.0.2.2"] }
+[dns.provider]
+kind = "exec"
+command = []
+timeout = "1h""#,
+        r#"13:11: found an empty list, expected a program, and its arguments if it has any
+14:11: found 1h, expected from 100ms to 10m"#,
+    ),
+    (
+        r#"[dns]
+zone = "example.test"
+[[dns.name]]
+name = "shop.example.test"
+from = { A = ["192.0.2.1"] }
+to = { A = ["192.0.2.2"] }
+[dns.provider]
+kind = "exec"
+command = "change-dns"
+secret_file = "short.secret""#,
+        r#"13:11: found a string, expected a list in brackets; write […]
+14:1: found the key "secret_file", expected one of command, timeout for this kind"#,
+    ),
+    (
+        r#"[dns]
+zone = "example.test"
+[[dns.name]]
+name = "shop.example.test"
+from = { A = ["192.0.2.1"] }
+to = { A = ["192.0.2.2"] }
+[dns.provider]
+kind = "manual"
+timeout = "1s""#,
+        r#"13:1: found the key "timeout", expected no key beside `kind` for this kind"#,
     ),
     (
         r#"[limits

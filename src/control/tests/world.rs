@@ -12,14 +12,14 @@ use tokio::{
 use crate::{
     clock::Clock,
     control::{CommandError, ControlHandle, Done, Parts, Status, start::assemble},
-    cutover::{Actor, Command, Decision, Entry, Position, restore},
+    cutover::{Actor, Command, Decision, Entry, Position, Refusal, restore},
     evidence::Ledger,
     measure::{Board, Class, Connects, Finished, Interval, Measurement, WorkerId},
     plan::{
         AdminPlan, AdvanceOn, BothBad, Edition, EjectionPlan, EndpointPlan, EvidencePlan,
-        ForwardingPlan, HostHeader, Limit, Limits, Plan, RampPlan, Reading, RollbackPlan, RouteId,
-        Scheme, SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, Underscores, UpstreamPlan,
-        UpstreamTlsPlan, Verification, Writes,
+        ForwardingPlan, HostHeader, Limit, Limits, Plan, RampPlan, Reading, ResolverPlan,
+        RollbackPlan, RouteId, Scheme, SplitPlan, StartMode, Step, Timeouts, Trigger, TripAction,
+        Underscores, UpstreamPlan, UpstreamTlsPlan, Verification,
     },
     split::{Assignment, Cause, Publication, RouteTable, SplitTable},
     store::{JournalReader, Report, SilentStore, Snapshot, Store, StoreHandle},
@@ -125,8 +125,11 @@ impl World {
             connects: Arc::clone(&connects),
             intervals: handed_over,
             alarm: Arc::clone(&alarm),
+            lags: Arc::default(),
+            zone: Arc::default(),
             store: store.0,
             reports: reports.1,
+            predecessor: None,
         };
         let (control_loop, control) = assemble(parts, stopped);
         Self {
@@ -148,6 +151,22 @@ impl World {
     pub(super) async fn command(&self, command: Command) -> Result<Done, CommandError> {
         let actor = Actor::Operator("ada".to_owned());
         self.control.command(command, actor).await
+    }
+
+    /// Commands once the loop knows that what is in force is recorded, which it learns later than a reader of the
+    /// journal may.
+    pub(super) async fn command_once_recorded(&self, command: Command) -> Done {
+        let done = tokio::time::timeout(PATIENCE, async {
+            loop {
+                match self.command(command.clone()).await {
+                    Err(CommandError::Refused(Refusal::Held(why))) if why.contains("recorded") => {
+                        tokio::task::yield_now().await;
+                    }
+                    other => return other.unwrap(),
+                }
+            }
+        });
+        done.await.unwrap_or_else(|_| panic!("never recorded"))
     }
 
     /// Lets the worker report that nothing happened.
@@ -258,12 +277,7 @@ pub(super) fn plan() -> Plan {
         admin: AdminPlan::local("127.0.0.1:0".parse().unwrap()),
         listeners: Vec::new(),
         upstreams: PerSide::from_fn(upstream),
-        split: SplitPlan {
-            sticky: Sticky::None,
-            writes: Writes::Split,
-            reveals_side: false,
-            force: None,
-        },
+        split: SplitPlan::DRAWN,
         routes: Vec::new(),
         ramp: RampPlan {
             start: StartMode::Manual,
@@ -278,6 +292,7 @@ pub(super) fn plan() -> Plan {
             limit: Limit::InARow(5),
             window: 10 * second,
             requests: 1,
+            action: TripAction::Rollback,
         }],
         gates: Vec::new(),
         rollback: RollbackPlan {
@@ -286,37 +301,47 @@ pub(super) fn plan() -> Plan {
             window: 3600 * second,
         },
         forwarding: ForwardingPlan::default(),
-        timeouts: Timeouts {
-            tls_handshake: second,
-            request_head: second,
-            body_idle: second,
-            client_idle: second,
-            connect: second,
-            response_head: second,
-            half_closed: second,
-            upstream_idle: second,
-            tunnel_idle: second,
-            drain: second,
-        },
-        limits: Limits {
-            head_bytes: 65_536,
-            target_bytes: 8192,
-            header_bytes: 8 << 10,
-            headers: 100,
-            underscores: Underscores::Refuse,
-            connections: 100,
-            connections_per_client: None,
-            requests_per_side: 10_000,
-            control_frames: 1_000,
-            streams: 100,
-            idle_per_endpoint: 8,
-            connections_per_endpoint: 100,
-            buffer_bytes: 65_536,
-            events_page: 100,
-        },
+        resolver: ResolverPlan::DEFAULT,
+        replications: Vec::new(),
+        dns: None,
+        timeouts: timeouts(second),
+        limits: LIMITS,
         workers: 1,
     }
 }
+
+fn timeouts(each: Duration) -> Timeouts {
+    Timeouts {
+        tls_handshake: each,
+        request_head: each,
+        body_idle: each,
+        client_idle: each,
+        connect: each,
+        response_head: each,
+        half_closed: each,
+        upstream_idle: each,
+        tunnel_idle: each,
+        drain: each,
+        upgrade: each,
+    }
+}
+
+const LIMITS: Limits = Limits {
+    head_bytes: 65_536,
+    target_bytes: 8192,
+    header_bytes: 8 << 10,
+    headers: 100,
+    underscores: Underscores::Refuse,
+    connections: 100,
+    connections_per_client: None,
+    requests_per_side: 10_000,
+    control_frames: 1_000,
+    streams: 100,
+    idle_per_endpoint: 8,
+    connections_per_endpoint: 100,
+    buffer_bytes: 65_536,
+    events_page: 100,
+};
 
 fn upstream(side: Side) -> UpstreamPlan {
     let endpoint = |port| EndpointPlan {

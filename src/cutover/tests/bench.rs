@@ -1,20 +1,23 @@
 //! A plan, a state and an observation to decide on, with a journal that acknowledges when it is told to.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     cutover::{
         Actor, Answer, Command, ConnectRun, Context, Coverage, Decision, Effect, Entry, Event,
-        HealthCount, Observation, Position, Progress, Refusal, State, StoreState, Verdict, decide,
-        restore, window_lengths,
+        HealthCount, LagReadings, Observation, Position, Progress, Refusal, State, StoreState,
+        Verdict, decide, restore, window_lengths,
     },
     evidence::{Evidence, Settings},
-    measure::{Class, Finished, Head, Interval, Measurement, Waiting, Windows, WorkerId},
+    measure::{
+        Class, Finished, Head, Interval, Measurement, WaitMark, Waiting, Windows, WorkerId,
+        ZoneLook,
+    },
     plan::{
         AdminPlan, AdvanceOn, BothBad, EjectionPlan, EndpointPlan, EvidencePlan, ForwardingPlan,
-        HostHeader, Limit, Limits, Plan, RampPlan, Reading, RollbackPlan, RouteId, Scheme,
-        SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger, Underscores, UpstreamPlan,
-        UpstreamTlsPlan, Verification, Writes,
+        HostHeader, Limit, Limits, Plan, RampPlan, Reading, ResolverPlan, RollbackPlan, RouteId,
+        Scheme, SplitPlan, StartMode, Step, Timeouts, Trigger, TripAction, Underscores,
+        UpstreamPlan, UpstreamTlsPlan, Verification,
     },
     split::{Assignment, Cause},
     units::{Generation, PerSide, Salt, Share, Side, Slot, Timestamp, Weight},
@@ -32,6 +35,8 @@ pub(super) struct Bench {
     pub(super) connects: PerSide<ConnectRun>,
     pub(super) health: PerSide<HealthCount>,
     pub(super) store: StoreState,
+    pub(super) lags: Vec<LagReadings>,
+    pub(super) zone: Result<Arc<ZoneLook>, String>,
     pub(super) requests_on_new: u64,
     pub(super) now: Timestamp,
     pub(super) wall_ahead: Duration,
@@ -48,6 +53,8 @@ pub(super) struct Batch {
     pub(super) class: Class,
     pub(super) latency: Duration,
     pub(super) count: u32,
+    /// Whether it went to the side that its slot is not on.
+    pub(super) is_astray: bool,
 }
 
 impl Batch {
@@ -59,6 +66,7 @@ impl Batch {
             class: Class::Success,
             latency: Duration::from_millis(10),
             count,
+            is_astray: false,
         }
     }
 
@@ -104,6 +112,8 @@ impl Bench {
                 usable: 2,
             }),
             store: StoreState::Writable,
+            lags: Vec::new(),
+            zone: Err("nobody has looked".to_owned()),
             requests_on_new: 0,
             now: START,
             wall_ahead: Duration::ZERO,
@@ -163,12 +173,14 @@ impl Bench {
 
     fn observation(&self) -> Observation<'_> {
         Observation {
+            zone: &self.zone,
             windows: &self.windows,
             evidence: &self.evidence,
             coverage: self.coverage,
             connects: self.connects,
             health: self.health,
             store: self.store.clone(),
+            lags: &self.lags,
             requests_on_new: self.requests_on_new,
         }
     }
@@ -274,8 +286,18 @@ impl Bench {
     fn measure(&mut self, interval: &mut Interval, batch: Batch) {
         let assignment = Assignment {
             side: batch.side,
-            cause: batch.cause,
-            slot: Slot::from_hash(0),
+            cause: match (batch.side, batch.cause) {
+                // What old still gets when all that is drawn goes to new.
+                (Side::Old, Cause::Weighted) if self.state.position.weight == Weight::FULL => {
+                    Cause::Writes
+                }
+                (_, cause) => cause,
+            },
+            // On the side that its slot is on, whatever the weight.
+            slot: match (batch.side, batch.is_astray) {
+                (Side::Old, false) | (Side::New, true) => Slot::from_hash(9_999),
+                (Side::New, false) | (Side::Old, true) => Slot::from_hash(0),
+            },
             generation: self.state.position.generation,
         };
         let at = Timestamp::from_micros(self.now.micros() - 50_000);
@@ -286,6 +308,7 @@ impl Bench {
                 route: RouteId::REST,
                 endpoint: Some(0),
                 latency: batch.latency,
+                told: WaitMark::NONE,
             }));
             interval.measurements.push(Measurement::Finished(Finished {
                 at,
@@ -336,6 +359,7 @@ pub(super) fn trigger(name: &str, reading: Reading, limit: Limit) -> Trigger {
         limit,
         window: Duration::from_secs(2),
         requests: 20,
+        action: TripAction::Rollback,
     }
 }
 
@@ -353,12 +377,7 @@ pub(super) fn plan() -> Plan {
         admin: AdminPlan::local(([127, 0, 0, 1], 0).into()),
         listeners: Vec::new(),
         upstreams: PerSide::from_fn(upstream),
-        split: SplitPlan {
-            sticky: Sticky::None,
-            writes: Writes::Split,
-            reveals_side: false,
-            force: None,
-        },
+        split: SplitPlan::DRAWN,
         routes: Vec::new(),
         ramp: RampPlan {
             start: StartMode::Manual,
@@ -379,6 +398,9 @@ pub(super) fn plan() -> Plan {
             window: 5 * second,
         },
         forwarding: ForwardingPlan::default(),
+        resolver: ResolverPlan::DEFAULT,
+        replications: Vec::new(),
+        dns: None,
         timeouts: Timeouts {
             tls_handshake: second,
             request_head: second,
@@ -390,6 +412,7 @@ pub(super) fn plan() -> Plan {
             upstream_idle: second,
             tunnel_idle: second,
             drain: second,
+            upgrade: second,
         },
         limits: Limits {
             head_bytes: 65_536,

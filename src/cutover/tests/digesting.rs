@@ -6,21 +6,63 @@ use super::bench::{percent, plan, share};
 use crate::{
     cutover::plan_digest,
     plan::{
-        AdvanceOn, BothBad, Gate, GateCondition, Limit, Plan, Reading, RoutePlan, StartMode,
-        Sticky, Writes,
+        AdvanceOn, BothBad, ChannelPlan, DatabaseEncryption, DatabasePlan, Gate, GateCondition,
+        LagGate, Limit, Plan, Reading, ReplicationKind, ReplicationPlan, RoutePlan, StartMode,
+        Sticky, Symptom, Symptoms, TripAction, Writes,
     },
-    units::{Factor, Side},
+    units::{Direction, Factor, PerSide, Side},
 };
 
 #[test]
 fn it_is_the_same_in_every_version() {
     // A change of this value makes every running ramp hold when the program is replaced.
-    assert_eq!(plan_digest(&plan()), "b32a898bf39c2571");
+    assert_eq!(plan_digest(&plan()), "923a8dffefd80f9f");
+}
+
+fn replication(old: &str) -> ReplicationPlan {
+    let database = |host: &str| DatabasePlan {
+        host: host.to_owned(),
+        port: 5432,
+        database: "shop".to_owned(),
+        user: "changeover".to_owned(),
+        password: None,
+        encryption: DatabaseEncryption::Verified,
+        ca: None,
+        connect_timeout: Duration::from_secs(3),
+        statement_timeout: Duration::from_secs(1),
+    };
+    let channel = |name: &str| ChannelPlan {
+        publication: name.to_owned(),
+        subscription: name.to_owned(),
+    };
+    ReplicationPlan {
+        name: "shop".to_owned(),
+        kind: ReplicationKind::Postgres,
+        databases: PerSide {
+            old: database(old),
+            new: database("new.example"),
+        },
+        forward: channel("changeover"),
+        reverse: channel("changeover_back"),
+    }
+}
+
+fn lag_gate(held_for: Duration) -> Gate {
+    Gate {
+        above_weight: percent(5),
+        condition: GateCondition::Lag(LagGate {
+            replication: 0,
+            direction: Direction::Forward,
+            lag_below: Duration::from_secs(1),
+            held_for,
+            gap: Duration::from_secs(5),
+        }),
+    }
 }
 
 #[test]
 fn it_changes_with_what_a_ramp_depends_on() {
-    let changes: [fn(&mut Plan); 21] = [
+    let changes: [fn(&mut Plan); 31] = [
         |it| it.ramp.steps[0].weight = percent(6),
         |it| it.ramp.steps[0].bake += Duration::from_micros(1),
         |it| it.ramp.steps[0].requests += 1,
@@ -28,7 +70,10 @@ fn it_changes_with_what_a_ramp_depends_on() {
         |it| it.ramp.advance = AdvanceOn::Evidence,
         |it| it.evidence.false_alarms = share(1),
         |it| it.evidence.tolerated_errors = Factor::from_thousandths(1_001),
+        |it| it.evidence.tolerated_latency.times = Factor::from_thousandths(1_101),
+        |it| it.evidence.tolerated_latency.plus = Duration::from_millis(6),
         |it| it.evidence.error_limit = share(1),
+        |it| it.evidence.by_route = Symptoms::NONE.with(Symptom::Slow),
         |it| it.triggers[0].name.push('!'),
         |it| it.triggers[0].reading = Reading::ConnectFailures,
         |it| it.triggers[0].limit = Limit::Share(share(3)),
@@ -43,6 +88,18 @@ fn it_changes_with_what_a_ramp_depends_on() {
                 condition: GateCondition::Healthy(vec![Side::New]),
             });
         },
+        |it| it.triggers[0].action = TripAction::Hold,
+        |it| {
+            it.triggers[0].reading = Reading::ReplicationLag {
+                replication: 0,
+                direction: Direction::Reverse,
+            };
+        },
+        |it| it.replications.push(replication("old.example")),
+        |it| it.replications.push(replication("other.example")),
+        |it| it.gates.push(lag_gate(Duration::from_secs(60))),
+        |it| it.gates.push(lag_gate(Duration::from_secs(61))),
+        |it| it.split.read_your_writes = Some(Duration::from_secs(30)),
         |it| it.split.writes = Writes::Old,
         |it| it.split.sticky = Sticky::ClientIp,
         |it| it.upstreams.new.endpoints[0].port += 1,

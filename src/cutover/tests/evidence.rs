@@ -96,6 +96,36 @@ fn a_symptom_that_is_no_error_trips_as_well() {
 }
 
 #[test]
+fn a_request_on_the_wrong_side_holds_and_rolls_nothing_back() {
+    for both_bad in [BothBad::Hold, BothBad::Rollback] {
+        let mut plan = evident();
+        plan.rollback.both_bad = both_bad;
+        let mut bench = Bench::at_step(plan, 2);
+        let fine = [Batch::fine(Side::Old, 60), Batch::fine(Side::New, 20)];
+        bench.turn_with(&fine);
+        assert_eq!(bench.entry(), None);
+        let astray = Batch {
+            is_astray: true,
+            ..Batch::fine(Side::Old, 1)
+        };
+        bench.turn_with(&[astray]);
+        assert_eq!(hold_cause(&bench), Some(HoldCause::Split));
+        assert_eq!(bench.state.position.weight, percent(25));
+        let entry = bench.entry().expect("it has an entry");
+        let says =
+            "the split: 1 drawn requests went to another side than their slot's; evidence infinite";
+        assert!(entry.reason.starts_with(says), "{}", entry.reason);
+        assert_eq!(bench.pages().len(), 1);
+        bench.record();
+        bench.turn_with(&fine);
+        assert_eq!(bench.entry(), None, "not again");
+        // What speaks against new still takes everything back.
+        bench.turn_with(&NEW_FAILS);
+        assert!(rollback_cause(&bench).is_some());
+    }
+}
+
+#[test]
 fn what_both_sides_suffer_holds_and_calls_once() {
     let mut bench = Bench::at_step(evident(), 2);
     bench.turn_with(&BOTH_FAIL);

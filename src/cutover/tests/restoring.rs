@@ -25,7 +25,7 @@ fn the_bake_goes_on_from_a_snapshot_of_this_very_entry() {
 
     let other_seq = Progress {
         seq: saved.seq - 1,
-        ..saved
+        ..saved.clone()
     };
     let other_time = Progress {
         at: saved.at.after(Duration::from_micros(1)),

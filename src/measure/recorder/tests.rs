@@ -180,6 +180,56 @@ fn only_requests_that_wait_for_their_side_are_waiting() {
     drop((plain, same_age, forced));
 }
 
+/// Age and the age told before, in milliseconds, of what has passed a mark by `now`.
+fn overdue(recorder: &Recorder, now: i64) -> Vec<(u128, u128)> {
+    let told = take(recorder, now).overdue.into_iter();
+    told.map(|it| (it.mark.age().as_millis(), it.told.age().as_millis()))
+        .collect()
+}
+
+#[test]
+fn a_wait_is_told_of_once_at_each_mark() {
+    let recorder = recorder();
+    let mut waits = recorder.begin(to_new(), RouteId(7), at(0));
+    assert_eq!(overdue(&recorder, 100), []);
+    let first = take(&recorder, 200).overdue;
+    assert_eq!(
+        (first[0].assignment, first[0].route),
+        (to_new(), RouteId(7))
+    );
+    assert_eq!(overdue(&recorder, 249), []);
+    assert_eq!(overdue(&recorder, 700), [(500, 125)]);
+    assert_eq!(overdue(&recorder, 800), []);
+    waits.head(at(900));
+    let answered = take(&recorder, 5_000);
+    assert_eq!(answered.overdue, []);
+    assert_eq!(heads(&answered)[0].told.age(), millis(500));
+}
+
+#[test]
+fn a_request_is_told_of_once_though_its_wait_begins_again() {
+    let recorder = recorder();
+    let mut uploads = recorder.begin(to_new(), RouteId(0), at(0));
+    assert_eq!(overdue(&recorder, 300), [(250, 0)]);
+    uploads.body_started();
+    uploads.body_sent(at(1_000));
+    assert_eq!(overdue(&recorder, 1_300), []);
+    assert_eq!(overdue(&recorder, 1_500), [(500, 250)]);
+    // The other side has not been waited for yet.
+    uploads.reassign(assignment(Side::Old, Cause::Weighted, 6), at(2_000));
+    assert_eq!(overdue(&recorder, 2_130), [(125, 0)]);
+}
+
+#[test]
+fn only_drawn_requests_are_told_of_and_what_was_not_taken_is_told_again() {
+    let recorder = recorder();
+    let causes = [Cause::Weighted, Cause::Forced, Cause::Pinned, Cause::Writes];
+    let waits = causes.map(|it| recorder.begin(assignment(Side::New, it, 5), RouteId(0), at(0)));
+    recorder.put_back(take(&recorder, 150));
+    assert_eq!(overdue(&recorder, 300), [(125, 0), (250, 125)]);
+    drop(waits);
+}
+
 #[test]
 fn a_time_out_counts_as_the_latency_that_was_waited() {
     let recorder = recorder();

@@ -3,7 +3,7 @@
 use std::{mem, time::Duration};
 
 use crate::{
-    measure::{Class, Finished, Head, Measurement, recorder::Recorder},
+    measure::{Class, Finished, Head, Measurement, WaitMark, recorder::Recorder},
     plan::{EndpointId, RouteId},
     split::Assignment,
     units::{Generation, Side, Timestamp},
@@ -111,6 +111,7 @@ impl Ticket {
             let request = &mut inner.in_flight[self.key];
             request.waiting_since = request.waiting_since.map(|_| now);
             request.waiting_in = assignment.generation;
+            request.told = WaitMark::NONE;
         }
         inner.leave(&mut self.occupied);
         inner.in_flight_count[self.assignment.side] -= 1;
@@ -180,6 +181,9 @@ impl Ticket {
         if mem::replace(&mut self.wait, Wait::Over) == Wait::Over {
             return;
         }
+        let mut inner = self.recorder.0.borrow_mut();
+        let request = &mut inner.in_flight[self.key];
+        request.waiting_since = None;
         let head = Head {
             at: now,
             assignment: Assignment {
@@ -189,9 +193,8 @@ impl Ticket {
             route: self.route,
             endpoint: self.tried,
             latency: now.since(self.waiting_since),
+            told: request.told,
         };
-        let mut inner = self.recorder.0.borrow_mut();
-        inner.in_flight[self.key].waiting_since = None;
         inner.push(Measurement::Head(head));
     }
 

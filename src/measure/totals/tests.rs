@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    measure::Class,
+    measure::{Class, WaitMark},
     split::Assignment,
     units::{Generation, Percentile, Slot},
 };
@@ -41,6 +41,7 @@ fn head(finished: &Finished, latency: u64) -> Measurement {
         route: finished.route,
         endpoint: finished.endpoint,
         latency: Duration::from_millis(latency),
+        told: WaitMark::NONE,
     })
 }
 
@@ -115,13 +116,16 @@ fn a_forced_request_counts_nowhere_but_as_forced() {
 }
 
 #[test]
-fn pins_and_writes_are_counted_with_the_side_and_apart() {
+fn pins_writes_and_kept_reads_are_counted_with_the_side_and_apart() {
     let pinned = finished(Side::Old, Cause::Pinned, Class::Success);
     let write = finished(Side::Old, Cause::Writes, Class::Success);
-    let totals = totals([pinned, write, write].map(Measurement::Finished).to_vec());
+    let kept = finished(Side::Old, Cause::Kept, Class::Success);
+    let all = [pinned, write, write, kept];
+    let totals = totals(all.map(Measurement::Finished).to_vec());
     let side = &totals.sides.old;
-    assert_eq!((side.pinned, side.by_writes, side.weighted), (1, 2, 0));
-    assert_eq!(side.tally.requests(), 3);
+    let apart = (side.pinned, side.by_writes, side.kept);
+    assert_eq!((apart, side.weighted), ((1, 2, 1), 0));
+    assert_eq!(side.tally.requests(), 4);
 }
 
 #[test]

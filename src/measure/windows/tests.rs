@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    measure::{Finished, Head, Measurement, Waiting, WorkerId},
+    measure::{Finished, Head, Measurement, WaitMark, Waiting, WorkerId},
     plan::RouteId,
     split::{Assignment, Cause},
     units::Slot,
@@ -66,6 +66,7 @@ fn head(assignment: Assignment, at: Timestamp, latency: Duration) -> Measurement
         route: RouteId::REST,
         endpoint: None,
         latency,
+        told: WaitMark::NONE,
     })
 }
 

@@ -8,6 +8,10 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 /// Bytes of a header, with what balancers add to it; an address takes 107 or 52 of them.
 const HEADER_MAX: usize = 2048;
 
+/// What a header of version 1 begins with, and its longest line.
+const VERSION_1: &[u8] = b"PROXY ";
+const VERSION_1_MAX: usize = 107;
+
 /// Reads the header, and nothing behind it. The address that it names; `None` where the balancer speaks for itself, as in its
 /// checks, or does not know.
 pub(super) async fn read(socket: &mut TcpStream) -> io::Result<Option<IpAddr>> {
@@ -35,18 +39,33 @@ pub(super) async fn read(socket: &mut TcpStream) -> io::Result<Option<IpAddr>> {
     }
 }
 
+/// What the first bytes of a connection are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Parsed {
+pub enum Parsed {
+    /// A header, and how many of the bytes it takes.
     Whole {
+        /// Its bytes.
         length: usize,
+        /// Whom it names.
         source: Option<IpAddr>,
     },
+    /// More bytes are needed.
     Part,
+    /// No header.
     Invalid,
 }
 
-fn parse(bytes: &[u8]) -> Parsed {
+/// Looks for a header at the front of `bytes`.
+#[must_use]
+pub fn parse(bytes: &[u8]) -> Parsed {
+    // The parser takes any byte for the space in version 1, and a line of any length that speaks for nobody.
+    let beginning = bytes.get(..VERSION_1.len());
+    let is_text = bytes.first() == VERSION_1.first();
+    if is_text && beginning.is_some_and(|it| it != VERSION_1) {
+        return Parsed::Invalid;
+    }
     match ProxyHeader::parse(bytes, ParseConfig::default()) {
+        Ok((_, length)) if is_text && length > VERSION_1_MAX => Parsed::Invalid,
         Ok((header, length)) => Parsed::Whole {
             length,
             source: header
@@ -96,7 +115,10 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_header() {
-        let bad: [&[u8]; 4] = [
+        let long = [b"PROXY UNKNOWN ", &[b'a'; 100][..], b"\r\n"].concat();
+        let bad: [&[u8]; 6] = [
+            &long,
+            b"PROXY\tTCP4 192.0.2.1 192.0.2.2 56324 443\r\n",
             b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
             b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 443x\r\n",
             b"PROXY TCP4 a.test 192.0.2.2 56324 443\r\n",

@@ -34,6 +34,7 @@ use crate::{
             names::{CONNECTION, CONTENT_LENGTH, EXPECT},
             takes_trailers,
         },
+        hints::Interim,
         http1::{
             BodyReader, Framing, Part, Persistence, ReadRequest, RequestReader, Scanned, Trailers,
             WriteError, Writer, parse_length, write_response_head,
@@ -245,6 +246,7 @@ impl Client {
         let visit = Visit {
             connection: Rc::clone(&self.connection),
             deadline: Rc::clone(&self.connection.deadline),
+            interim: Interim::Connection,
         };
         match head {
             Err(reason) => {

@@ -1,44 +1,37 @@
 //! A client's HTTP/2 connection: many requests at once, each with a deadline of its own.
 
+mod crew;
 mod frames;
 mod guard;
+mod incoming;
+mod stream;
+
+pub(crate) use crew::Crew;
+pub(crate) use incoming::Incoming;
 
 use std::{
-    cell::{Cell, RefCell},
-    convert::Infallible,
+    cell::Cell,
     future::poll_fn,
     io,
-    pin::{Pin, pin},
+    pin::Pin,
     rc::Rc,
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
-use hyper::{
-    body::Incoming,
-    rt::Executor,
-    server::conn::http2::{self, Builder},
-    service::{HttpService, service_fn},
-};
-use hyper_util::rt::TokioIo;
-use pin_project_lite::pin_project;
+use bytes::Bytes;
+use h2::server::{Builder, Connection as Session, Handshake};
 use tokio::io::AsyncWriteExt;
 
-use self::guard::{Guard, Watch};
+use self::{
+    guard::{Guard, Watch},
+    stream::Stream,
+};
 
 use super::http1::throw_away;
 use crate::{
     measure::Rejection,
     plan::Limits,
-    proxy::{
-        body::{ClientBody, ReplyBody},
-        buffers::window,
-        connection::Connection,
-        head::RequestHead,
-        relay::{Visit, refuse, relay, take_in},
-        wheel::{Deadline, Wait},
-        wire::Wire,
-    },
+    proxy::{buffers::window, connection::Connection, wheel::Wait, wire::Wire},
 };
 
 /// Streams' worth of buffer that one connection may fill at once; the rest waits for the client's window.
@@ -47,38 +40,19 @@ const STREAMS_BUFFERED: usize = 16;
 /// Streams that the proxy itself resets for what a client does wrong on one connection, before that is ended.
 const RESETS_MAX: usize = 100;
 
-/// hyper's side of a connection.
-type ServedBy<S> = http2::Connection<TokioIo<Guard>, S, Streams>;
-
-/// The streams of one connection: where hyper gives its streams to, each of which becomes a task.
-#[derive(Clone)]
-struct Streams(Rc<Inner>);
-
-struct Inner {
-    connection: Rc<Connection>,
-    open: Cell<usize>,
-    /// The deadline of the request that hyper has just made a stream of.
-    next: RefCell<Option<Rc<Deadline>>>,
+/// How far the connection is.
+enum Phase {
+    Greeting(Handshake<Guard, Bytes>),
+    Open(Session<Guard, Bytes>),
 }
 
 /// Serves the connection to its end.
 pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire) {
-    let streams = Streams(Rc::new(Inner {
-        connection: Rc::clone(&connection),
-        open: Cell::new(0),
-        next: RefCell::new(None),
-    }));
-    let service = service_fn(|request| streams.answer(request));
-    let builder = builder(streams.clone(), &connection.worker.limits());
-    connection.deadline.wait(Wait::Stream);
     let guard = Guard::new(Rc::clone(&connection), wire);
     let watch = guard.watch();
-    let served = drive(
-        &connection,
-        &watch,
-        builder.serve_connection(TokioIo::new(guard), service),
-    );
-    if let Err(error) = served.await {
+    let greeting = builder(&connection.worker.limits()).handshake(guard);
+    connection.deadline.wait(Wait::Stream);
+    if let Err(error) = drive(&connection, &watch, greeting).await {
         tracing::debug!(%error, "a client's connection broke");
     }
     let flooded = watch.flooded.take();
@@ -95,131 +69,119 @@ pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire) {
 }
 
 /// Drives the connection to its end.
-async fn drive<S>(
-    connection: &Connection,
+async fn drive(
+    connection: &Rc<Connection>,
     watch: &Watch,
-    serving: ServedBy<S>,
-) -> Result<(), hyper::Error>
-where
-    S: HttpService<Incoming, ResBody = ReplyBody, Error = Infallible>,
-    S::Future: 'static,
-{
-    let mut serving = pin!(serving);
+    greeting: Handshake<Guard, Bytes>,
+) -> Result<(), h2::Error> {
+    let streams = Rc::new(Streams {
+        connection: Rc::clone(connection),
+        open: Cell::new(0),
+    });
+    let mut phase = Phase::Greeting(greeting);
     let mut is_told = false;
     poll_fn(|cx| {
-        if connection.is_draining() && !is_told {
-            is_told = true;
-            serving.as_mut().graceful_shutdown();
-        }
-        if let Poll::Ready(served) = serving.as_mut().poll(cx) {
+        if let Poll::Ready(served) = phase.poll(&streams, cx) {
             return Poll::Ready(served);
+        }
+        if let Phase::Open(session) = &mut phase
+            && connection.is_draining()
+            && !is_told
+        {
+            is_told = true;
+            session.graceful_shutdown();
+            cx.waker().wake_by_ref();
         }
         if watch.head.poll_passed(cx).is_ready() {
             connection.worker.recorder.reject(Rejection::HeadTimeout);
             return Poll::Ready(Ok(()));
         }
-        match connection.deadline.poll_passed(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Wait::Stream) => {
+        match (connection.deadline.poll_passed(cx), &mut phase) {
+            (Poll::Pending, _) => Poll::Pending,
+            (Poll::Ready(Wait::Stream), Phase::Open(session)) => {
                 // No stream for too long. GOAWAY is followed by a second one a round trip later, so a stream on its
                 // way is still served.
                 is_told = true;
-                serving.as_mut().graceful_shutdown();
+                session.graceful_shutdown();
                 connection.deadline.wait(Wait::Farewell);
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Poll::Ready(_) => Poll::Ready(Ok(())),
+            (Poll::Ready(_), _) => Poll::Ready(Ok(())),
         }
     })
     .await
 }
 
-fn builder(streams: Streams, limits: &Limits) -> Builder<Streams> {
+impl Phase {
+    /// Greets the client and takes its streams in; ready once the connection has ended.
+    fn poll(&mut self, streams: &Rc<Streams>, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        loop {
+            match self {
+                Self::Greeting(greeting) => match Pin::new(greeting).poll(cx)? {
+                    Poll::Ready(session) => *self = Self::Open(session),
+                    Poll::Pending => return Poll::Pending,
+                },
+                Self::Open(session) => match session.poll_accept(cx)? {
+                    Poll::Ready(Some((request, respond))) => {
+                        streams.take_in(request, respond);
+                    }
+                    Poll::Ready(None) => return Poll::Ready(Ok(())),
+                    Poll::Pending => return Poll::Pending,
+                },
+            }
+        }
+    }
+}
+
+fn builder(limits: &Limits) -> Builder {
     let stream_window = limits.buffer_bytes;
     let connection_window = stream_window.saturating_mul(STREAMS_BUFFERED);
-    let mut builder = Builder::new(streams);
+    let mut builder = Builder::new();
     builder
         .max_concurrent_streams(limits.streams)
-        .initial_stream_window_size(window(stream_window))
+        .initial_window_size(window(stream_window))
         .initial_connection_window_size(window(connection_window))
-        .max_send_buf_size(stream_window)
-        .max_local_error_reset_streams(RESETS_MAX)
+        .max_send_buffer_size(stream_window)
+        .max_local_error_reset_streams(Some(RESETS_MAX))
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
     builder
 }
 
+/// The streams of one connection.
+struct Streams {
+    connection: Rc<Connection>,
+    open: Cell<usize>,
+}
+
 impl Streams {
-    fn answer(
-        &self,
-        request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<ReplyBody>, Infallible>> + use<> {
-        let connection = Rc::clone(&self.0.connection);
-        let deadline = Rc::new(connection.worker.wheel.place());
-        self.0.next.replace(Some(Rc::clone(&deadline)));
-        let visit = Visit {
-            connection,
-            deadline,
+    fn take_in(
+        self: &Rc<Self>,
+        request: http::Request<h2::RecvStream>,
+        respond: h2::server::SendResponse<Bytes>,
+    ) {
+        let seat = StreamSeat::new(Rc::clone(self));
+        let stream = Stream {
+            request,
+            respond,
+            seat,
         };
-        async {
-            let (head, body) = request.into_parts();
-            let head = RequestHead::try_from(head).map_err(|reason| refuse(&visit, reason));
-            let taken = head.and_then(|it| take_in(&visit, it, ClientBody::Http2(body)));
-            let reply = match taken {
-                Ok(taken) => relay(visit, taken).await,
-                Err(refusal) => refusal,
-            };
-            Ok(Response::from_parts(reply.head.into_parts(), reply.body))
-        }
-    }
-}
-
-/// hyper calls the service and gives the stream made of its answer to this in one go.
-impl<F: Future + 'static> Executor<F> for Streams {
-    fn execute(&self, future: F) {
-        let deadline = self.0.next.take();
-        let seat = StreamSeat::new(Rc::clone(&self.0));
-        tokio::task::spawn_local(Stream {
-            future,
-            deadline,
-            _seat: seat,
-        });
-    }
-}
-
-pin_project! {
-    /// One stream, which is reset when what it waits for is overdue and nobody answers for that.
-    struct Stream<F> {
-        #[pin]
-        future: F,
-        deadline: Option<Rc<Deadline>>,
-        _seat: StreamSeat,
-    }
-}
-
-impl<F: Future> Future for Stream<F> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        if this.future.poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        match this.deadline {
-            Some(deadline) => deadline.poll_passed(cx).map(|_| ()),
-            None => Poll::Pending,
-        }
+        self.connection.worker.crew.serve(stream);
     }
 }
 
 /// Counts a stream: a connection without any waits for the next one, and not for ever.
-struct StreamSeat(Rc<Inner>);
+struct StreamSeat(Rc<Streams>);
 
 impl StreamSeat {
-    fn new(inner: Rc<Inner>) -> Self {
-        inner.open.set(inner.open.get() + 1);
-        inner.connection.deadline.wait(Wait::Nothing);
-        Self(inner)
+    fn new(streams: Rc<Streams>) -> Self {
+        streams.open.set(streams.open.get() + 1);
+        streams.connection.deadline.wait(Wait::Nothing);
+        Self(streams)
+    }
+
+    fn connection(&self) -> &Rc<Connection> {
+        &self.0.connection
     }
 }
 

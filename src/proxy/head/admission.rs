@@ -92,7 +92,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).expect("the parts are valid").into_parts();
-        admit_h2(&head.try_into()?, &LIMITS)
+        admit_h2(&(&head).try_into()?, &LIMITS)
     }
 
     #[test]

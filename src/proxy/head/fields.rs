@@ -271,9 +271,17 @@ impl Fields {
     /// The same for hyper, whose values share this one's text.
     #[must_use]
     pub fn into_map(self) -> HeaderMap {
-        let text = Bytes::from(self.text);
         // hyper adds one or two lines more, for which the map is not to grow.
-        let mut map = HeaderMap::with_capacity(self.lines.len() + 2);
+        let map = HeaderMap::with_capacity(self.lines.len() + 2);
+        self.into_map_in(map)
+    }
+
+    /// The same in the memory of `map`, of which nothing else is left: a map is a large piece of memory to ask for.
+    #[must_use]
+    pub fn into_map_in(self, mut map: HeaderMap) -> HeaderMap {
+        let text = Bytes::from(self.text);
+        map.clear();
+        map.reserve(self.lines.len());
         for line in &self.lines {
             let name = HeaderName::from_bytes(&text[at(line.start)..at(line.name_end)]);
             let value = text.slice(at(line.name_end) + COLON.len()..at(line.end));

@@ -59,15 +59,27 @@ pub fn takes_trailers(headers: &Fields) -> bool {
     })
 }
 
-/// Strips a response and returns the protocol that its `Upgrade` names, which means something in a 101 only.
-pub fn strip_response(headers: &mut Fields) -> Option<UpgradeProtocol> {
-    let upgrade = upgrade_of(headers);
+/// Strips a response.
+pub fn strip_response(headers: &mut Fields) {
     // RFC 9112 section 6.3: where both are there the body ended by its chunks, and the length is not to be passed on.
     if headers.contains(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
     strip(headers);
-    upgrade
+}
+
+/// The protocol that a 101 switches to, if that is one that was asked for (RFC 9110 section 7.8): any other would be a tunnel
+/// whose ends do not speak of the same.
+#[must_use]
+pub fn granted_upgrade(headers: &Fields, asked: &UpgradeProtocol) -> Option<UpgradeProtocol> {
+    let protocol = headers.single(UPGRADE)?;
+    let elements = |list: &'_ [u8]| -> Vec<Vec<u8>> {
+        let elements = list.split(|b| *b == b',').map(<[u8]>::trim_ascii);
+        elements.map(<[u8]>::to_ascii_lowercase).collect()
+    };
+    let asked = elements(&asked.0);
+    let is_asked = elements(protocol).iter().all(|it| asked.contains(it));
+    is_asked.then(|| UpgradeProtocol(protocol.to_vec()))
 }
 
 /// Removes from a request's trailers what an endpoint that merges them with its head could take for its framing, its host or
@@ -269,10 +281,32 @@ mod tests {
     #[test]
     fn writes_an_upgrade_again() {
         let mut headers = headers(&[("connection", "Upgrade"), ("upgrade", "websocket")]);
-        let protocol = strip_response(&mut headers).expect("it names one");
+        let asked = UpgradeProtocol(b"websocket".to_vec());
+        let protocol = granted_upgrade(&headers, &asked).expect("it names one");
+        strip_response(&mut headers);
         assert!(headers.is_empty());
         set_upgrade(&mut headers, &protocol);
         assert_eq!(&headers[CONNECTION], b"upgrade");
         assert_eq!(&headers[UPGRADE], b"websocket");
+    }
+
+    #[test]
+    fn only_a_protocol_that_was_asked_for_is_granted() {
+        let check = |asked: &str, granted: &[(&'static str, &str)], is_granted| {
+            let asked = UpgradeProtocol(asked.as_bytes().to_vec());
+            let found = granted_upgrade(&headers(granted), &asked);
+            assert_eq!(found.is_some(), is_granted, "{asked:?}: {granted:?}");
+        };
+        check("websocket", &[("upgrade", "WebSocket")], true);
+        check("a/1, websocket", &[("upgrade", "websocket")], true);
+        check("websocket", &[("upgrade", "irc")], false);
+        check("websocket", &[("upgrade", "websocket, irc")], false);
+        check("websocket", &[("upgrade", "")], false);
+        check(
+            "websocket",
+            &[("upgrade", "websocket"), ("upgrade", "irc")],
+            false,
+        );
+        check("websocket", &[], false);
     }
 }

@@ -1,7 +1,7 @@
 //! A request's and a response's head, as they pass from one leg to the other.
 
 use http::{
-    Method, Request, Response, StatusCode, Uri, Version, request, response,
+    HeaderMap, Method, Request, Response, StatusCode, Uri, Version, request, response,
     uri::{self, PathAndQuery, Scheme},
 };
 
@@ -38,12 +38,12 @@ pub struct ResponseHead {
     pub headers: Fields,
 }
 
-impl TryFrom<request::Parts> for RequestHead {
+impl TryFrom<&request::Parts> for RequestHead {
     type Error = Rejection;
 
     /// # Errors
     /// When the target has no path, as CONNECT's, or a scheme that is not served.
-    fn try_from(parts: request::Parts) -> Result<Self, Rejection> {
+    fn try_from(parts: &request::Parts) -> Result<Self, Rejection> {
         if parts.method == Method::CONNECT {
             return Err(Rejection::Unsupported);
         }
@@ -55,7 +55,7 @@ impl TryFrom<request::Parts> for RequestHead {
         };
         let target = parts.uri.path_and_query().ok_or(Rejection::Malformed)?;
         Ok(Self {
-            method: parts.method,
+            method: parts.method.clone(),
             version: parts.version,
             scheme,
             authority: parts.uri.authority().map(|it| it.as_str().to_owned()),
@@ -117,13 +117,13 @@ impl ResponseHead {
         }
     }
 
-    /// The same for hyper.
+    /// The same for h2, its fields in the memory of `map`, of which nothing else is left.
     #[must_use]
-    pub fn into_parts(self) -> response::Parts {
+    pub fn into_parts(self, map: HeaderMap) -> response::Parts {
         let (mut parts, ()) = Response::new(()).into_parts();
         parts.status = self.status;
         parts.version = self.version;
-        parts.headers = self.headers.into_map();
+        parts.headers = self.headers.into_map_in(map);
         parts
     }
 }

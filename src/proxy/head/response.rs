@@ -5,12 +5,12 @@
 
 mod own_host;
 
-use http::{StatusCode, Version};
+use http::Version;
 
 use crate::{
     plan::{CookiePlan, ForwardingPlan, HostHeader},
     proxy::head::{
-        Client, ClientId, Fields, Name, ResponseHead, UpgradeProtocol,
+        Client, ClientId, Fields, Name, ResponseHead,
         names::{ALT_SVC, CONTENT_LOCATION, LOCATION, SET_COOKIE, X_CHANGEOVER_SIDE},
         sticky::write_cookie,
         strip_response, via,
@@ -40,14 +40,11 @@ pub struct ResponseContext<'a> {
     pub version: Version,
 }
 
-/// Rewrites the head in place; returns the protocol of a 101. Its `Connection` and `Upgrade` are removed as well, and
+/// Rewrites the head in place. The `Connection` and `Upgrade` of a 101 are removed as well, and
 /// written again by [`super::set_upgrade`] where the tunnel is granted.
-pub fn finish_response(
-    head: &mut ResponseHead,
-    context: &ResponseContext<'_>,
-) -> Option<UpgradeProtocol> {
+pub fn finish_response(head: &mut ResponseHead, context: &ResponseContext<'_>) {
     let headers = &mut head.headers;
-    let upgrade = strip_response(headers);
+    strip_response(headers);
     if !context.forwarding.passes_alt_svc {
         headers.remove(ALT_SVC);
     }
@@ -67,7 +64,6 @@ pub fn finish_response(
         headers.append(X_CHANGEOVER_SIDE, side.as_str().as_bytes());
     }
     via(headers, context.version);
-    upgrade.filter(|_| head.status == StatusCode::SWITCHING_PROTOCOLS)
 }
 
 /// Turns redirects to the side's own host, and cookies for it, to what the client asked for.
@@ -102,7 +98,7 @@ mod tests {
         header::{ALT_SVC, LOCATION, SET_COOKIE},
     };
 
-    use super::{ResponseContext, UpgradeProtocol, finish_response};
+    use super::{ResponseContext, finish_response};
     use crate::proxy::head::Client;
     use crate::{
         plan::{CookiePlan, ForwardingPlan, HostHeader, Sticky},
@@ -117,7 +113,7 @@ mod tests {
         status: u16,
         fields: &[(&'static str, &str)],
         adjust: impl FnOnce(&mut ResponseContext<'_>),
-    ) -> (Vec<String>, Option<UpgradeProtocol>) {
+    ) -> Vec<String> {
         let mut response = Response::builder().status(status);
         for (name, value) in fields {
             response = response.header(*name, *value);
@@ -144,7 +140,7 @@ mod tests {
             version: Version::HTTP_11,
         };
         adjust(&mut context);
-        let upgrade = finish_response(&mut head, &context);
+        finish_response(&mut head, &context);
         assert_eq!(&head.headers[VIA], b"1.1 changeover");
         head.headers.remove(VIA);
         let line = |(name, value): (&str, &[u8])| {
@@ -152,7 +148,7 @@ mod tests {
         };
         let mut lines: Vec<String> = head.headers.iter().map(line).collect();
         lines.sort();
-        (lines, upgrade)
+        lines
     }
 
     #[test]
@@ -169,14 +165,13 @@ mod tests {
             ("trailer", "grpc-status"),
             ("etag", "\"a\""),
         ];
-        let (lines, upgrade) = finish(200, &fields, |_| ());
+        let lines = finish(200, &fields, |_| ());
         assert_eq!(lines, ["etag: \"a\"", "trailer: grpc-status"]);
-        assert_eq!(upgrade, None);
     }
 
     #[test]
     fn adds_what_is_ours() {
-        let (lines, _) = finish(200, &[("set-cookie", "a=b")], |context| {
+        let lines = finish(200, &[("set-cookie", "a=b")], |context| {
             context.reveals = Some(Side::New);
         });
         assert_eq!(lines, ["set-cookie: a=b", "x-changeover-side: new"]);
@@ -237,7 +232,7 @@ mod tests {
             ("set-cookie", "c=d; domain=.internal"),
             ("set-cookie", "e=f; Domain=shop.test"),
         ];
-        let (lines, _) = finish(302, &fields, |_| ());
+        let lines = finish(302, &fields, |_| ());
         let expected = [
             "content-location: //shop.test/cart",
             "location: https://shop.test/cart?a=b#c",
@@ -246,14 +241,5 @@ mod tests {
             "set-cookie: e=f; Domain=shop.test",
         ];
         assert_eq!(lines, expected);
-    }
-
-    #[test]
-    fn only_a_101_grants_an_upgrade() {
-        let fields = [("connection", "upgrade"), ("upgrade", "websocket")];
-        let granted = UpgradeProtocol(b"websocket".to_vec());
-        assert_eq!(finish(101, &fields, |_| ()), (vec![], Some(granted)));
-        assert_eq!(finish(200, &fields, |_| ()), (vec![], None));
-        assert_eq!(finish(101, &[], |_| ()), (vec![], None));
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         Client, ClientScheme, Fields,
         names::{COOKIE, USER_AGENT},
     },
-    split::{ClientKey, Draw, slot_of},
+    split::{ClientKey, Draw, WriterCell, slot_of},
     units::{Salt, Slot},
 };
 
@@ -79,13 +79,24 @@ impl Identity {
     /// The slot under `salt`; `draw` is for whoever is not recognised.
     #[must_use]
     pub fn slot(&self, salt: &Salt, draw: Draw) -> Slot {
-        match self {
-            Self::Nobody => draw.slot(),
-            Self::Returning(id) | Self::FirstVisit(id) => slot_of(salt, ClientKey(&id.0)),
-            Self::Address(IpAddr::V4(address)) => slot_of(salt, ClientKey(&address.octets())),
-            Self::Address(IpAddr::V6(address)) => slot_of(salt, ClientKey(&address.octets())),
-            Self::Header(value) => slot_of(salt, ClientKey(value)),
-        }
+        let slot = self.with_key(|key| slot_of(salt, key));
+        slot.unwrap_or_else(|| draw.slot())
+    }
+
+    /// Where it is kept count of what the client writes; `None` for whoever is not recognised.
+    #[must_use]
+    pub fn cell(&self, salt: &Salt) -> Option<WriterCell> {
+        self.with_key(|key| WriterCell::of(salt, key))
+    }
+
+    fn with_key<T>(&self, with: impl FnOnce(ClientKey<'_>) -> T) -> Option<T> {
+        Some(match self {
+            Self::Nobody => return None,
+            Self::Returning(id) | Self::FirstVisit(id) => with(ClientKey(&id.0)),
+            Self::Address(IpAddr::V4(address)) => with(ClientKey(&address.octets())),
+            Self::Address(IpAddr::V6(address)) => with(ClientKey(&address.octets())),
+            Self::Header(value) => with(ClientKey(value)),
+        })
     }
 }
 

@@ -64,13 +64,8 @@ mod tests {
         for host in hosts {
             request = request.header(HOST, *host);
         }
-        request
-            .body(())
-            .expect("the parts are valid")
-            .into_parts()
-            .0
-            .try_into()
-            .expect("the target is served")
+        let (parts, ()) = request.body(()).expect("the parts are valid").into_parts();
+        (&parts).try_into().expect("the target is served")
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio::{task::AbortHandle, time::timeout};
 
 use crate::{
     plan::{EndpointPlan, HealthPlan, HostHeader, Scheme, UpstreamPlan},
-    proxy::upstream::{ClientTls, DialError, Protocol, Socket, Target, Want, dial},
+    proxy::upstream::{DialError, Protocol, Socket, Target, Want, dial},
 };
 
 /// Who asks, for the endpoint's access log.
@@ -55,13 +55,12 @@ pub(super) enum CheckError {
 }
 
 impl Check {
-    /// The check of the endpoint that stands at `place` in its side's list.
+    /// The check of `endpoint`, which is at `target`.
     pub(super) fn new(
-        place: u16,
+        target: Target,
         endpoint: &EndpointPlan,
         upstream: &UpstreamPlan,
         health: &HealthPlan,
-        tls: &ClientTls,
     ) -> Self {
         let authority = match &upstream.host {
             HostHeader::Set(host) => host.clone(),
@@ -71,7 +70,7 @@ impl Check {
             HostHeader::Keep => format!("{}:{}", endpoint.host, endpoint.port),
         };
         Self {
-            target: Target::new(endpoint, place, tls),
+            target,
             scheme: endpoint.scheme,
             authority,
             path: health.path.clone(),

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+const NAME: &str = "date: ";
+const LINE_END: &str = "\r\n";
+
 /// `date: …` with its line end.
 #[derive(Debug)]
 pub(crate) struct DateLine {
@@ -14,7 +17,7 @@ impl DateLine {
     pub(crate) fn new(wall: Duration) -> Self {
         let second = wall.as_secs();
         let time: SystemTime = UNIX_EPOCH + Duration::from_secs(second);
-        let line = format!("date: {}\r\n", httpdate::fmt_http_date(time));
+        let line = format!("{NAME}{}{LINE_END}", httpdate::fmt_http_date(time));
         Self {
             second,
             line: line.into_bytes(),
@@ -32,6 +35,11 @@ impl DateLine {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.line
     }
+
+    /// The date alone.
+    pub(crate) fn value(&self) -> &[u8] {
+        &self.line[NAME.len()..self.line.len() - LINE_END.len()]
+    }
 }
 
 #[cfg(test)]
@@ -44,5 +52,6 @@ mod tests {
         assert_eq!(date.as_bytes(), b"date: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
         date.renew(Duration::from_millis(784_111_778_000));
         assert_eq!(date.as_bytes(), b"date: Sun, 06 Nov 1994 08:49:38 GMT\r\n");
+        assert_eq!(date.value(), b"Sun, 06 Nov 1994 08:49:38 GMT");
     }
 }

@@ -186,7 +186,7 @@ mod tests {
         let check = |uri: &str, framing, expected: &str| {
             let request = Request::post(uri).header("host", "a").body(()).unwrap();
             let mut out = Vec::new();
-            let head = request.into_parts().0.try_into().unwrap();
+            let head = (&request.into_parts().0).try_into().unwrap();
             write_request_head(&head, framing, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         };

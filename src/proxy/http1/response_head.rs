@@ -103,6 +103,14 @@ fn read<'a>(
     Ok(Some((length, read)))
 }
 
+/// Whether the end of a response with this head could be read in two ways, for a codec that takes one of them.
+///
+/// # Errors
+/// As for [`read_response`].
+pub(crate) fn check_framing(head: &mut ResponseHead) -> Result<(), HeadFault> {
+    told_framing(head).map(|_| ())
+}
+
 fn fields_of(length: usize, read: &[Header<'_>]) -> Fields {
     let mut fields = Fields::with_capacity(read.len() + ADDED_FIELDS, length + ADDED_BYTES);
     for field in read {
@@ -116,11 +124,7 @@ const ADDED_FIELDS: usize = 3;
 const ADDED_BYTES: usize = 192;
 
 fn framing(head: &mut ResponseHead, method: &Method) -> Result<BodyReader, HeadFault> {
-    let is_chunked = is_chunked(head)?;
-    let length = length_of(&mut head.headers)?;
-    if is_chunked && length.is_some() {
-        return Err(HeadFault::Framing);
-    }
+    let (is_chunked, length) = told_framing(head)?;
     let has_none = *method == Method::HEAD
         || head.status.is_informational()
         || head.status == StatusCode::NO_CONTENT
@@ -131,6 +135,16 @@ fn framing(head: &mut ResponseHead, method: &Method) -> Result<BodyReader, HeadF
         (false, Some(length)) => BodyReader::sized(length),
         (false, None) => BodyReader::UntilClose,
     })
+}
+
+/// Whether the body is chunked, or its length.
+fn told_framing(head: &mut ResponseHead) -> Result<(bool, Option<u64>), HeadFault> {
+    let is_chunked = is_chunked(head)?;
+    let length = length_of(&mut head.headers)?;
+    if is_chunked && length.is_some() {
+        return Err(HeadFault::Framing);
+    }
+    Ok((is_chunked, length))
 }
 
 fn is_chunked(head: &ResponseHead) -> Result<bool, HeadFault> {

@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
     measure::Class,
-    plan::{Limit, Reading, Trigger, Writes},
+    plan::{Limit, Reading, Trigger, TripAction, Writes},
     proxy::tests::{
         endpoint::{Scripted, http},
         rig::{Rig, force, nobody, sides},
@@ -52,6 +52,7 @@ async fn a_run_of_failed_connects_rings_once_when_a_trigger_would_trip() {
             limit: Limit::InARow(3),
             window: Duration::ZERO,
             requests: 0,
+            action: TripAction::Rollback,
         });
     });
     let mut client = Talk::to(rig.address()).await;

@@ -21,10 +21,10 @@ use crate::{
     plan::{
         AdminPlan, AdvanceOn, BothBad, CookiePlan, Edition, EjectionPlan, EndpointPlan,
         EvidencePlan, ForcePlan, ForwardingPlan, HostHeader, Limits, ListenerPlan, Plan, RampPlan,
-        RollbackPlan, Scheme, Secret, SplitPlan, StartMode, Sticky, Timeouts, Underscores,
-        UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        ResolverPlan, RollbackPlan, Scheme, Secret, SplitPlan, StartMode, Sticky, Timeouts,
+        Underscores, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
     },
-    proxy::{RunningProxy, Setup, Setups, Shared, start},
+    proxy::{RunningProxy, Setup, Setups, Shared, bind, start},
     split::{Publication, RouteTable, SplitTable, Withdrawal},
     units::{Generation, PerSide, Salt, Share, Side, Weight},
 };
@@ -72,8 +72,12 @@ impl Rig {
             clock,
             intervals: sender,
         };
+        let plan = shared.setups.load();
+        let bound = bind(&plan.plan().listeners, plan.plan().workers, Vec::new()).unwrap();
+        let proxy = start(&shared, bound).unwrap();
+        proxy.open();
         Self {
-            proxy: start(&shared).unwrap(),
+            proxy,
             shared,
             alarms,
             intervals,
@@ -181,6 +185,7 @@ fn plan(endpoints: PerSide<Vec<SocketAddr>>) -> Plan {
         split: SplitPlan {
             sticky: Sticky::None,
             writes: Writes::Split,
+            read_your_writes: None,
             reveals_side: true,
             force: Some(ForcePlan {
                 header: "x-force".parse().unwrap(),
@@ -203,6 +208,9 @@ fn plan(endpoints: PerSide<Vec<SocketAddr>>) -> Plan {
             window: Duration::ZERO,
         },
         forwarding: ForwardingPlan::default(),
+        resolver: ResolverPlan::DEFAULT,
+        replications: Vec::new(),
+        dns: None,
         timeouts: Timeouts {
             tls_handshake: PATIENCE,
             request_head: PATIENCE,
@@ -214,6 +222,7 @@ fn plan(endpoints: PerSide<Vec<SocketAddr>>) -> Plan {
             upstream_idle: PATIENCE,
             tunnel_idle: PATIENCE,
             drain: PATIENCE,
+            upgrade: PATIENCE,
         },
         limits: Limits {
             head_bytes: 32 * 1024,

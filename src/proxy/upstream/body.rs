@@ -72,6 +72,7 @@ impl<B> UpstreamBody<B> {
         let Held {
             connection,
             in_flight,
+            ..
         } = self.held?;
         let socket = match (self.source, connection) {
             (Source::Native(_), Connection::Http1(Http1Connection::Native(connection))) => {
@@ -217,8 +218,8 @@ where
         let frame = ready!(this.poll_source(cx));
         Poll::Ready(match frame {
             Some(Ok(frame)) => {
-                // Whoever knows the length does not ask again after the last byte.
-                if this.source.is_end_stream() {
+                // Whoever knows the length does not ask again after the last byte, and nobody after trailers.
+                if frame.is_trailers() || this.source.is_end_stream() {
                     this.end();
                 }
                 Some(Ok(frame))
@@ -235,7 +236,7 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.source.is_end_stream()
+        self.held.is_none() || self.source.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

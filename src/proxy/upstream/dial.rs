@@ -1,20 +1,22 @@
-//! Opening one connection: name, TCP, TLS.
+//! Opening one connection: TCP, TLS. A name's addresses come from the board, so that no request waits for a resolver.
 
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
 use rustls::pki_types::ServerName;
 use tokio::{
-    net::{TcpStream, lookup_host},
+    net::TcpStream,
     time::{Instant, timeout_at},
 };
 use tokio_rustls::TlsConnector;
 
 use crate::{
-    plan::{EndpointPlan, Scheme},
+    measure::Board,
+    plan::{EndpointId, EndpointPlan, Scheme},
     proxy::upstream::{
         error::DialError,
         slots::Slot,
@@ -47,7 +49,11 @@ pub(crate) struct Target {
 #[derive(Debug)]
 enum Place {
     Address(SocketAddr),
-    Name(String, u16),
+    Name {
+        board: Arc<Board>,
+        id: EndpointId,
+        port: u16,
+    },
 }
 
 enum Security {
@@ -69,23 +75,36 @@ impl std::fmt::Debug for Security {
 }
 
 impl Target {
-    /// The endpoint at `index` of the side whose TLS settings are `tls`.
-    pub(crate) fn new(plan: &EndpointPlan, index: u16, tls: &ClientTls) -> Self {
-        let place = match plan.host.parse::<IpAddr>() {
+    /// The endpoint `id`, which stands at `place` in the list of the side whose TLS settings are `tls`; where it has a name,
+    /// `board` says where that leads.
+    pub(crate) fn new(
+        plan: &EndpointPlan,
+        (id, place): (EndpointId, u16),
+        tls: &ClientTls,
+        board: &Arc<Board>,
+    ) -> Self {
+        let leads_to = match plan.host.parse::<IpAddr>() {
             Ok(ip) => Place::Address(SocketAddr::new(ip, plan.port)),
-            Err(_) => Place::Name(plan.host.clone(), plan.port),
+            Err(_) => Place::Name {
+                board: Arc::clone(board),
+                id,
+                port: plan.port,
+            },
         };
         let security = match plan.scheme {
             Scheme::Http => Security::None(Protocol::Http1),
             Scheme::H2c => Security::None(Protocol::Http2),
             Scheme::Https => {
                 let (name, any, http1) = tls
-                    .of(index)
+                    .of(place)
                     .expect("loading made settings for every https endpoint of the same plan");
                 Security::Tls { name, any, http1 }
             }
         };
-        Self { place, security }
+        Self {
+            place: leads_to,
+            security,
+        }
     }
 
     /// The protocol, where it is known without connecting.
@@ -96,28 +115,24 @@ impl Target {
         }
     }
 
-    async fn addresses(&self) -> Result<([Option<SocketAddr>; ADDRESSES_MAX], usize), DialError> {
-        let mut addresses = [None; ADDRESSES_MAX];
-        let mut count = 0;
+    fn addresses(&self) -> Result<Vec<SocketAddr>, DialError> {
         match &self.place {
-            Place::Address(address) => {
-                addresses[0] = Some(*address);
-                count = 1;
-            }
-            Place::Name(name, port) => {
-                let found = lookup_host((name.as_str(), *port)).await;
-                let found = found.map_err(DialError::Resolve)?;
-                for (slot, address) in addresses.iter_mut().zip(found) {
-                    *slot = Some(address);
-                    count += 1;
+            Place::Address(address) => Ok(vec![*address]),
+            Place::Name { board, id, port } => {
+                let resolved = board.resolved(*id);
+                let found = resolved.addresses.iter().take(ADDRESSES_MAX);
+                let found: Vec<_> = found.map(|ip| SocketAddr::new(*ip, *port)).collect();
+                match (&resolved.failure, found.is_empty()) {
+                    (_, false) => Ok(found),
+                    (Some(failure), true) => Err(DialError::Resolve(failure.reason.clone())),
+                    (None, true) => Err(DialError::NoAddress),
                 }
             }
         }
-        Ok((addresses, count))
     }
 }
 
-/// Connects to `target` within `limit`, over name, TCP and TLS together.
+/// Connects to `target` within `limit`, over TCP and TLS together.
 pub(crate) async fn dial(
     target: &Target,
     want: Want,
@@ -149,9 +164,9 @@ pub(crate) async fn dial(
 }
 
 async fn connect(target: &Target, deadline: Instant) -> Result<TcpStream, DialError> {
-    let (addresses, count) = target.addresses().await?;
+    let addresses = target.addresses()?;
     let mut failure = DialError::NoAddress;
-    for (address, left) in addresses.iter().flatten().zip((1..=count).rev()) {
+    for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
         let remaining = deadline.saturating_duration_since(Instant::now());
         // The last address may use all that is left; one that does not answer must not cost the others their turn.
         let share = remaining / u32::try_from(left).unwrap_or(u32::MAX);

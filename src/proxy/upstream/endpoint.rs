@@ -1,7 +1,7 @@
 //! One endpoint as one worker sees it: its connections, its load, and how connecting to it goes.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     error::Error,
     rc::Rc,
     sync::Arc,
@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    measure::{Board, Resolved},
     plan::{EndpointId, EndpointPlan, Http1Codec, Limits, Plan, Scheme},
     proxy::{
         buffers::Buffers,
@@ -19,6 +20,7 @@ use crate::{
             ejection::Ejection,
             error::DialError,
             http1::Http1,
+            outage::Outage,
             pool::{Connection, Opening, Pool, Turn, WaitError},
             socket::Protocol,
             tls::ClientTls,
@@ -33,12 +35,16 @@ pub(crate) struct Endpoint<B> {
     pub(crate) plan: EndpointPlan,
     pub(crate) pool: Pool<B>,
     pub(crate) ejection: Ejection,
+    pub(crate) outage: Outage,
     target: Target,
     limits: Limits,
     codec: Http1Codec,
     buffers: Rc<Buffers>,
     connect_timeout: Duration,
     in_flight: Cell<usize>,
+    board: Arc<Board>,
+    /// Where the endpoint's name led at the last sweep.
+    resolved: RefCell<Arc<Resolved>>,
     /// The worker's time of its last sweep: precise enough for idle times, and free.
     swept: Rc<Cell<Instant>>,
 }
@@ -79,23 +85,26 @@ where
     pub(crate) fn new(
         (id, place): (EndpointId, u16),
         plan: &Plan,
-        tls: &ClientTls,
+        (tls, board): (&ClientTls, &Arc<Board>),
         shared: Common,
     ) -> Rc<Self> {
         let upstream = &plan.upstreams[id.side];
         let endpoint = &upstream.endpoints[usize::from(place)];
-        let target = Target::new(endpoint, place, tls);
+        let target = Target::new(endpoint, (id, place), tls, board);
         Rc::new(Self {
             id,
             plan: endpoint.clone(),
             pool: Pool::new(&plan.limits, target.protocol()),
             ejection: Ejection::default(),
+            outage: Outage::default(),
             target,
             limits: plan.limits,
             codec: upstream.http1,
             buffers: shared.buffers,
             connect_timeout: plan.timeouts.connect,
             in_flight: Cell::new(0),
+            resolved: RefCell::new(board.resolved(id)),
+            board: Arc::clone(board),
             swept: shared.swept,
         })
     }
@@ -173,6 +182,17 @@ impl<B> Endpoint<B> {
     /// Requests under way on this worker, those that wait for a connection included.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.get()
+    }
+
+    /// Closes what has been idle since before `oldest`, and gives up connections to where the endpoint's name does not lead
+    /// any more: those in use are closed after their exchange.
+    pub(crate) fn sweep(&self, oldest: Instant) {
+        let resolved = self.board.resolved(self.id);
+        let earlier = self.resolved.replace(Arc::clone(&resolved));
+        if !Arc::ptr_eq(&earlier, &resolved) && resolved.withdraws_from(&earlier) {
+            self.pool.renew();
+        }
+        self.pool.sweep(oldest);
     }
 
     /// The worker's time, as of its last sweep.

@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt, io, time::Duration};
 
+use rustix::io::Errno;
 use thiserror::Error;
 
 use crate::{
@@ -22,6 +23,14 @@ pub(crate) enum ConnectError {
     /// The endpoint's connections were all in use for as long as connecting may take.
     #[error("the connections to endpoint {} of {} are all in use", .0.index, .0.side)]
     PoolFull(EndpointId),
+    /// The system gives the proxy nothing to connect with: no descriptor, no port, no memory.
+    #[error("the proxy has nothing left to connect to {side} with")]
+    Exhausted {
+        /// The side that is not to blame.
+        side: Side,
+        /// What happened.
+        source: DialError,
+    },
     /// Connecting failed, on this endpoint last.
     #[error("connect to endpoint {} of {}", endpoint.index, endpoint.side)]
     Failed {
@@ -38,7 +47,7 @@ impl ConnectError {
     pub(crate) const fn is_unreachable(&self) -> bool {
         match self {
             Self::NoEndpoint(_) | Self::Failed { .. } => true,
-            Self::NoHttp1(_) | Self::PoolFull(_) => false,
+            Self::NoHttp1(_) | Self::PoolFull(_) | Self::Exhausted { .. } => false,
         }
     }
 
@@ -46,7 +55,8 @@ impl ConnectError {
     pub(crate) const fn endpoint(&self) -> Option<EndpointId> {
         match self {
             Self::PoolFull(endpoint) | Self::Failed { endpoint, .. } => Some(*endpoint),
-            Self::NoEndpoint(_) | Self::NoHttp1(_) => None,
+            // None was asked.
+            Self::NoEndpoint(_) | Self::NoHttp1(_) | Self::Exhausted { .. } => None,
         }
     }
 }
@@ -54,13 +64,13 @@ impl ConnectError {
 /// Why one attempt to connect failed.
 #[derive(Debug, Error)]
 pub(crate) enum DialError {
-    /// Name, TCP and TLS together took longer than the limit.
+    /// TCP and TLS together took longer than the limit.
     #[error("no connection within {0:?}")]
     TimedOut(Duration),
-    /// The name could not be resolved.
-    #[error("resolve the name")]
-    Resolve(#[source] io::Error),
-    /// The name has no address.
+    /// The name could not be resolved so far; this is what the resolver says.
+    #[error("resolve the name: {0}")]
+    Resolve(String),
+    /// The name has no address, or the resolver has not answered yet.
     #[error("the name has no address")]
     NoAddress,
     /// No address took the connection; this is the last one's answer.
@@ -73,6 +83,29 @@ pub(crate) enum DialError {
     #[error("start HTTP on the connection")]
     Http(#[source] hyper::Error),
 }
+
+impl DialError {
+    /// Whether nobody was asked for a connection, because the system gives this process nothing to ask with.
+    pub(crate) fn is_own(&self) -> bool {
+        match self {
+            Self::Tcp(error) => error.raw_os_error().is_some_and(|it| OWN.contains(&it)),
+            Self::TimedOut(_)
+            | Self::Resolve(_)
+            | Self::NoAddress
+            | Self::Tls(_)
+            | Self::Http(_) => false,
+        }
+    }
+}
+
+/// What `socket` and `connect` say when this process or this machine is at its end, whoever is to be connected to.
+const OWN: [i32; 5] = [
+    Errno::MFILE.raw_os_error(),
+    Errno::NFILE.raw_os_error(),
+    Errno::NOBUFS.raw_os_error(),
+    Errno::NOMEM.raw_os_error(),
+    Errno::ADDRNOTAVAIL.raw_os_error(),
+];
 
 /// Why there is no response to a request that had a connection.
 #[derive(Error)]

@@ -295,6 +295,10 @@ where
         loop {
             let head = match ready!(connection.poll_head(method, cx)) {
                 Ok(head) => head,
+                // Something of an answer has come, so the endpoint is at work on the request.
+                Err(ExchangeFault::Closed | ExchangeFault::Io(_)) if self.interim > 0 => {
+                    return Poll::Ready(Err(ExchangeFault::Truncated));
+                }
                 Err(ExchangeFault::Closed) => {
                     let error = self.broke.take().map(ExchangeFault::Io);
                     return Poll::Ready(Err(error.unwrap_or(ExchangeFault::Closed)));

@@ -11,13 +11,14 @@ use crate::{
     plan::{EndpointId, Scheme},
     proxy::{
         head::{RequestHead, ResponseHead},
+        http1::check_framing,
         pipe::Flow,
         upstream::{
             body::{Source, UpstreamBody},
             connection::Http1Connection,
             endpoint::{InFlight, Origin},
             error::{ExchangeFault, SendError},
-            pool::Connection,
+            pool::{Connection, Vintage},
             upload::{Progress, Upload},
         },
     },
@@ -39,23 +40,21 @@ pub(crate) struct Lease<B> {
 pub(crate) struct Held<B> {
     pub(crate) connection: Connection<B>,
     pub(crate) in_flight: InFlight<B>,
+    /// The pool's when the connection was sought.
+    pub(crate) vintage: Vintage,
 }
 
 impl<B> Lease<B> {
-    /// A lease of `connection`, counted by `in_flight`.
+    /// A lease of what is `held`.
     pub(crate) const fn new(
-        connection: Connection<B>,
+        held: Held<B>,
         (origin, scheme): (Origin, Scheme),
-        in_flight: InFlight<B>,
         connects: Arc<Connects>,
     ) -> Self {
         Self {
-            id: in_flight.id(),
+            id: held.in_flight.id(),
             scheme,
-            held: Some(Held {
-                connection,
-                in_flight,
-            }),
+            held: Some(held),
             origin,
             connects,
         }
@@ -134,7 +133,10 @@ where
                     (response.into_parts().0.into(), Source::Upgrade(upgrade))
                 } else {
                     let (head, body) = response.into_parts();
-                    (head.into(), Source::Hyper(body))
+                    let mut head = head.into();
+                    // hyper takes one of two lengths, and chunks before a length.
+                    check_framing(&mut head).map_err(|it| SendError::broken(it.into()))?;
+                    (head, Source::Hyper(body))
                 }
             }
             Connection::Http2(it) => {
@@ -168,7 +170,11 @@ impl<B> Held<B> {
     pub(crate) fn give_back(self) {
         let endpoint = self.in_flight.endpoint();
         match self.connection {
-            Connection::Http1(it) if it.is_reusable() => endpoint.pool.put(it, endpoint.swept()),
+            Connection::Http1(it)
+                if it.is_reusable() && self.vintage == endpoint.pool.vintage() =>
+            {
+                endpoint.pool.put(it, endpoint.swept());
+            }
             Connection::Http1(closed) => drop(closed),
             Connection::Http2(it) => it.finish(endpoint.swept()),
         }

@@ -33,7 +33,12 @@ pub(crate) struct Pool<B> {
     is_opening_shared: Rc<Cell<bool>>,
     /// What the endpoint spoke last; `None` before the first connection.
     protocol: Cell<Option<Protocol>>,
+    vintage: Cell<Vintage>,
 }
+
+/// Which connections of a pool may be used again: none from before it was renewed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Vintage(u64);
 
 #[derive(Debug)]
 struct Idle<B> {
@@ -100,6 +105,7 @@ impl<B> Pool<B> {
             waiting: Cell::new(0),
             is_opening_shared: Rc::new(Cell::new(false)),
             protocol: Cell::new(protocol),
+            vintage: Cell::default(),
         }
     }
 
@@ -156,6 +162,20 @@ impl<B> Pool<B> {
         let stream = connection.first_stream();
         self.shared.borrow_mut().push(connection);
         stream
+    }
+
+    /// Gives up every connection: idle ones are closed, those in use when their exchanges are over.
+    pub(crate) fn renew(&self) {
+        self.vintage.set(Vintage(self.vintage.get().0 + 1));
+        self.idle.borrow_mut().clear();
+        for connection in self.shared.borrow_mut().drain(..) {
+            connection.retire();
+        }
+    }
+
+    /// What a connection that is sought now must be to be used again.
+    pub(crate) const fn vintage(&self) -> Vintage {
+        self.vintage.get()
     }
 
     /// Remembers what the endpoint speaks.

@@ -15,7 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
 use tokio::{
@@ -33,8 +33,8 @@ use crate::{
     plan::{
         AdminPlan, AdvanceOn, BothBad, Edition, EjectionPlan, EndpointId, EndpointPlan,
         EvidencePlan, ForwardingPlan, HostHeader, Http1Codec, Limit, Limits, Plan, RampPlan,
-        Reading, RollbackPlan, Scheme, SplitPlan, StartMode, Sticky, Timeouts, Trigger,
-        Underscores, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        Reading, ResolverPlan, RollbackPlan, Scheme, SplitPlan, StartMode, Timeouts, Trigger,
+        TripAction, Underscores, UpstreamPlan, UpstreamTlsPlan, Verification,
     },
     proxy::{
         Setup, Setups, Shared,
@@ -164,9 +164,12 @@ pub(crate) async fn send(
     request: Request<Sent>,
 ) -> Result<Response<UpstreamBody<Sent>>, SendError<Sent>> {
     let (head, body) = request.into_parts();
-    let head = head.try_into().expect("the target is served");
+    let head = (&head).try_into().expect("the target is served");
     let (head, body) = lease.send(&head, body, &mut |_| ()).await?;
-    Ok(Response::from_parts(head.into_parts(), body))
+    Ok(Response::from_parts(
+        head.into_parts(HeaderMap::new()),
+        body,
+    ))
 }
 
 /// Runs a test with tasks that belong to this thread.
@@ -206,12 +209,7 @@ pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
             old: upstream(old),
             new: upstream(new),
         },
-        split: SplitPlan {
-            sticky: Sticky::None,
-            writes: Writes::Split,
-            reveals_side: false,
-            force: None,
-        },
+        split: SplitPlan::DRAWN,
         routes: vec![],
         ramp: RampPlan {
             start: StartMode::Manual,
@@ -226,6 +224,7 @@ pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
             limit: Limit::InARow(3),
             window: second,
             requests: 0,
+            action: TripAction::Rollback,
         }],
         gates: vec![],
         rollback: RollbackPlan {
@@ -234,6 +233,9 @@ pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
             window: second,
         },
         forwarding: ForwardingPlan::default(),
+        resolver: ResolverPlan::DEFAULT,
+        replications: Vec::new(),
+        dns: None,
         timeouts: Timeouts {
             tls_handshake: 5 * second,
             request_head: 5 * second,
@@ -245,6 +247,7 @@ pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
             upstream_idle: 5 * second,
             tunnel_idle: 5 * second,
             drain: 5 * second,
+            upgrade: 5 * second,
         },
         limits: Limits {
             head_bytes: 16 << 10,

@@ -22,7 +22,8 @@ use crate::{
             dial::Want,
             endpoint::{AcquireError, Common, Endpoint, Origin},
             error::{ConnectError, DialError},
-            lease::Lease,
+            lease::{Held, Lease},
+            outage::Outage,
         },
     },
     units::{PerSide, Side},
@@ -40,6 +41,8 @@ pub(crate) struct Upstreams<B> {
     /// Failures in a row on the new side at which a trigger trips.
     alarm_at: Vec<u32>,
     alarm: Alarm,
+    /// Whether the system gives what connecting needs.
+    exhausted: Outage,
     clock: Clock,
     common: Common,
     random: RefCell<fastrand::Rng>,
@@ -63,6 +66,7 @@ where
             board: Arc::clone(&setup.board),
             connects: Arc::clone(&shared.connects),
             alarm: Arc::clone(&shared.alarm),
+            exhausted: Outage::default(),
             clock: shared.clock,
             common,
             random: RefCell::new(fastrand::Rng::new()),
@@ -83,6 +87,7 @@ where
             board: Arc::clone(&setup.board),
             connects: Arc::clone(&self.connects),
             alarm: Arc::clone(&self.alarm),
+            exhausted: Outage::default(),
             clock: self.clock,
             common: self.common.clone(),
             random: RefCell::new(fastrand::Rng::new()),
@@ -134,23 +139,31 @@ where
         let mut failure = None;
         while let Some(endpoint) = self.choose(side, want, avoid, &tried) {
             let in_flight = endpoint.enter();
+            let vintage = endpoint.pool.vintage();
             match endpoint.acquire(want).await {
                 Ok((connection, origin)) => {
                     if origin == Origin::Opened {
                         self.connected(endpoint);
                     }
-                    let connects = Arc::clone(&self.connects);
-                    let lease = Lease::new(
+                    let held = Held {
                         connection,
-                        (origin, endpoint.plan.scheme),
                         in_flight,
-                        connects,
-                    );
+                        vintage,
+                    };
+                    let connects = Arc::clone(&self.connects);
+                    let lease = Lease::new(held, (origin, endpoint.plan.scheme), connects);
                     let is_reused = lease.is_reused();
-                    tracing::trace!(%side, endpoint = %endpoint.plan, is_reused, "leased a connection");
+                    tracing::debug!(%side, endpoint = %endpoint.plan, is_reused, "leased a connection");
                     return Ok(lease);
                 }
                 Err(AcquireError::Full) => return Err(ConnectError::PoolFull(endpoint.id)),
+                // Another endpoint could not be connected to either, and none of them is to blame.
+                Err(AcquireError::Dial(source)) if source.is_own() => {
+                    if self.exhausted.failed(self.common.swept.get()) {
+                        tracing::warn!(%side, error = %Chain(&source), "the system lets nothing be connected to");
+                    }
+                    return Err(ConnectError::Exhausted { side, source });
+                }
                 Err(AcquireError::Dial(source)) => {
                     self.connect_failed(endpoint, &source);
                     tried.add(endpoint.id.index);
@@ -204,9 +217,17 @@ where
 
     fn connected(&self, endpoint: &Endpoint<B>) {
         self.connects.succeeded(endpoint.id.side);
+        if self.exhausted.succeeded() {
+            tracing::info!("the system lets endpoints be connected to again");
+        }
         let now = self.clock.timestamp();
         if endpoint.ejection.succeeded(endpoint.id, &self.board, now) {
             tracing::info!(side = %endpoint.id.side, endpoint = %endpoint.plan, "admitted an endpoint");
+        }
+        if endpoint.outage.succeeded() {
+            tracing::info!(
+                side = %endpoint.id.side, endpoint = %endpoint.plan, "an endpoint can be connected to again"
+            );
         }
     }
 
@@ -215,7 +236,13 @@ where
         let plan = &self.plan.upstreams[id.side].ejection;
         let now = self.clock.timestamp();
         let side = id.side;
-        tracing::debug!(%side, endpoint = %endpoint.plan, error = %Chain(error), "a connect failed");
+        if endpoint.outage.failed(self.common.swept.get()) {
+            tracing::warn!(
+                %side, endpoint = %endpoint.plan, error = %Chain(error), "an endpoint cannot be connected to"
+            );
+        } else {
+            tracing::debug!(%side, endpoint = %endpoint.plan, error = %Chain(error), "a connect failed");
+        }
         if let Some(time) = endpoint.ejection.failed(id, plan, &self.board, now) {
             tracing::warn!(
                 %side, endpoint = %endpoint.plan, ?time, error = %Chain(error), "ejected an endpoint"
@@ -254,7 +281,7 @@ impl<B> Upstreams<B> {
         };
         for side in Side::ALL {
             for endpoint in &self.sides[side] {
-                endpoint.pool.sweep(oldest);
+                endpoint.sweep(oldest);
             }
         }
     }
@@ -293,7 +320,14 @@ where
         let tls = &setup.client_tls[side];
         let ids = setup.edition.endpoints(side).map(|(id, _)| id).zip(0..);
         let endpoint = |(id, place)| {
-            let new = || Endpoint::new((id, place), setup.plan(), tls, common.clone());
+            let new = || {
+                Endpoint::new(
+                    (id, place),
+                    setup.plan(),
+                    (tls, &setup.board),
+                    common.clone(),
+                )
+            };
             kept(id).unwrap_or_else(new)
         };
         ids.map(endpoint).collect()

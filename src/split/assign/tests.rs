@@ -28,6 +28,7 @@ fn table(weight: Weight, writes: Writes) -> SplitTable {
         split: Arc::new(SplitPlan {
             sticky: Sticky::Header(HeaderName::from_static("x-tenant")),
             writes,
+            read_your_writes: None,
             reveals_side: false,
             force: None,
         }),
@@ -45,6 +46,38 @@ fn facts(slot: Slot) -> Facts {
         intent: Intent::Read,
         forced: None,
         slot,
+        is_kept: false,
+    }
+}
+
+#[test]
+fn reads_of_who_has_just_written_are_kept_on_old_and_apart() {
+    let kept = |facts: Facts| Facts {
+        is_kept: true,
+        ..facts
+    };
+    let got = |weight, writes, facts| {
+        let assignment = assign(&table(weight, writes), facts);
+        (assignment.side, assignment.cause)
+    };
+    for slot in [0, 5_000, 9_999].map(Slot::from_hash) {
+        for weight in [Weight::NONE, Weight::FULL] {
+            let reads = got(weight, Writes::Old, kept(facts(slot)));
+            assert_eq!(reads, (Side::Old, Cause::Kept));
+        }
+        // A pin and a tester's override are stronger.
+        let pinned = Facts {
+            route: RouteId(1),
+            ..facts(slot)
+        };
+        let pinned = got(Weight::FULL, Writes::Old, kept(pinned));
+        assert_eq!(pinned, (Side::New, Cause::Pinned));
+        let forced = Facts {
+            forced: Some(Side::New),
+            ..facts(slot)
+        };
+        let forced = got(Weight::FULL, Writes::Old, kept(forced));
+        assert_eq!(forced, (Side::New, Cause::Forced));
     }
 }
 

@@ -11,7 +11,7 @@ pub fn run(data: &[u8]) {
     // Relative paths lead nowhere, so that no file of this machine plays a part.
     match config::parse(text, Path::new("x.toml"), Path::new("/nonexistent")) {
         Ok(loaded) => {
-            let page = config::describe(&loaded, Timestamp::from_micros(0));
+            let page = config::describe(&loaded, Timestamp::from_micros(0), 100);
             assert!(page.contains("The ramp"), "{page}");
             assert!(!loaded.plan.ramp.steps.is_empty(), "a ramp without steps");
         }

@@ -65,5 +65,5 @@ fn head_of(data: &[u8]) -> Option<RequestHead> {
         request = request.header(name, value);
     }
     let (parts, ()) = request.body(()).ok()?.into_parts();
-    RequestHead::try_from(parts).ok()
+    RequestHead::try_from(&parts).ok()
 }

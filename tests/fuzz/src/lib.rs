@@ -2,6 +2,7 @@
 //!
 //! libFuzzer calls them through `bin/`, and `tests/corpus.rs` with every file of the corpus.
 
+pub mod announcement;
 pub mod chunked_body;
 pub mod configuration;
 pub mod h2_to_h1;

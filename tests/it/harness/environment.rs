@@ -92,6 +92,12 @@ impl Environment {
         admin::get(self.address, &format!("/_fail/{status}/{per_mille}"));
     }
 
+    /// Answers requests of this path with `status`, and all others well, from now on.
+    pub fn fail_on(&self, path: &str, status: u16) {
+        let path = path.trim_start_matches('/');
+        admin::get(self.address, &format!("/_only/{path}/{status}"));
+    }
+
     /// What arrived: each `x-id` with how often.
     pub fn arrived(&self) -> BTreeMap<String, u64> {
         let text = admin::get(self.address, "/_ids");
@@ -112,6 +118,17 @@ impl Environment {
     pub fn kill(mut self) {
         self.child.kill().expect("it is ours");
         self.child.wait().expect("it is ours");
+    }
+
+    /// `kill -9`, after which it can be revived.
+    pub fn crash(&mut self) {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it is ours");
+    }
+
+    /// Starts it again where it was.
+    pub fn revive(&mut self, name: &str) {
+        *self = Self::start_on(name, self.address.port());
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -157,6 +174,8 @@ struct Service {
     latency_ms: AtomicU64,
     /// Requests of a thousand that are answered with the status; the others are answered well.
     per_mille: AtomicU64,
+    /// The one path that is answered with the status; none: all of them.
+    only: Mutex<Option<String>>,
     count: AtomicU64,
     ids: Mutex<BTreeMap<String, u64>>,
 }
@@ -224,7 +243,9 @@ async fn answer(
     };
     let mut response = Response::new(Full::new(body));
     let per_mille = service.per_mille.load(Ordering::Relaxed);
-    let status = match number * per_mille % 1_000 < per_mille {
+    let only = service.only.lock().expect("no panic").clone();
+    let is_meant = only.is_none_or(|it| it == path);
+    let status = match is_meant && number * per_mille % 1_000 < per_mille {
         true => service.status.load(Ordering::Relaxed),
         false => 200,
     };
@@ -243,6 +264,14 @@ impl Service {
                 self.status.store(number(status), Ordering::Relaxed);
                 self.latency_ms.store(number(latency), Ordering::Relaxed);
                 self.per_mille.store(1_000, Ordering::Relaxed);
+                *self.only.lock().expect("no panic") = None;
+                String::new()
+            }
+            ["only", path, status] => {
+                let status = status.parse().expect("a number");
+                self.status.store(status, Ordering::Relaxed);
+                self.per_mille.store(1_000, Ordering::Relaxed);
+                *self.only.lock().expect("no panic") = Some(format!("/{path}"));
                 String::new()
             }
             ["fail", status, per_mille] => {

@@ -42,6 +42,8 @@ pub struct Load {
     pub clients: u64,
     /// In front of every id.
     pub prefix: String,
+    /// The paths of requests, in turn.
+    pub paths: &'static [&'static str],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +65,7 @@ pub struct Answer {
     pub status: Option<u16>,
     /// The environment that says it answered.
     pub served_by: Option<String>,
-    /// What the proxy says went wrong.
+    /// What the proxy says went wrong, or why there is no answer.
     pub error: Option<String>,
 }
 
@@ -85,7 +87,15 @@ impl Load {
             method: Method::GET,
             clients: 0,
             prefix: prefix.to_owned(),
+            paths: &["/"],
         }
+    }
+
+    /// The path of the request of this number.
+    fn path(&self, number: u64) -> &'static str {
+        let paths = u64::try_from(self.paths.len()).expect("few paths");
+        let place = usize::try_from(number % paths).expect("few paths");
+        self.paths[place]
     }
 
     /// Starts sending to `target`.
@@ -173,6 +183,7 @@ impl Sender {
                 method: self.load.method.clone(),
                 target: self.target,
                 protocol: self.load.protocol,
+                path: self.load.path(number),
                 idle: Rc::clone(&idle),
             };
             number += 1;
@@ -194,6 +205,7 @@ struct One {
     method: Method,
     target: SocketAddr,
     protocol: Protocol,
+    path: &'static str,
     idle: Rc<RefCell<VecDeque<Connection>>>,
 }
 
@@ -201,7 +213,11 @@ impl One {
     async fn send(self) -> Answer {
         let sent = now();
         let response = timeout(Duration::from_secs(15), self.exchange()).await;
-        let response = response.ok().flatten();
+        let response = response.unwrap_or_else(|_elapsed| Err("no answer in time".to_owned()));
+        let (response, failure) = match response {
+            Ok(response) => (Some(response), None),
+            Err(failure) => (None, Some(failure)),
+        };
         let header = |name: &str| {
             let value = response.as_ref()?.headers().get(name)?;
             value.to_str().ok().map(str::to_owned)
@@ -211,26 +227,17 @@ impl One {
             took: now() - sent,
             status: response.as_ref().map(|it| it.status().as_u16()),
             served_by: header("x-served-by"),
-            error: header("x-changeover-error"),
+            error: failure.or_else(|| header("x-changeover-error")),
             id: self.id,
             client: self.client,
         }
     }
 
-    async fn exchange(&self) -> Option<Response<()>> {
-        let idle = self.idle.borrow_mut().pop_front();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => connect(self.target, self.protocol).await?,
-        };
-        if let Connection::H2c(sender) = &connection {
-            // Streams share their connection, so that it is idle for the next one at once.
-            let shared = Connection::H2c(sender.clone());
-            self.idle.borrow_mut().push_back(shared);
-        }
+    async fn exchange(&self) -> Result<Response<()>, String> {
+        let mut connection = self.connection().await.ok_or("no connection")?;
         let request = Request::builder()
             .method(&self.method)
-            .uri(format!("http://{}/", self.target))
+            .uri(format!("http://{}{}", self.target, self.path))
             .header("host", self.target.to_string())
             .header("x-id", &self.id)
             .header("x-client", self.client.to_string());
@@ -238,24 +245,67 @@ impl One {
             Method::GET => Full::default(),
             _ => Full::from(self.id.clone()),
         };
-        let request = request.body(body).ok()?;
-        let response = match &mut connection {
-            Connection::Http1(sender) => sender.send_request(origin_form(request)).await.ok()?,
-            Connection::H2c(sender) => sender.send_request(without_host(request)).await.ok()?,
+        let request = request.body(body).map_err(|it| it.to_string())?;
+        let request = match self.protocol {
+            Protocol::Http1 => origin_form(request),
+            Protocol::H2c => without_host(request),
+        };
+        let response = loop {
+            let sent = match &mut connection {
+                Connection::Http1(sender) => sender.try_send_request(request.clone()).await,
+                Connection::H2c(sender) => sender.try_send_request(request.clone()).await,
+            };
+            match sent {
+                Ok(response) => break response,
+                Err(mut error) => {
+                    let was_sent = error.take_message().is_none();
+                    if was_sent && !was_not_taken(error.error()) {
+                        return Err(format!("{:?}", error.error()));
+                    }
+                }
+            }
+            // Any client takes another connection then.
+            connection = self.connection().await.ok_or("no connection")?;
         };
         let (parts, body): (_, Incoming) = response.into_parts();
-        body.collect().await.ok()?;
+        body.collect().await.map_err(|it| format!("{it:?}"))?;
         if let Connection::Http1(mut sender) = connection
             && sender.ready().await.is_ok()
         {
             self.idle.borrow_mut().push_back(Connection::Http1(sender));
         }
-        Some(Response::from_parts(parts, ()))
+        Ok(Response::from_parts(parts, ()))
+    }
+}
+
+/// Whether the other end has said that it did not process the request: a GOAWAY without an error names the last stream that
+/// it has taken (RFC 9113, section 6.8).
+fn was_not_taken(error: &hyper::Error) -> bool {
+    format!("{error:?}").contains("GoAway(b\"\", NO_ERROR")
+}
+
+impl One {
+    /// One that is idle, or a new one.
+    async fn connection(&self) -> Option<Connection> {
+        let idle = self.idle.borrow_mut().pop_front();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connect(self.target, self.protocol).await?,
+        };
+        if let Connection::H2c(sender) = &connection
+            && !sender.is_closed()
+        {
+            // Streams share their connection, so that it is idle for the next one at once.
+            let shared = Connection::H2c(sender.clone());
+            self.idle.borrow_mut().push_back(shared);
+        }
+        Some(connection)
     }
 }
 
 fn origin_form(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
-    *request.uri_mut() = http::Uri::from_static("/");
+    let path = request.uri().path().to_owned();
+    *request.uri_mut() = path.parse().expect("it is a path");
     request
 }
 

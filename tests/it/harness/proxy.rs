@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -42,6 +42,37 @@ impl Folder {
         self.0.path()
     }
 
+    /// Every process that was started with its configuration.
+    pub fn processes(&self) -> Vec<u32> {
+        let path = self.path().join("changeover.toml");
+        let path = path.as_os_str().as_encoded_bytes();
+        let names_it = |pid: &u32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|it| *it == 0).any(|it| it == path)
+        };
+        let entries = fs::read_dir("/proc").expect("Linux").flatten();
+        let pids = entries.filter_map(|it| it.file_name().to_str()?.parse().ok());
+        pids.filter(names_it).collect()
+    }
+
+    /// `kill -9` for each of them, and the wait for their end.
+    pub fn kill_processes(&self) {
+        eventually("nobody serves", Duration::from_secs(10), || {
+            let pids = self.processes();
+            for pid in &pids {
+                let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw);
+                // It may have ended this moment.
+                let _ = kill_process(pid.expect("a process"), Signal::KILL);
+            }
+            pids.is_empty().then_some(())
+        });
+        // One that is ending has no command line any more, and may still hold the journal.
+        eventually("nobody holds the journal", Duration::from_secs(10), || {
+            let lock = fs::File::open(self.path().join("it.db.lock"));
+            lock.map_or(Some(()), |it| it.try_lock().ok())
+        });
+    }
+
     /// Writes a file into it.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path().join(name);
@@ -49,6 +80,19 @@ impl Folder {
         path
     }
 }
+
+/// For [`configuration`]: clients keep their sides by a header, also when they write. No verdict may move anybody while it is counted who is where: on a busy machine new may well be slower than old.
+pub const STICKY: &str = r#"
+[split]
+sticky = "header:x-client"
+writes = "split"
+[evidence]
+false_alarms = 0
+[[trigger]]
+name = "never"
+reading = "error_rate"
+above = "99%"
+"#;
 
 /// A configuration with everything on loopback and ports that the kernel chooses; `more` is added to it.
 pub fn configuration(old: &str, new: &str, more: &str) -> String {
@@ -151,9 +195,14 @@ impl Proxy {
         serde_json::from_str(&text).expect("JSON")
     }
 
-    /// Waits for a status.
+    /// Waits for a status. While another process takes over, a connection may be cut before its answer.
     pub fn status_when(&self, what: &str, limit: Duration, is: impl Fn(&Value) -> bool) -> Value {
-        eventually(what, limit, || Some(self.status()).filter(|it| is(it)))
+        eventually(what, limit, || {
+            let answer = admin::try_call(self.admin, "GET", "/api/v1/status", "");
+            let (_, text) = answer.ok()?;
+            let status = serde_json::from_str(&text).ok()?;
+            Some(status).filter(|it| is(it))
+        })
     }
 
     /// Every journal entry.
@@ -202,6 +251,27 @@ impl Proxy {
         signal_process(self.pid(), signal);
     }
 
+    /// Has another process take over; its id.
+    pub fn upgrade(&self) -> u32 {
+        let (status, answer) = self.post("/api/v1/upgrade", &json!({}));
+        assert_eq!(status, 200, "{answer}\n{}", self.log());
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
+        let pid = answer["pid"].as_u64().expect("a number");
+        u32::try_from(pid).expect("an id")
+    }
+
+    /// What the first process exits with.
+    pub fn wait(&mut self, limit: Duration) -> ExitStatus {
+        eventually("the first process ends", limit, || {
+            self.child.try_wait().expect("it is ours")
+        })
+    }
+
+    /// Every process that serves this folder.
+    pub fn processes(&self) -> Vec<u32> {
+        self.folder.processes()
+    }
+
     /// SIGTERM, and what it exits with.
     pub fn stop(mut self) -> (ExitStatus, String) {
         self.signal(Signal::TERM);
@@ -217,6 +287,8 @@ impl Drop for Proxy {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // One that took over is nobody's child.
+        self.folder.kill_processes();
         if thread::panicking() {
             eprintln!("--- serve printed:\n{}---", self.log());
         }

@@ -116,9 +116,11 @@ async fn relay(
     loop {
         speaks(&mut silence).await;
         let mut silence_begins = silence.clone();
+        // Silence first: nobody is taken out of a queue that is being filled.
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            biased;
             _ = silence_begins.wait_for(|it| *it) => continue,
+            accepted = listener.accept() => accepted,
         };
         let (client, _) = accepted.expect("descriptors are left");
         connections.spawn(connection(client, target, silence.clone()));

@@ -1,4 +1,6 @@
-"""Calls every kind of gRPC method through the proxy and prints who answered, as JSON."""
+"""Calls every kind of gRPC method through the proxy, so many times, and prints who answered, as JSON.
+
+With "talk" it opens one bidirectional call and says on it what it reads, line by line, and prints each answer."""
 
 import collections
 import json
@@ -7,7 +9,25 @@ import sys
 
 import grpc
 
-target, rounds = sys.argv[1], int(sys.argv[2])
+target, mode = sys.argv[1], sys.argv[2]
+
+
+def talk():
+    with grpc.insecure_channel(target) as channel:
+        said = queue.Queue()
+        answers = channel.stream_stream("/test.Echo/Bidirectional")(iter(said.get, None))
+        try:
+            for line in sys.stdin:
+                said.put(line.strip().encode())
+                print(next(answers).decode(), flush=True)
+        except grpc.RpcError:
+            print("closed", flush=True)
+
+
+if mode == "talk":
+    talk()
+    sys.exit()
+rounds = int(mode)
 answered = {kind: collections.Counter() for kind in ("unary", "server", "client", "bidirectional")}
 
 

@@ -92,7 +92,10 @@ impl Checker {
         )?;
         let raises = entry.weight > case.before.position.weight;
         if raises {
-            must(gates_hold(case, entry.weight), "a gate that fails holds")?;
+            must(
+                self.gates_hold(case, entry.weight),
+                "a gate that fails holds",
+            )?;
             self.no_breach(case, case.before.position.weight)?;
         }
         match &entry.change {
@@ -116,7 +119,12 @@ impl Checker {
             Change::Began { .. }
             | Change::Held { .. }
             | Change::RolledBack { .. }
-            | Change::Reloaded => {
+            | Change::Reloaded
+            | Change::Upgraded { .. }
+            | Change::DatabaseStep { .. }
+            | Change::DnsOrdered { .. }
+            | Change::DnsServed { .. }
+            | Change::DnsStopped { .. } => {
                 return Err(Violation::new("what is safe does not wait for the store"));
             }
         }
@@ -131,17 +139,18 @@ impl Checker {
             (Actor::Plan | Actor::Operator(_), _) => Ok(()),
         }
     }
-}
 
-/// Whether every gate below `weight` holds.
-fn gates_hold(case: &Case<'_>, weight: Weight) -> bool {
-    let gates = case.plan.gates.iter().filter(|it| it.above_weight < weight);
-    gates.into_iter().all(|gate| match &gate.condition {
-        GateCondition::Healthy(sides) => sides.iter().all(|side| {
-            let count = case.observation.health[*side];
-            count.usable == count.endpoints
-        }),
-    })
+    /// Whether every gate below `weight` holds.
+    fn gates_hold(&self, case: &Case<'_>, weight: Weight) -> bool {
+        let gates = case.plan.gates.iter().filter(|it| it.above_weight < weight);
+        gates.into_iter().all(|gate| match &gate.condition {
+            GateCondition::Healthy(sides) => sides.iter().all(|side| {
+                let count = case.observation.health[*side];
+                count.usable == count.endpoints
+            }),
+            GateCondition::Lag(lag) => self.held.lets_pass(case.plan, lag, case.observation),
+        })
+    }
 }
 
 fn sends_to_old(plan: &Plan) -> bool {
@@ -201,9 +210,14 @@ fn follows(case: &Case<'_>, entry: &Entry) -> Result<(), Violation> {
             must(after.weight == Weight::NONE, "a rollback is to weight 0")?;
             must(*salt != before.salt, "a rollback draws a new salt")
         }
-        Change::Reloaded => must(
+        Change::Reloaded
+        | Change::Upgraded { .. }
+        | Change::DatabaseStep { .. }
+        | Change::DnsOrdered { .. }
+        | Change::DnsServed { .. }
+        | Change::DnsStopped { .. } => must(
             after.ramp == before.ramp && after.salt == before.salt,
-            "a reload leaves the ramp as it is",
+            "a reload or an upgrade leaves the ramp as it is",
         ),
         Change::WayBackClosed => must(
             matches!(

@@ -93,7 +93,9 @@ impl Checker {
     /// finished, and for a latency those that still wait.
     fn reaches(&self, case: &Case<'_>, trigger: &Trigger) -> bool {
         let (population, both) = match (trigger.reading, trigger.limit) {
-            (Reading::Unhealthy, _) | (_, Limit::InARow(_)) => return false,
+            (Reading::Unhealthy | Reading::ReplicationLag { .. }, _) | (_, Limit::InARow(_)) => {
+                return false;
+            }
             (_, Limit::TimesOld(_)) => (Population::Drawn, self.samples.map(|it| it.drawn)),
             (_, Limit::Share(_) | Limit::Latency(_)) => {
                 (Population::All, self.samples.map(|it| it.all))
@@ -102,7 +104,10 @@ impl Checker {
         let windows = case.observation.windows;
         let waiting = match trigger.reading {
             Reading::Latency(_) => windows.waiting_above(Side::New, population, Duration::ZERO),
-            Reading::ErrorRate | Reading::ConnectFailures | Reading::Unhealthy => 0,
+            Reading::ErrorRate
+            | Reading::ConnectFailures
+            | Reading::Unhealthy
+            | Reading::ReplicationLag { .. } => 0,
         };
         let needs_old = matches!(trigger.limit, Limit::TimesOld(_));
         let on_old = !needs_old || both.old >= trigger.requests;

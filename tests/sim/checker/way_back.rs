@@ -114,7 +114,7 @@ impl Checker {
             let is_held = matches!(
                 &after.ramp,
                 Ramp::Holding {
-                    cause: HoldCause::BothBad(_) | HoldCause::Evidence(_),
+                    cause: HoldCause::BothBad(_) | HoldCause::Evidence(_) | HoldCause::Split,
                     ..
                 }
             );

@@ -1,6 +1,6 @@
 //! HTTP/2 frames as they pass (RFC 9113 section 4.1): their headers alone, which tell what a client makes the proxy do.
 //!
-//! hyper and the `h2` crate answer PING and SETTINGS and take WINDOW_UPDATE, PRIORITY, RST_STREAM and empty DATA frames for as
+//! The `h2` crate answers PING and SETTINGS and takes WINDOW_UPDATE, PRIORITY, RST_STREAM and empty DATA frames for as
 //! long as they come. Each of them costs work and brings nothing, so a connection may send only so many of them within a
 //! second.
 

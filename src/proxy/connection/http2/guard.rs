@@ -1,4 +1,4 @@
-//! What stands between a client's socket and hyper: ends a connection whose client floods it, and tells a head that does not end.
+//! What stands between a client's socket and `h2`: ends a connection whose client floods it, and tells a head that does not end.
 
 use std::{
     cell::RefCell,
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// A client's HTTP/2 connection as hyper sees it.
+/// A client's HTTP/2 connection as `h2` sees it.
 pub(super) struct Guard {
     /// Gone once the client has flooded it.
     wire: Option<Wire>,

@@ -10,13 +10,8 @@ fn head(uri: &str, fields: &[(&'static str, &str)]) -> RequestHead {
     for (name, value) in fields {
         request = request.header(*name, *value);
     }
-    request
-        .body(())
-        .expect("the parts are valid")
-        .into_parts()
-        .0
-        .try_into()
-        .expect("the target is served")
+    let (parts, ()) = request.body(()).expect("the parts are valid").into_parts();
+    (&parts).try_into().expect("the target is served")
 }
 
 const H1: Destination<'_> = Destination {

@@ -17,6 +17,7 @@ use tokio::{
 
 use crate::{
     clock,
+    measure::Resolved,
     plan::Http1Codec,
     proxy::upstream::{
         BreakKind, SendError,
@@ -441,4 +442,33 @@ async fn the_most_recently_used_connection_is_taken_first_and_old_ones_are_swept
 async fn send_piece(pieces: &mpsc::Sender<io::Result<Frame<Bytes>>>, piece: &'static str) {
     let frame = Frame::data(Bytes::from_static(piece.as_bytes()));
     pieces.send(Ok(frame)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_to_an_address_that_its_name_has_lost_is_given_up() {
+    in_either_codec(async |codec| {
+        let (world, mut peer, _listener) = connected(codec).await;
+        let leads_to = |last: u8| {
+            let resolved = Resolved {
+                addresses: vec![[127, 0, 0, last].into()],
+                failure: None,
+            };
+            world.board.set_resolved(NEW, resolved);
+            world.sweep();
+        };
+        leads_to(1);
+        assert_eq!(world.upstreams.idle(NEW), 1, "it had none before");
+        let lease = world.lease().await;
+        assert!(lease.is_reused());
+        leads_to(2);
+        drop(lease);
+        peer.closed().await;
+        let lease = world.lease().await;
+        assert!(!lease.is_reused());
+        drop(lease);
+        eventually("the next one is idle", || world.upstreams.idle(NEW) == 1).await;
+        leads_to(3);
+        assert_eq!(world.upstreams.idle(NEW), 0);
+    })
+    .await;
 }

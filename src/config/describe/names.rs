@@ -1,0 +1,45 @@
+//! The names that move, in words: when, and what that costs.
+
+use crate::{
+    config::{describe::page::Page, scalar::shown_duration},
+    plan::dns::{DnsMoves, DnsPlan, Kind, Records},
+};
+
+pub(super) fn names(plan: &DnsPlan, page: &mut Page) {
+    page.heading("Names in DNS");
+    for name in &plan.names {
+        let (from, to) = (shown(&name.from), shown(&name.to));
+        page.item(&format!("{} moves from {from} to {to}", name.name));
+    }
+    let ttl = shown_duration(plan.ttl.duration());
+    page.item(&format!(
+        "before that `changeover dns lower-ttl` lowers TTLs to {ttl}, and every server of {} has to say so for as long as the \
+         TTL before; {} of not looking begin that anew",
+        plan.zone,
+        shown_duration(plan.gap)
+    ));
+    page.item(match plan.moves {
+        DnsMoves::Manually => "an approver moves them, with `changeover dns move`, once the shift is complete",
+        DnsMoves::WhenComplete => {
+            "they move by themselves as soon as the shift is complete: traffic leaves this proxy while triggers are still \
+             armed, so that a rollback takes effect only as names lead back"
+        }
+        DnsMoves::AfterWindow => {
+            "they move by themselves once the way back of the ramp is closed: until then all traffic passes here, and a \
+             rollback takes milliseconds"
+        }
+    });
+    page.item(&format!(
+        "after a move the way back takes up to {ttl} and what resolvers add to it, and what goes to new directly is not \
+         measured; a rollback leads names back by itself"
+    ));
+}
+
+fn shown(records: &Records) -> String {
+    let set = |(kind, values): (&Kind, &std::collections::BTreeSet<_>)| {
+        let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+        format!("{kind} {}", values.join(", "))
+    };
+    let sets: Vec<String> = records.iter().map(set).collect();
+    sets.join("; ")
+}

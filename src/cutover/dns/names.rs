@@ -1,0 +1,162 @@
+//! Where names stand by the journal.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cutover::{Actor, DnsOrder, DnsPurpose},
+    plan::dns::{Change, RecordSet, Ttl},
+    units::Timestamp,
+};
+
+/// What the journal says of names, once anything was ordered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// The last order.
+    pub order: DnsOrder,
+    /// When it was given.
+    pub at: Timestamp,
+    /// By whom.
+    pub actor: Actor,
+    /// What became of it.
+    pub standing: DnsStanding,
+    /// Where clients may be led.
+    pub leads: Leads,
+    /// The lowered TTL; `None` where it was not lowered, or is restored.
+    pub lowered: Option<Lowered>,
+    /// The last move, for the way back.
+    pub moved: Option<Change>,
+}
+
+/// What became of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum DnsStanding {
+    /// It is being carried out, or servers are on their way.
+    Ordered,
+    /// Every server of the zone said so.
+    Served {
+        /// When that was first seen.
+        at: Timestamp,
+    },
+    /// It was not carried out, and will not be by itself.
+    Stopped {
+        /// Why, in words.
+        why: String,
+    },
+}
+
+/// Where a name may lead clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Leads {
+    /// Where it did before the move, and nowhere else.
+    From,
+    /// To new, if only for some: from the order to move on, until every server says again what was before.
+    To,
+}
+
+/// A lowered TTL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lowered {
+    /// What it was lowered to.
+    pub ttl: Ttl,
+    /// How long every server has to give it out before names may move: the TTL before.
+    pub wait: Duration,
+    /// Every set as it was before the first lowering.
+    pub original: Vec<RecordSet>,
+}
+
+impl Names {
+    /// What an order makes of what was there before.
+    pub(in crate::cutover) fn ordered(
+        before: Option<&Self>,
+        order: &DnsOrder,
+        (actor, at): (&Actor, Timestamp),
+    ) -> Self {
+        let was_lowered = before.and_then(|it| it.lowered.clone());
+        let lowered = match order.purpose {
+            DnsPurpose::LowerTtl => Some(lowered(was_lowered, order)),
+            DnsPurpose::Move | DnsPurpose::Revert | DnsPurpose::RestoreTtl => was_lowered,
+        };
+        let moved = before.and_then(|it| it.moved.clone());
+        let (leads, moved) = match order.purpose {
+            DnsPurpose::Move => (Leads::To, Some(order.change.clone())),
+            DnsPurpose::LowerTtl | DnsPurpose::Revert | DnsPurpose::RestoreTtl => {
+                (before.map_or(Leads::From, |it| it.leads), moved)
+            }
+        };
+        Self {
+            order: order.clone(),
+            at,
+            actor: actor.clone(),
+            standing: DnsStanding::Ordered,
+            leads,
+            lowered,
+            moved,
+        }
+    }
+
+    /// After every server was seen to say what was ordered.
+    pub(in crate::cutover) fn served(&self, at: Timestamp) -> Self {
+        let leads = match self.order.purpose {
+            DnsPurpose::Revert => Leads::From,
+            DnsPurpose::LowerTtl | DnsPurpose::Move | DnsPurpose::RestoreTtl => self.leads,
+        };
+        let lowered = match self.order.purpose {
+            DnsPurpose::RestoreTtl => None,
+            DnsPurpose::LowerTtl | DnsPurpose::Move | DnsPurpose::Revert => self.lowered.clone(),
+        };
+        Self {
+            standing: DnsStanding::Served { at },
+            leads,
+            lowered,
+            ..self.clone()
+        }
+    }
+
+    /// After the order was given up; nothing of it was done.
+    pub(in crate::cutover) fn stopped(&self, why: &str) -> Self {
+        let leads = match self.order.purpose {
+            DnsPurpose::Move => Leads::From,
+            DnsPurpose::LowerTtl | DnsPurpose::Revert | DnsPurpose::RestoreTtl => self.leads,
+        };
+        Self {
+            standing: DnsStanding::Stopped {
+                why: why.to_owned(),
+            },
+            leads,
+            ..self.clone()
+        }
+    }
+
+    /// Whether the last order is still to be carried out, or to be seen everywhere.
+    #[must_use]
+    pub const fn is_under_way(&self) -> bool {
+        matches!(self.standing, DnsStanding::Ordered)
+    }
+}
+
+/// Each TTL that was given out has to run out; one that had not run out before is waited for with the next.
+fn lowered(before: Option<Lowered>, order: &DnsOrder) -> Lowered {
+    let longest = |sets: &[RecordSet]| sets.iter().map(|it| it.ttl).max().unwrap_or_default();
+    let wait = longest(order.change.before()).duration();
+    let ttl = longest(order.change.after());
+    match before {
+        Some(before) => Lowered {
+            ttl,
+            wait: if order.is_proven {
+                wait
+            } else {
+                wait.max(before.wait)
+            },
+            original: before.original,
+        },
+        None => Lowered {
+            ttl,
+            wait,
+            original: order.change.before().to_vec(),
+        },
+    }
+}

@@ -1,0 +1,11 @@
+//! Databases that replicate, watched by the real binary: real clusters, real load, and what goes wrong with them.
+
+mod checking;
+mod commands;
+mod connecting;
+mod faults;
+mod lag;
+mod own_writes;
+mod page;
+mod setting_up;
+mod verifying;
