@@ -337,10 +337,11 @@ impl Client {
             if self.poll_hint(cx).is_err() {
                 return Poll::Ready(Err(Next::Broken));
             }
-            if self.poll_given_up(cx).is_ready() {
-                return Poll::Ready(Err(Next::Broken));
+            if let Poll::Ready(next) = self.poll_gone(cx) {
+                return Poll::Ready(Err(next));
             }
-            self.poll_gone(cx).map(Err)
+            // After what was read just now: once there is no room for more, nothing but a look shows that the client has gone.
+            self.poll_given_up(cx).map(|()| Err(Next::Broken))
         })
         .await
     }
@@ -502,8 +503,8 @@ impl Client {
             || says_close
             || becomes_tunnel
             || framing == Framing::UntilClose
-            // While draining, the answer to a request is the connection's last.
-            || self.connection.is_draining()
+            // Of a client that is to leave, the answer to a request is the connection's last.
+            || self.connection.is_to_leave()
             || self.stream.borrow().is_over()
     }
 

@@ -2,7 +2,11 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use tokio::net::{TcpListener, TcpStream};
+use socket2::SockRef;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+};
 
 use crate::{
     measure::Class,
@@ -367,4 +371,37 @@ async fn what_a_rule_sends_to_new_is_never_written_to_old() {
     assert_eq!((outcome.side(), outcome.class), (Side::New, Class::Connect));
     assert_eq!(outcome.assignment.cause, Cause::Writes);
     assert!(!outcome.is_failover);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_breaks_off_with_no_room_left_for_what_it_says_is_noticed() {
+    let silent = Scripted::start(|_, mut client| async move {
+        client.rest().await;
+    })
+    .await;
+    let endpoints = sides(silent.address, nobody().await);
+    let mut rig = Rig::start(endpoints, Weight::NONE, |plan| {
+        plan.limits.head_bytes = 1024;
+    });
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut client = TcpStream::connect(rig.address()).await.unwrap();
+    client.write_all(request).await.unwrap();
+    rig.until("a request in flight", |it| {
+        it.last.as_ref().is_some_and(|it| it.in_flight.old == 1)
+    })
+    .await;
+    // More than there is room for, and all of it at once.
+    client.write_all(&request.repeat(50)).await.unwrap();
+    // The worker has turned since, so it has read that.
+    let said_at = rig.shared.clock.timestamp();
+    let read_by = said_at.after(Duration::from_millis(150));
+    rig.until("a turn", |it| {
+        it.last.as_ref().is_some_and(|it| it.at > read_by)
+    })
+    .await;
+    SockRef::from(&client)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+    drop(client);
+    assert_eq!(rig.outcome().await.class, Class::ClientAbort);
 }
