@@ -6,6 +6,7 @@
 
 mod answers;
 mod apply;
+mod arrivals;
 mod databases;
 mod describe;
 mod event_loop;
@@ -24,9 +25,10 @@ use observe::Observer;
 pub use salt::fresh_salt;
 pub use start::{Parts, RunningControl, start};
 pub use status::{
-    BeforeStatus, DnsOrderStatus, DnsStatus, EndpointStatus, EvidenceStatus, GateStatus,
-    LatencyStatus, LoweredStatus, OutlookStatus, PredecessorStatus, ProcessStatus, RampStatus,
-    ReplicationStatus, RollbackStatus, ServerStatus, SideStatus, Status, TriggerStatus,
+    ArrivalsStatus, BeforeStatus, DnsOrderStatus, DnsStatus, EndpointStatus, EstimateStatus,
+    EvidenceStatus, GateStatus, LatencyStatus, LoweredStatus, MinuteStatus, OutlookStatus,
+    PredecessorStatus, ProcessStatus, QuietStatus, RampStatus, ReplicationStatus, ResolverStatus,
+    RollbackStatus, ServerStatus, SideStatus, Status, TriggerStatus, VisitorStatus,
 };
 
 #[cfg(test)]

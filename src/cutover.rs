@@ -35,7 +35,7 @@ pub use decide::{Context, Decision, Event, decide};
 pub use digest::plan_digest;
 pub use dns::{
     DnsEvent, DnsOrder, DnsPurpose, DnsStanding, DnsStep, DnsWait, Leads, Lowered, Names, Wish,
-    due as dns_due, prepare as prepare_dns, ttl_stretch, waits as dns_waits,
+    due as dns_due, prepare as prepare_dns, quiet_stretch, ttl_stretch, waits as dns_waits,
 };
 pub use effect::{Answer, Effect};
 pub use entry::{Bake, Change, DatabaseStepOutcome, Entry, HoldCause, RollbackCause};

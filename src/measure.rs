@@ -7,6 +7,7 @@
 //! request was sent, never by the clock alone. [`Connects`] and [`Board`] are the two shared views of how
 //! endpoints are: failures in a row, and who is in choice.
 
+mod arrivals;
 mod board;
 mod buckets;
 mod class;
@@ -23,6 +24,7 @@ mod wait_mark;
 mod windows;
 mod zone;
 
+pub use arrivals::{Arrivals, Arrived, CLIENTS_MAX, Count, Decay, Minute, NoDecay, Visitor};
 pub use board::{Board, Standing};
 pub use buckets::Buckets;
 pub use class::{Class, Fault, Rejection};
@@ -39,4 +41,4 @@ pub use tally::Tally;
 pub use totals::{PartTotals, SideTotals, Totals};
 pub use wait_mark::WaitMark;
 pub use windows::{Population, Windows};
-pub use zone::{ServerLook, ZoneBoard, ZoneLook};
+pub use zone::{ResolverLook, ServerLook, ZoneBoard, ZoneLook};

@@ -4,12 +4,14 @@
 //! compares its generation again before the first byte goes upstream. Nothing else connects the two.
 
 mod assign;
+mod leave;
 mod publication;
 mod route;
 mod table;
 mod writers;
 
 pub use assign::{Assignment, Cause, ClientKey, Draw, Facts, Intent, assign, slot_of};
+pub use leave::LeaveBefore;
 pub use publication::{Publication, Reader};
 pub use route::{RouteTable, Target};
 pub use table::{SplitTable, Withdrawal};

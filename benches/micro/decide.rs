@@ -8,7 +8,7 @@ use changeover::{
         Observation, Position, Progress, Ramp, State, StoreState, decide, restore, window_lengths,
     },
     evidence::{Evidence, Settings},
-    measure::Windows,
+    measure::{Arrivals, Windows},
     plan::Plan,
     units::{Generation, PerSide, Salt, Timestamp, Weight},
 };
@@ -91,6 +91,7 @@ fn decide_at(
 ) -> Decision {
     let observation = Observation {
         zone: &Err(String::new()),
+        arrivals: &Arrivals::default(),
         windows,
         evidence,
         coverage: Coverage::Full,

@@ -137,6 +137,8 @@ pub enum ChangeDocument {
         /// What it was for.
         purpose: DnsPurpose,
     },
+    /// After a move it was quiet here for as long as the plan asks for.
+    DnsQuiet,
     /// An order was given up; nothing of it was done.
     DnsStopped {
         /// What it was for.
@@ -216,6 +218,7 @@ impl From<&Change> for ChangeDocument {
                 after: order.change.after().to_vec(),
             },
             Change::DnsServed { purpose } => Self::DnsServed { purpose: *purpose },
+            Change::DnsQuiet => Self::DnsQuiet,
             Change::DnsStopped { purpose } => Self::DnsStopped { purpose: *purpose },
         }
     }

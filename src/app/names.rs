@@ -16,16 +16,18 @@ use crate::{
         Actor, DnsEvent, DnsOrder, DnsPurpose, DnsStanding, DnsStep, Names, Wish, prepare_dns,
     },
     dns::{
-        look::{Authorities, ServerView, Unanswered, ask, servers},
+        look::{Authorities, ServerView, Unanswered, ask, ask_resolvers, servers},
         provider::{Applied, Provider, ProviderError},
     },
-    measure::{ServerLook, ZoneBoard, ZoneLook},
+    measure::{ResolverLook, ServerLook, ZoneBoard, ZoneLook},
     plan::dns::{DnsPlan, Kind, RecordSet},
     units::Timestamp,
 };
 
 /// From one look at the servers to the next.
 const LOOK: Duration = Duration::from_secs(1);
+/// The same for resolvers, which are other people's.
+const LOOK_AT_RESOLVERS: Duration = Duration::from_secs(5);
 /// From one walk to the zone's servers to the next; which servers a zone has changes rarely.
 const WALK: Duration = Duration::from_secs(60);
 /// The same while none was found.
@@ -58,16 +60,37 @@ pub(super) async fn run(
     };
     tokio::select! {
         never = watch(&plan, &board, clock) => never,
+        never = watch_resolvers(&plan, &board) => never,
         never = mover.run() => never,
+    }
+}
+
+/// Everything that may be served of the names that move.
+fn subjects(plan: &DnsPlan) -> Vec<(Name, Kind)> {
+    let names = plan.names.iter().map(|it| &it.name);
+    let subjects = names.flat_map(|name| Kind::ALL.map(|kind| (name.clone(), kind)));
+    subjects.collect()
+}
+
+/// Asks the resolvers of the plan: what they say shows when clients will know, and decides nothing.
+async fn watch_resolvers(plan: &DnsPlan, board: &ZoneBoard) -> ! {
+    let subjects = subjects(plan);
+    let mut ticks = interval(LOOK_AT_RESOLVERS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let views = ask_resolvers(&subjects, &plan.look).await;
+        let looks = views.into_iter().map(|view| ResolverLook {
+            address: view.address,
+            sets: view.sets.map_err(|why| why.to_string()),
+        });
+        board.put_resolvers(looks.collect());
     }
 }
 
 /// Asks every server, once a second.
 async fn watch(plan: &DnsPlan, board: &ZoneBoard, clock: Clock) -> ! {
-    let names = plan.names.iter().map(|it| &it.name);
-    let subjects: Vec<(Name, Kind)> = names
-        .flat_map(|name| Kind::ALL.map(|kind| (name.clone(), kind)))
-        .collect();
+    let subjects = subjects(plan);
     let mut found: Option<Authorities> = None;
     let mut walk_at = Instant::now();
     let mut ticks = interval(LOOK);

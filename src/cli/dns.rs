@@ -1,7 +1,8 @@
-//! `changeover dns`: what the servers of a zone say, and orders about the names that move.
+//! `changeover dns`: what the servers of a zone say, orders about the names that move, and who still comes after that.
 
 mod order;
 mod show;
+mod watch;
 
 use clap::{Args, Subcommand};
 
@@ -25,6 +26,7 @@ enum Command {
     Revert(order::Arguments),
     /// Restore the TTLs as they were before they were lowered
     RestoreTtl(order::Arguments),
+    Watch(watch::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -34,5 +36,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Move(arguments) => order::order(DnsPurpose::Move, arguments),
         Command::Revert(arguments) => order::order(DnsPurpose::Revert, arguments),
         Command::RestoreTtl(arguments) => order::order(DnsPurpose::RestoreTtl, arguments),
+        Command::Watch(arguments) => watch::run(arguments),
     }
 }

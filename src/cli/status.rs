@@ -1,6 +1,6 @@
 //! `changeover status`: where the cutover stands.
 
-mod text;
+pub(crate) mod text;
 
 use clap::Args;
 

@@ -6,19 +6,24 @@ mod seen;
 
 use std::{
     io::{self, IsTerminal},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use clap::Args;
 use ratatui::{
-    DefaultTerminal,
+    DefaultTerminal, Frame,
     crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers},
 };
 
 use crate::cli::{arguments::Connect, client::Client, exit::Failure};
 
 use poller::Poller;
+
+pub(crate) use screen::{foot, header};
+#[cfg(test)]
+pub(crate) use seen::Link;
+pub(crate) use seen::Seen;
 
 /// How long to wait for a key before drawing anew.
 const FRAME: Duration = Duration::from_millis(200);
@@ -30,25 +35,34 @@ pub(crate) struct Arguments {
     connect: Connect,
 }
 
+/// What draws a frame of all that is known.
+type Draw = fn(&mut Frame<'_>, &Seen, Instant);
+
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let client = Client::new(&arguments.connect)?;
+    live(&arguments.connect, "watch", screen::draw)
+}
+
+/// Takes the terminal and draws what the server says, until somebody quits.
+pub(crate) fn live(connect: &Connect, command: &str, draw: Draw) -> Result<(), Failure> {
+    let client = Client::new(connect)?;
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        let text = "watch needs a terminal; for scripts there is `changeover status --json`";
-        return Err(Failure::Usage(text.into()));
+        let text =
+            format!("{command} needs a terminal; for scripts there is `changeover status --json`");
+        return Err(Failure::Usage(text));
     }
     let poller = Poller::start(client)?;
     // A panic restores the terminal too: ratatui hooks it. Ctrl-C comes as a key.
     let mut terminal = ratatui::try_init().context("cannot use the terminal")?;
-    let ended = draw_until_quit(&mut terminal, &poller);
+    let ended = draw_until_quit(&mut terminal, &poller, draw);
     let restored = ratatui::try_restore().context("cannot restore the terminal");
     ended.context("cannot use the terminal")?;
     Ok(restored?)
 }
 
-fn draw_until_quit(terminal: &mut DefaultTerminal, poller: &Poller) -> io::Result<()> {
+fn draw_until_quit(terminal: &mut DefaultTerminal, poller: &Poller, draw: Draw) -> io::Result<()> {
     loop {
         let (seen, now) = (poller.seen(), crate::clock::now());
-        terminal.draw(|frame| screen::draw(frame, &seen, now))?;
+        terminal.draw(|frame| draw(frame, &seen, now))?;
         if event::poll(FRAME)? && is_quit(&event::read()?) {
             return Ok(());
         }

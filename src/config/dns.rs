@@ -11,9 +11,9 @@ use crate::{
         defaults,
         fault::Complaint,
         reader::{Section, Shape, Value, choice, count, duration, list, parsed},
-        scalar::{self, DOMAIN, quoted},
+        scalar::{self, DOMAIN, QUIET, quoted},
     },
-    plan::dns::{self, DnsMoves, DnsName, DnsPlan, Kind, LookPlan, Records, Ttl},
+    plan::dns::{self, DnsMoves, DnsName, DnsPlan, Kind, LookPlan, Quiet, Records, Ttl},
 };
 
 #[cfg(test)]
@@ -27,6 +27,7 @@ pub(super) const SHAPE: Shape = Shape {
         "move",
         "ttl",
         "gap",
+        "quiet",
         "start",
         "port",
         "timeout",
@@ -83,6 +84,7 @@ pub(super) fn read(root: &Section<'_>) -> Option<DnsPlan> {
     let ttl = section.get("ttl", duration(TTL.0..=TTL.1));
     let ttl = ttl.map_or(defaults::DNS_TTL, |it| whole_seconds(&section, it));
     let gap = section.get("gap", duration(GAP.0..=GAP.1));
+    let quiet = section.get("quiet", parsed(QUIET, scalar::quiet));
     let moves = section.get("move", choice(MOVES));
     let look = look(&section);
     let provider = provider::read(&section);
@@ -93,6 +95,7 @@ pub(super) fn read(root: &Section<'_>) -> Option<DnsPlan> {
         ttl,
         moves: moves.unwrap_or(DnsMoves::Manually),
         gap: gap.unwrap_or(defaults::GATE_GAP),
+        quiet: quiet.unwrap_or(Quiet::DEFAULT),
         look,
         provider: provider?,
     })

@@ -242,8 +242,16 @@ impl ControlLoop {
         self.has_failed = false;
         self.decide(&Event::Turn);
         self.follow_up();
+        self.send_off();
         self.show(now);
         self.is_faulty = self.has_failed;
+    }
+
+    /// Says which client connections are to leave.
+    fn send_off(&self) {
+        let names = self.state.position.names.as_ref();
+        let moment = names.and_then(|it| it.leave_before(self.hands.clock.timestamp()));
+        self.hands.publication.leave_before().set(moment);
     }
 
     fn command(&mut self, command: Command, actor: Actor, reply: Reply) {

@@ -1,7 +1,10 @@
 //! What the status says of names in DNS.
 
 use crate::{
-    control::{DnsOrderStatus, DnsStatus, LoweredStatus, ServerStatus, describe::Scene},
+    control::{
+        DnsOrderStatus, DnsStatus, LoweredStatus, ResolverStatus, ServerStatus, arrivals,
+        describe::Scene,
+    },
     cutover::{
         DnsPurpose, DnsStanding, Leads, Lowered, Names, Wish, dns_due, dns_waits, ttl_stretch,
     },
@@ -27,6 +30,9 @@ pub(super) fn dns(scene: &Scene<'_>) -> Option<DnsStatus> {
         waits: waits(scene, plan, names),
         servers,
         unknown,
+        resolvers: resolvers(scene),
+        arrivals: arrivals::arrivals(scene),
+        quiet: arrivals::quiet(scene, plan, names),
     })
 }
 
@@ -102,4 +108,14 @@ fn servers(scene: &Scene<'_>) -> (Vec<ServerStatus>, Option<String>) {
         fault: it.sets.clone().err(),
     });
     (servers.collect(), look.fault.clone())
+}
+
+fn resolvers(scene: &Scene<'_>) -> Vec<ResolverStatus> {
+    let looks = scene.observer.zone_board.resolvers();
+    let statuses = looks.iter().map(|it| ResolverStatus {
+        address: it.address,
+        says: it.sets.clone().unwrap_or_default(),
+        fault: it.sets.clone().err(),
+    });
+    statuses.collect()
 }

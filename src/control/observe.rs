@@ -11,8 +11,8 @@ use crate::{
     },
     evidence::{Evidence, Ledger, Settings},
     measure::{
-        Board, Class, Connects, Interval, LagBoard, Measurement, Standing, Totals, Windows,
-        ZoneBoard, ZoneLook,
+        Arrivals, Board, Class, Connects, Interval, LagBoard, Measurement, Standing, Totals,
+        Windows, ZoneBoard, ZoneLook,
     },
     plan::{Edition, Plan},
     split::Cause,
@@ -42,6 +42,7 @@ pub(super) struct Observer {
     pub(super) zone_board: Arc<ZoneBoard>,
     /// What the servers of the zone said, at the last turn.
     pub(super) zone: Result<Arc<ZoneLook>, String>,
+    pub(super) arrivals: Arrivals,
     /// The replications of the plan.
     replications: Vec<String>,
     /// What is known of each, at the last turn.
@@ -103,6 +104,7 @@ impl Observer {
             lag_board: lags,
             zone: Err("nobody has looked yet".to_owned()),
             zone_board: zone,
+            arrivals: Arrivals::default(),
             replications: names(plan),
             lags: Vec::new(),
             arrived: Vec::new(),
@@ -152,6 +154,8 @@ impl Observer {
         } else {
             Coverage::Partial
         };
+        let requests = arrived.iter().map(|it| &it.arrived);
+        self.arrivals.turn(requests, is_whole, now);
     }
 
     /// What was written on old up to this moment is on new, by every replication of the plan; `None` where that is not known.
@@ -215,6 +219,7 @@ impl Observer {
             health: PerSide::from_fn(|side| self.health(side, now)),
             lags: &self.lags,
             zone: &self.zone,
+            arrivals: &self.arrivals,
             store: self.store.clone(),
             requests_on_new: self.requests_on_new,
         }

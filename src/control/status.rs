@@ -96,6 +96,107 @@ pub struct DnsStatus {
     pub servers: Vec<ServerStatus>,
     /// Why no server could be asked.
     pub unknown: Option<String>,
+    /// Every resolver of the plan, as of the last look.
+    #[serde(default)]
+    pub resolvers: Vec<ResolverStatus>,
+    /// What still arrives at this process.
+    #[serde(default)]
+    pub arrivals: ArrivalsStatus,
+    /// How quiet it is here; absent while names have not moved.
+    #[serde(default)]
+    pub quiet: Option<QuietStatus>,
+}
+
+/// One resolver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolverStatus {
+    /// Where it was asked.
+    pub address: SocketAddr,
+    /// What it says of the names that move, each set with the TTL that is left.
+    pub says: Vec<RecordSet>,
+    /// Why that is not known.
+    pub fault: Option<String>,
+}
+
+/// What arrives at this process, minute by minute.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArrivalsStatus {
+    /// The listeners, in the plan's order.
+    pub listeners: Vec<SocketAddr>,
+    /// Minutes that have ended, oldest first; an hour's at most.
+    pub minutes: Vec<MinuteStatus>,
+    /// Who came most within the last of them.
+    pub busiest: Vec<VisitorStatus>,
+}
+
+/// What arrived within a minute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MinuteStatus {
+    /// When it began.
+    pub at: Timestamp,
+    /// Whether every worker reported all the time; else there may have been more.
+    pub whole: bool,
+    /// Requests, by listener in the order of `listeners`.
+    pub requests: Vec<u64>,
+    /// Addresses that they came from, by listener.
+    pub clients: Vec<u64>,
+    /// Whether there were more clients than were told apart.
+    pub more_clients: bool,
+}
+
+/// A client and how often it came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VisitorStatus {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its requests within the minute.
+    pub requests: u64,
+}
+
+/// How quiet it is at the old address.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QuietStatus {
+    /// Since when every server of the zone has led clients to new.
+    pub moved_at: Timestamp,
+    /// Requests a minute that arrive now, about the last minute or the plan's span where that is shorter.
+    pub per_minute: f64,
+    /// It is quiet where there are fewer than this.
+    pub under: u32,
+    /// For how long it has to be quiet.
+    pub needed_s: f64,
+    /// For how long it was.
+    pub observed_s: f64,
+    /// How much of the time since then was not observed.
+    pub unobserved_s: f64,
+    /// Since when it is quiet.
+    pub since: Option<Timestamp>,
+    /// Whether it has been quiet for long enough, and is.
+    pub satisfied: bool,
+    /// When it first was quiet for long enough.
+    pub reached_at: Option<Timestamp>,
+    /// When the last quiet ended, and what ended it.
+    pub broken_at: Option<Timestamp>,
+    /// See `broken_at`.
+    pub broken_by: Option<String>,
+    /// When there will be few enough requests, by how they become fewer.
+    pub estimate: Option<EstimateStatus>,
+    /// Why there is no estimate.
+    pub no_estimate: Option<String>,
+}
+
+/// When few enough requests will arrive, by a fit of the last hour's minutes since resolvers may know of the move.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EstimateStatus {
+    /// In how many minutes half of the requests are gone.
+    pub half_life_min: f64,
+    /// When fewer than the limit arrive.
+    pub below_at: Timestamp,
+    /// That time for the fastest fall within two standard errors.
+    pub earliest: Timestamp,
+    /// The same for the slowest one.
+    pub latest: Timestamp,
+    /// When it will have been quiet for long enough, counted from `below_at`.
+    pub quiet_at: Timestamp,
 }
 
 /// An order about names.

@@ -16,6 +16,7 @@ mod due;
 mod look;
 mod names;
 mod order;
+mod quiet;
 mod step;
 
 pub use due::{DnsWait, due, waits};
@@ -23,5 +24,7 @@ pub use look::ttl_stretch;
 pub(super) use look::{TTL, look};
 pub use names::{DnsStanding, Leads, Lowered, Names};
 pub use order::{DnsOrder, DnsPurpose, Wish, prepare};
+pub(super) use quiet::is_key;
+pub use quiet::quiet_stretch;
 pub(super) use step::step;
 pub use step::{DnsEvent, DnsStep};

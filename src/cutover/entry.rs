@@ -129,6 +129,8 @@ pub enum Change {
         /// What it was for.
         purpose: DnsPurpose,
     },
+    /// After a move it was quiet here for as long as the plan asks for.
+    DnsQuiet,
     /// An order was given up; nothing of it was done.
     DnsStopped {
         /// What it was for.
@@ -226,6 +228,7 @@ impl Change {
             Self::DatabaseStep { .. } => "database_step",
             Self::DnsOrdered { .. } => "dns_ordered",
             Self::DnsServed { .. } => "dns_served",
+            Self::DnsQuiet => "dns_quiet",
             Self::DnsStopped { .. } => "dns_stopped",
         }
     }
@@ -239,6 +242,7 @@ impl Change {
             | Self::DatabaseStep { .. }
             | Self::DnsOrdered { .. }
             | Self::DnsServed { .. }
+            | Self::DnsQuiet
             | Self::DnsStopped { .. } => true,
             Self::Began { .. }
             | Self::Started { .. }
@@ -268,6 +272,7 @@ impl Change {
             | Self::DatabaseStep { .. }
             | Self::DnsOrdered { .. }
             | Self::DnsServed { .. }
+            | Self::DnsQuiet
             | Self::DnsStopped { .. } => true,
             Self::Began { .. }
             | Self::Started { .. }
@@ -315,6 +320,7 @@ impl fmt::Display for Change {
             }
             Self::DnsOrdered { order } => write!(f, "dns {} ordered", order.purpose),
             Self::DnsServed { purpose } => write!(f, "dns {purpose} served everywhere"),
+            Self::DnsQuiet => f.write_str("quiet at the old address"),
             Self::DnsStopped { purpose } => write!(f, "dns {purpose} stopped"),
         }
     }

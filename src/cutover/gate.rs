@@ -58,9 +58,9 @@ pub(super) fn look(plan: &Plan, state: &mut State, observation: &Observation<'_>
         }
         state.progress.stretches.insert(key, stretch);
     }
-    // Another look is at this one.
-    let ttl = before.remove_entry(dns::TTL);
-    state.progress.stretches.extend(ttl);
+    // Another look is at these.
+    before.retain(|key, _| dns::is_key(key));
+    state.progress.stretches.append(&mut before);
 }
 
 /// The gates of a plan that ask for a lag.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     evidence::Evidence,
-    measure::{LagReading, Windows, ZoneLook},
+    measure::{Arrivals, LagReading, Windows, ZoneLook},
     units::{Direction, PerSide, Timestamp},
 };
 
@@ -25,6 +25,8 @@ pub struct Observation<'a> {
     pub lags: &'a [LagReadings],
     /// What the servers of the zone say, or why that is not known; see `[dns]`.
     pub zone: &'a Result<Arc<ZoneLook>, String>,
+    /// What still arrives here, where the plan moves names.
+    pub arrivals: &'a Arrivals,
     /// Whether the journal can be written.
     pub store: StoreState,
     /// Finished requests on new since the generation in force was published, forced ones not counted.

@@ -224,6 +224,9 @@ impl Position {
             Change::DnsServed { .. } => {
                 next.names = self.names.as_ref().map(|it| it.served(entry.at));
             }
+            Change::DnsQuiet => {
+                next.names = self.names.as_ref().map(|it| it.quiet(entry.at));
+            }
             Change::DnsStopped { .. } => {
                 next.names = self.names.as_ref().map(|it| it.stopped(&entry.reason));
             }

@@ -307,6 +307,7 @@ impl Change {
             | Self::DatabaseStep { .. }
             | Self::DnsOrdered { .. }
             | Self::DnsServed { .. }
+            | Self::DnsQuiet
             | Self::DnsStopped { .. }
             | Self::Resumed {
                 bake: Bake::GoesOn, ..

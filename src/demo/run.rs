@@ -315,6 +315,7 @@ impl Story<'_> {
             | Change::DatabaseStep { .. }
             | Change::DnsOrdered { .. }
             | Change::DnsServed { .. }
+            | Change::DnsQuiet
             | Change::DnsStopped { .. } => self.line(weight, &entry.reason),
         }
     }

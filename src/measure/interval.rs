@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    measure::{Class, Pause, Rejection, WaitMark},
+    measure::{Arrived, Class, Pause, Rejection, WaitMark},
     plan::RouteId,
     split::{Assignment, Cause},
     units::{Generation, PerSide, Side, Slot, Timestamp},
@@ -44,6 +44,9 @@ pub struct Interval {
     pub pauses: [u64; Pause::ALL.len()],
     /// Requests refused before assignment since the last interval, by [`Rejection::index`].
     pub rejected: [u64; Rejection::ALL.len()],
+    /// Requests taken in since the last interval, where the plan moves names.
+    #[serde(default)]
+    pub arrived: Arrived,
     /// Measurements that had to be dropped since the last interval because nobody took them.
     pub lost: u64,
 }
@@ -66,6 +69,7 @@ impl Interval {
             paused: Default::default(),
             pauses: Default::default(),
             rejected: Default::default(),
+            arrived: Arrived::default(),
             lost: 0,
         }
     }

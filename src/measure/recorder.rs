@@ -5,13 +5,14 @@
 
 mod ticket;
 
-use std::{cell::RefCell, mem, rc::Rc, time::Duration};
+use std::{cell::RefCell, mem, net::IpAddr, rc::Rc, time::Duration};
 
 use slab::Slab;
 
 use crate::{
     measure::{
-        Finished, Interval, Measurement, Overdue, Pause, Rejection, WaitMark, Waiting, WorkerId,
+        Arrived, Finished, Interval, Measurement, Overdue, Pause, Rejection, WaitMark, Waiting,
+        WorkerId,
     },
     plan::{EndpointId, RouteId},
     split::{Assignment, Cause},
@@ -51,6 +52,7 @@ struct Inner {
     paused: [u32; Pause::ALL.len()],
     pauses: [u64; Pause::ALL.len()],
     rejected: [u64; Rejection::ALL.len()],
+    arrived: Arrived,
     lost: u64,
 }
 
@@ -98,6 +100,7 @@ impl Recorder {
             paused: Default::default(),
             pauses: Default::default(),
             rejected: Default::default(),
+            arrived: Arrived::default(),
             lost: 0,
         })))
     }
@@ -124,6 +127,11 @@ impl Recorder {
             told: WaitMark::NONE,
         });
         Ticket::new(self.clone(), key, assignment, route, now)
+    }
+
+    /// Notes at which listener a request came in, and from whom.
+    pub fn arrived(&self, listener: u16, client: IpAddr) {
+        self.0.borrow_mut().arrived.note(listener, client);
     }
 
     /// Counts a request that was refused before it was assigned.
@@ -182,6 +190,8 @@ impl Recorder {
         inner.survey(now, &mut interval);
         mem::swap(&mut inner.overdue, &mut interval.overdue);
         inner.overdue.clear();
+        mem::swap(&mut inner.arrived, &mut interval.arrived);
+        inner.arrived.clear();
         for side in Side::ALL {
             interval.endpoints_in_flight[side].clone_from(&inner.endpoints_in_flight[side]);
         }
@@ -216,6 +226,7 @@ impl Recorder {
         for (count, earlier) in inner.pauses.iter_mut().zip(interval.pauses) {
             *count += earlier;
         }
+        inner.arrived.put_back(interval.arrived);
         inner.lost += interval.lost;
     }
 }

@@ -36,10 +36,21 @@ pub struct ServerLook {
     pub is_spoken_for: bool,
 }
 
+/// What one resolver said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolverLook {
+    /// Where it was asked.
+    pub address: SocketAddr,
+    /// What it says of the names that move, each set with the TTL that is left, or why that is not known.
+    pub sets: Result<Vec<RecordSet>, String>,
+}
+
 /// Where looks stand.
 #[derive(Debug, Default)]
 pub struct ZoneBoard {
     look: ArcSwapOption<ZoneLook>,
+    /// The resolvers of the plan, as they were seen last.
+    resolvers: ArcSwap<Vec<ResolverLook>>,
     /// What an order waits for that is being carried out.
     progress: ArcSwap<Option<String>>,
 }
@@ -53,7 +64,19 @@ impl ZoneBoard {
     /// Forgets it, as before other servers are watched.
     pub fn clear(&self) {
         self.look.store(None);
+        self.resolvers.store(Arc::default());
         self.progress.store(Arc::default());
+    }
+
+    /// Puts up what resolvers said.
+    pub fn put_resolvers(&self, looks: Vec<ResolverLook>) {
+        self.resolvers.store(Arc::new(looks));
+    }
+
+    /// What resolvers said last.
+    #[must_use]
+    pub fn resolvers(&self) -> Arc<Vec<ResolverLook>> {
+        self.resolvers.load_full()
     }
 
     /// Says what an order waits for that is being carried out, in words.

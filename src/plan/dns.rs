@@ -6,6 +6,7 @@
 
 mod change;
 mod provider;
+mod quiet;
 mod record;
 
 use std::{
@@ -19,6 +20,7 @@ use hickory_resolver::proto::rr::Name;
 pub use provider::{
     ApiPlan, CloudflarePlan, ExecPlan, PowerDnsPlan, ProviderPlan, Rfc2136Plan, TsigAlgorithm,
 };
+pub use quiet::Quiet;
 pub use record::{Kind, RecordSet, Ttl, Value, ValueError};
 
 /// What moves in DNS, and where that is looked at and changed.
@@ -32,8 +34,10 @@ pub struct DnsPlan {
     pub ttl: Ttl,
     /// When names move.
     pub moves: DnsMoves,
-    /// How long the lowered TTL may go unobserved before its time starts anew.
+    /// How long the lowered TTL, or the quiet, may go unobserved before its time starts anew.
     pub gap: Duration,
+    /// When the old address is quiet after a move.
+    pub quiet: Quiet,
     /// How servers are asked.
     pub look: LookPlan,
     /// Where the zone is changed.

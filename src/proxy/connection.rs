@@ -38,6 +38,7 @@ use crate::{
         wire::{Socket, Wire},
         worker::{Seat, Stage, Worker},
     },
+    units::Timestamp,
 };
 
 /// What every HTTP/2 connection of a client begins with (RFC 9113 section 3.4).
@@ -60,6 +61,9 @@ pub(crate) struct Arrival {
 pub(crate) struct Connection {
     pub(crate) worker: Rc<Worker>,
     pub(crate) peer: Peer,
+    /// The listener's place in the plan.
+    listener: u16,
+    opened_at: Timestamp,
     /// What the connection waits for; on HTTP/1 that includes its one request.
     pub(crate) deadline: Rc<Deadline>,
     /// The tunnel that it becomes after its 101.
@@ -87,6 +91,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
         tls,
         seat,
     } = arrival;
+    let opened_at = worker.now();
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "a connection was lost before it began");
         return;
@@ -129,6 +134,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
             address: peer,
             scheme,
         },
+        listener: u16::try_from(listener).unwrap_or(u16::MAX),
+        opened_at,
         deadline: Rc::clone(&deadline),
         tunnel: RefCell::new(None),
         hints: RefCell::default(),
@@ -183,9 +190,15 @@ async fn turn_away(mut socket: TcpStream, deadline: &Deadline) {
 }
 
 impl Connection {
-    /// Whether clients are to leave.
-    pub(crate) fn is_draining(&self) -> bool {
+    /// Whether the client is to leave: this process drains, or the client should look the name up again.
+    pub(crate) fn is_to_leave(&self) -> bool {
         self.worker.stage.get() != Stage::Serving
+            || self.worker.leave_before.is_after(self.opened_at)
+    }
+
+    /// Notes that a request of this client came in.
+    pub(crate) fn note_arrival(&self, client: IpAddr) {
+        self.worker.recorder.arrived(self.listener, client);
     }
 }
 

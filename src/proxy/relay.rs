@@ -58,6 +58,9 @@ pub(crate) fn take_in(
         })
     };
     let (intake, assignment, footing) = taken.map_err(|reason| refuse(visit, reason))?;
+    if footing.plan().dns.is_some() {
+        visit.connection.note_arrival(intake.client.address);
+    }
     // A limit of ours says nothing about the side, and never moves the request to the other one.
     if !worker.has_room_on(assignment.side) {
         return Err(refuse(visit, Rejection::Overload));

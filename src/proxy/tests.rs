@@ -6,6 +6,7 @@ mod endpoint;
 mod failing;
 mod http1;
 mod http2;
+mod leaving;
 mod rig;
 mod splitting;
 mod talk;

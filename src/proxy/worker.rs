@@ -37,7 +37,7 @@ use crate::{
         upstream::Endpoint,
         wheel::{TURN, Wheel},
     },
-    split::{Reader, Writers},
+    split::{LeaveBefore, Reader, Writers},
     units::{Side, Timestamp},
 };
 
@@ -96,6 +96,7 @@ pub(crate) struct Worker {
     pub(crate) clock_source: clock::Clock,
     pub(crate) table: RefCell<Reader>,
     pub(crate) writers: Arc<Writers>,
+    pub(crate) leave_before: Arc<LeaveBefore>,
     pub(crate) recorder: Recorder,
     pub(crate) wheel: Wheel,
     pub(crate) tunnels: Tunnels,
@@ -240,6 +241,7 @@ impl Worker {
             clock_source: shared.clock,
             table: RefCell::new(shared.publication.reader()),
             writers: Arc::clone(shared.publication.writers()),
+            leave_before: Arc::clone(shared.publication.leave_before()),
             recorder: Recorder::new(id, endpoints),
             setups: shared.setups.clone(),
             footing: RefCell::new(Footing::first(shared, setup, Rc::clone(&buffers))),

@@ -1,4 +1,5 @@
-//! Publication of the table in force: one atomic swap, seen by every worker at its next load.
+//! Publication of the table in force: one atomic swap, seen by every worker at its next load. What workers are told beside it
+//! is read where it stands.
 
 use std::sync::Arc;
 
@@ -6,15 +7,16 @@ use arc_swap::{ArcSwap, Cache};
 
 use crate::{
     plan::Edition,
-    split::{RouteTable, SplitTable, Writers},
+    split::{LeaveBefore, RouteTable, SplitTable, Writers},
     units::{Generation, Timestamp},
 };
 
-/// Where the table in force stands, and who has just written. Cloned into whoever reads or publishes it.
+/// Where the table in force stands, who has just written, and who is to leave. Cloned into whoever reads or publishes it.
 #[derive(Clone, Debug)]
 pub struct Publication {
     table: Arc<ArcSwap<SplitTable>>,
     writers: Arc<Writers>,
+    leave_before: Arc<LeaveBefore>,
 }
 
 impl Publication {
@@ -24,6 +26,7 @@ impl Publication {
         Self {
             table: Arc::new(ArcSwap::from_pointee(table)),
             writers: Arc::default(),
+            leave_before: Arc::default(),
         }
     }
 
@@ -63,6 +66,12 @@ impl Publication {
     #[must_use]
     pub const fn writers(&self) -> &Arc<Writers> {
         &self.writers
+    }
+
+    /// Which client connections are to leave.
+    #[must_use]
+    pub const fn leave_before(&self) -> &Arc<LeaveBefore> {
+        &self.leave_before
     }
 
     /// A reader for one worker, which costs one atomic load a request while nothing changes.

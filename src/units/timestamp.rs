@@ -34,6 +34,15 @@ impl Timestamp {
         )
     }
 
+    /// The time `span` earlier. Saturates.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)),
+        )
+    }
+
     /// The span since `earlier`; zero where that is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -1,6 +1,7 @@
 //! Changes of a zone, and what is seen of one, on real BINDs.
 
 mod exchange;
+mod journey;
 mod moving;
 mod show;
 

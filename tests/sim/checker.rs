@@ -368,6 +368,7 @@ impl Checker {
             | Change::DatabaseStep { .. }
             | Change::DnsOrdered { .. }
             | Change::DnsServed { .. }
+            | Change::DnsQuiet
             | Change::DnsStopped { .. } => true,
             _other => false,
         };

@@ -12,7 +12,8 @@ use changeover::{
     },
     evidence::{Evidence, Ledger, Settings},
     measure::{
-        Board, Connects, Interval, Measurement, Recorder, Standing, Windows, WorkerId, ZoneLook,
+        Arrivals, Board, Connects, Interval, Measurement, Recorder, Standing, Windows, WorkerId,
+        ZoneLook,
     },
     plan::{Edition, EndpointId, Plan, SplitPlan},
     split::{Assignment, Cause, Publication, RouteTable, SplitTable},
@@ -47,6 +48,7 @@ pub(crate) struct Process {
     pub(crate) store: StoreThread,
     pub(crate) store_state: StoreState,
     pub(crate) lags: Vec<LagReadings>,
+    arrivals: Arrivals,
     requests_on_new: u64,
     split: Arc<SplitPlan>,
     routes: Arc<RouteTable>,
@@ -128,6 +130,7 @@ impl Process {
             store: StoreThread::default(),
             store_state: StoreState::Writable,
             lags: Vec::new(),
+            arrivals: Arrivals::default(),
             requests_on_new: 0,
             split,
             routes,
@@ -223,6 +226,7 @@ impl Process {
             store: self.store_state.clone(),
             lags: &self.lags,
             zone: &NO_ZONE,
+            arrivals: &self.arrivals,
             requests_on_new: self.requests_on_new,
         }
     }

@@ -549,6 +549,7 @@ fn kind_of(change: &Change) -> &'static str {
         | Change::DatabaseStep { .. }
         | Change::DnsOrdered { .. }
         | Change::DnsServed { .. }
+        | Change::DnsQuiet
         | Change::DnsStopped { .. } => change.kind(),
     }
 }

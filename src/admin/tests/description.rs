@@ -6,7 +6,10 @@ use serde_json::Value;
 use super::World;
 use crate::{
     admin::{ChangeDocument, DnsAnswer, DnsWay, fixture},
-    control::{DnsOrderStatus, DnsStatus, LoweredStatus, ServerStatus},
+    control::{
+        ArrivalsStatus, DnsOrderStatus, DnsStatus, EstimateStatus, LoweredStatus, MinuteStatus,
+        QuietStatus, ResolverStatus, ServerStatus, VisitorStatus,
+    },
     cutover::{DnsPurpose, Leads},
     plan::dns::{self, RecordSet, Ttl},
     units::Timestamp,
@@ -62,7 +65,7 @@ async fn what_is_said_of_names_is_as_described() {
     };
     let served = ChangeDocument::DnsServed { purpose };
     let stopped = ChangeDocument::DnsStopped { purpose };
-    for event in [&ordered, &served, &stopped] {
+    for event in [&ordered, &served, &stopped, &ChangeDocument::DnsQuiet] {
         check(json(event), "Change");
     }
     check(json(&answer(purpose)), "DnsAnswer");
@@ -76,6 +79,17 @@ async fn what_is_said_of_names_is_as_described() {
         ..names(purpose)
     };
     check(json(&unknown), "Dns");
+    let moved = DnsStatus {
+        resolvers: vec![ResolverStatus {
+            address: "192.0.2.9:53".parse().unwrap(),
+            says: change().before().to_vec(),
+            fault: None,
+        }],
+        arrivals: arrivals(),
+        quiet: Some(quiet()),
+        ..names(purpose)
+    };
+    check(json(&moved), "Dns");
 }
 
 /// Whether `value` has every required field, no undescribed one, and the described types all the way down.
@@ -209,5 +223,50 @@ fn names(purpose: DnsPurpose) -> DnsStatus {
             fault: None,
         }],
         unknown: None,
+        resolvers: Vec::new(),
+        arrivals: ArrivalsStatus::default(),
+        quiet: None,
+    }
+}
+
+fn arrivals() -> ArrivalsStatus {
+    ArrivalsStatus {
+        listeners: vec!["192.0.2.1:443".parse().unwrap()],
+        minutes: vec![MinuteStatus {
+            at: Timestamp::from_micros(0),
+            whole: true,
+            requests: vec![7],
+            clients: vec![2],
+            more_clients: false,
+        }],
+        busiest: vec![VisitorStatus {
+            address: "203.0.113.7".parse().unwrap(),
+            requests: 6,
+        }],
+    }
+}
+
+fn quiet() -> QuietStatus {
+    let at = Timestamp::from_micros(0);
+    QuietStatus {
+        moved_at: at,
+        per_minute: 7.0,
+        under: 5,
+        needed_s: 21_600.0,
+        observed_s: 0.0,
+        unobserved_s: 0.0,
+        since: None,
+        satisfied: false,
+        reached_at: None,
+        broken_at: Some(at),
+        broken_by: Some("7 requests within 1 min".into()),
+        estimate: Some(EstimateStatus {
+            half_life_min: 12.5,
+            below_at: at,
+            earliest: at,
+            latest: at,
+            quiet_at: at,
+        }),
+        no_estimate: None,
     }
 }

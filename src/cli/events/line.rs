@@ -65,6 +65,7 @@ pub(crate) fn what(change: &ChangeDocument) -> String {
         }
         ChangeDocument::DnsOrdered { purpose, .. } => format!("dns {purpose} ordered"),
         ChangeDocument::DnsServed { purpose } => format!("dns {purpose} served everywhere"),
+        ChangeDocument::DnsQuiet => "quiet at the old address".to_owned(),
         ChangeDocument::DnsStopped { purpose } => format!("dns {purpose} STOPPED"),
     }
 }

@@ -1,6 +1,10 @@
 //! The status as text of at most 80 columns.
 
+mod arrivals;
 mod names;
+
+pub(crate) use arrivals::{arrivals, quiet};
+pub(crate) use names::names;
 
 use std::fmt::Write;
 
@@ -71,7 +75,7 @@ pub(crate) fn text(status: &Status) -> String {
     evidence(&mut page, status);
     replications(&mut page, status);
     if let Some(dns) = &status.dns {
-        names::names(&mut page, dns);
+        names(&mut page, dns);
     }
     page.blank();
     page.row(format_args!(

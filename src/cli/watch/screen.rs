@@ -57,7 +57,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, seen: &Seen, now: Instant) {
         Some(status) => sections(frame, body, seen, status),
         None => frame.render_widget(Paragraph::new("waiting for the first answer"), body),
     }
-    frame.render_widget(Span::styled("q quits", faint()), foot);
+    self::foot(frame, foot);
+}
+
+/// The last line.
+pub(crate) fn foot(frame: &mut Frame<'_>, area: Rect) {
+    frame.render_widget(Span::styled("q quits", faint()), area);
 }
 
 fn sections(frame: &mut Frame<'_>, area: Rect, seen: &Seen, status: &Status) {
@@ -78,7 +83,8 @@ fn sections(frame: &mut Frame<'_>, area: Rect, seen: &Seen, status: &Status) {
     journal::draw(frame, journal, &seen.entries);
 }
 
-fn header(frame: &mut Frame<'_>, area: Rect, seen: &Seen, now: Instant) {
+/// The first line: what it is about, and whether the server answers.
+pub(crate) fn header(frame: &mut Frame<'_>, area: Rect, seen: &Seen, now: Instant) {
     let link = match &seen.link {
         Link::Up => Span::styled("live", Color::Green),
         Link::Down { since, .. } => {

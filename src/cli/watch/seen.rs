@@ -9,16 +9,16 @@ pub(super) const ENTRIES_MAX: usize = 100;
 
 /// Everything that a frame is drawn from.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) link: Link,
-    pub(super) status: Option<Status>,
+pub(crate) struct Seen {
+    pub(crate) link: Link,
+    pub(crate) status: Option<Status>,
     /// Oldest first.
-    pub(super) entries: VecDeque<EventDocument>,
+    pub(crate) entries: VecDeque<EventDocument>,
 }
 
 /// Whether the server answers.
 #[derive(Clone, Debug)]
-pub(super) enum Link {
+pub(crate) enum Link {
     /// It did, last time.
     Up,
     /// It does not.

@@ -1,7 +1,10 @@
 //! The names that move, in words: when, and what that costs.
 
 use crate::{
-    config::{describe::page::Page, scalar::shown_duration},
+    config::{
+        describe::page::Page,
+        scalar::{shown_duration, shown_quiet},
+    },
     plan::dns::{DnsMoves, DnsPlan, Kind, Records},
 };
 
@@ -32,6 +35,11 @@ pub(super) fn names(plan: &DnsPlan, page: &mut Page) {
     page.item(&format!(
         "after a move the way back takes up to {ttl} and what resolvers add to it, and what goes to new directly is not \
          measured; a rollback leads names back by itself"
+    ));
+    page.item(&format!(
+        "clients that still come are served, and asked to look the name up again; the old address is quiet once requests are \
+         {}",
+        shown_quiet(plan.quiet)
     ));
 }
 

@@ -1,15 +1,18 @@
-//! What a look at the zone's servers changes: how long the lowered TTL has been given out, and whether an order is done.
+//! What a look at the zone's servers, and at who still comes, changes: how long the lowered TTL has been given out, whether an
+//! order is done, and whether it is quiet.
 
 use crate::{
     cutover::{
-        Actor, Change, DnsPurpose, State, Stretch, reload,
+        Actor, Change, DnsPurpose, State, Stretch,
+        dns::quiet,
+        reload,
         stretch::Seen,
         transition::{Draft, Transition},
     },
     plan::dns::{DnsPlan, RecordSet},
 };
 
-/// The stretch of the lowered TTL among those of gates, whose keys are longer.
+/// The stretch of the lowered TTL among those of gates; see [`quiet::is_key`].
 pub(in crate::cutover) const TTL: &str = "dns ttl";
 
 /// How long the lowered TTL has been given out by every server; `None` where nobody has looked yet.
@@ -24,6 +27,7 @@ pub(in crate::cutover) fn look(transition: &mut Transition<'_>) {
         return;
     };
     look_at_ttl(transition, plan);
+    quiet::look(transition, plan);
     let Some(names) = &transition.state.position.names else {
         return;
     };

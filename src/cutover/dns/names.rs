@@ -27,6 +27,12 @@ pub struct Names {
     pub lowered: Option<Lowered>,
     /// The last move, for the way back.
     pub moved: Option<Change>,
+    /// Since when every server of the zone has led clients to new; see [`Names::moved_since`].
+    #[serde(default)]
+    pub moved_at: Option<Timestamp>,
+    /// When it first was quiet here after that.
+    #[serde(default)]
+    pub quiet_at: Option<Timestamp>,
 }
 
 /// What became of an order.
@@ -81,6 +87,12 @@ impl Names {
             DnsPurpose::Move | DnsPurpose::Revert | DnsPurpose::RestoreTtl => was_lowered,
         };
         let moved = before.and_then(|it| it.moved.clone());
+        let kept = before.and_then(|it| Some((it.moved_at?, it.quiet_at)));
+        let (moved_at, quiet_at) = match (order.purpose, kept) {
+            (DnsPurpose::Move, _) | (_, None) => (None, None),
+            (DnsPurpose::Revert, Some((at, _))) => (Some(at), None),
+            (DnsPurpose::LowerTtl | DnsPurpose::RestoreTtl, Some((at, quiet))) => (Some(at), quiet),
+        };
         let (leads, moved) = match order.purpose {
             DnsPurpose::Move => (Leads::To, Some(order.change.clone())),
             DnsPurpose::LowerTtl | DnsPurpose::Revert | DnsPurpose::RestoreTtl => {
@@ -95,6 +107,8 @@ impl Names {
             leads,
             lowered,
             moved,
+            moved_at,
+            quiet_at,
         }
     }
 
@@ -108,10 +122,24 @@ impl Names {
             DnsPurpose::RestoreTtl => None,
             DnsPurpose::LowerTtl | DnsPurpose::Move | DnsPurpose::Revert => self.lowered.clone(),
         };
+        let moved_at = match self.order.purpose {
+            DnsPurpose::Move => Some(at),
+            DnsPurpose::Revert => None,
+            DnsPurpose::LowerTtl | DnsPurpose::RestoreTtl => self.moved_at,
+        };
         Self {
             standing: DnsStanding::Served { at },
             leads,
             lowered,
+            moved_at,
+            ..self.clone()
+        }
+    }
+
+    /// After it was quiet here for long enough.
+    pub(in crate::cutover) fn quiet(&self, at: Timestamp) -> Self {
+        Self {
+            quiet_at: Some(at),
             ..self.clone()
         }
     }
@@ -129,6 +157,26 @@ impl Names {
             leads,
             ..self.clone()
         }
+    }
+
+    /// Since when every server of the zone has led clients to new; `None` before, and while names are led back.
+    #[must_use]
+    pub fn moved_since(&self) -> Option<Timestamp> {
+        let is_led_back = self.order.purpose == DnsPurpose::Revert && self.is_under_way();
+        self.moved_at.filter(|_| !is_led_back)
+    }
+
+    /// Client connections that were opened before this moment are to leave; `None` where nobody is.
+    ///
+    /// A connection rests on an answer that was good for the TTL before the move at most. So one from before the move is to
+    /// look the name up again at once, and one that was opened since when it is as old as that TTL: whoever was led here by
+    /// a resolver that had not asked anew then finds new. No client is told so more than once a TTL.
+    #[must_use]
+    pub fn leave_before(&self, now: Timestamp) -> Option<Timestamp> {
+        let moved_at = self.moved_since()?;
+        let before = self.moved.as_ref().map_or(&[][..], Change::before);
+        let ttl = before.iter().map(|it| it.ttl).max().unwrap_or_default();
+        Some(moved_at.max(now.before(ttl.duration())))
     }
 
     /// Whether the last order is still to be carried out, or to be seen everywhere.

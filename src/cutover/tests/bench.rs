@@ -10,8 +10,8 @@ use crate::{
     },
     evidence::{Evidence, Settings},
     measure::{
-        Class, Finished, Head, Interval, Measurement, WaitMark, Waiting, Windows, WorkerId,
-        ZoneLook,
+        Arrivals, Class, Finished, Head, Interval, Measurement, WaitMark, Waiting, Windows,
+        WorkerId, ZoneLook,
     },
     plan::{
         AdminPlan, AdvanceOn, BothBad, EjectionPlan, EndpointPlan, EvidencePlan, ForwardingPlan,
@@ -37,6 +37,7 @@ pub(super) struct Bench {
     pub(super) store: StoreState,
     pub(super) lags: Vec<LagReadings>,
     pub(super) zone: Result<Arc<ZoneLook>, String>,
+    pub(super) arrivals: Arrivals,
     pub(super) requests_on_new: u64,
     pub(super) now: Timestamp,
     pub(super) wall_ahead: Duration,
@@ -114,6 +115,7 @@ impl Bench {
             store: StoreState::Writable,
             lags: Vec::new(),
             zone: Err("nobody has looked".to_owned()),
+            arrivals: Arrivals::default(),
             requests_on_new: 0,
             now: START,
             wall_ahead: Duration::ZERO,
@@ -174,6 +176,7 @@ impl Bench {
     fn observation(&self) -> Observation<'_> {
         Observation {
             zone: &self.zone,
+            arrivals: &self.arrivals,
             windows: &self.windows,
             evidence: &self.evidence,
             coverage: self.coverage,

@@ -8,12 +8,13 @@ use super::bench::{Bench, START, plan};
 use crate::{
     cutover::{
         Actor, Answer, Change, Command, DnsEvent, DnsOrder, DnsPurpose, DnsStanding, DnsStep,
-        Entry, Leads, Names, Position, Progress, Ramp, StoreState, WayBack, Wish, dns_due,
-        dns_waits, prepare_dns,
+        Entry, Leads, Names, Position, Progress, Ramp, StoreState, Stretch, WayBack, Wish, dns_due,
+        dns_waits, prepare_dns, quiet_stretch,
     },
-    measure::{ServerLook, ZoneLook},
+    measure::{Arrived, ServerLook, ZoneLook},
     plan::dns::{
-        DnsMoves, DnsName, DnsPlan, Kind, LookPlan, ProviderPlan, RecordSet, Records, Ttl, Value,
+        DnsMoves, DnsName, DnsPlan, Kind, LookPlan, ProviderPlan, Quiet, RecordSet, Records, Ttl,
+        Value,
     },
     units::{Salt, Weight},
 };
@@ -75,8 +76,19 @@ impl World {
 
     /// Turns for so many seconds, and records what is written down.
     fn run(&mut self, seconds: u32) {
-        for _ in 0..seconds * 10 {
+        self.run_with(seconds, 0);
+    }
+
+    /// The same, with so many requests each second.
+    fn run_with(&mut self, seconds: u32, requests: u32) {
+        for turn in 0..seconds * 10 {
             self.bench.zone = Ok(Arc::new(self.look()));
+            let arrived = Arrived {
+                requests: vec![if turn % 10 == 0 { requests } else { 0 }],
+                clients: Vec::new(),
+            };
+            let next = self.bench.now.after(Duration::from_millis(100));
+            self.bench.arrivals.turn([&arrived], true, next);
             self.bench.turn();
             self.keep();
         }
@@ -132,6 +144,10 @@ impl World {
         assert!(matches!(self.names().standing, DnsStanding::Served { .. }));
     }
 
+    fn quiet(&self) -> Option<&Stretch> {
+        quiet_stretch(self.dns(), &self.bench.state)
+    }
+
     fn kinds(&self) -> Vec<&'static str> {
         self.journal.iter().map(|it| it.change.kind()).collect()
     }
@@ -148,6 +164,10 @@ fn names(moves: DnsMoves) -> DnsPlan {
         ttl: Ttl(10),
         moves,
         gap: Duration::from_secs(10),
+        quiet: Quiet {
+            under: 60,
+            span: Duration::from_secs(20),
+        },
         look: LookPlan {
             start: Vec::new(),
             port: 53,
@@ -427,4 +447,77 @@ fn names_do_not_move_before_the_shift_is_complete_nor_is_the_ttl_restored_while_
             purpose: DnsPurpose::Move
         })
     ));
+}
+
+#[test]
+fn it_is_quiet_once_few_enough_have_come_for_long_enough() {
+    let mut world = World::new(DnsMoves::Manually);
+    world.run(1);
+    world.done(&lower());
+    world.run(101);
+    assert_eq!(world.quiet(), None, "names have not moved");
+    world.done(&Wish::Move);
+    // 60 a minute are too many, and so are as many within less than a minute.
+    world.run_with(60, 1);
+    assert!(world.quiet().is_some_and(|it| it.since.is_none()));
+    world.run(15);
+    let since = world.quiet().and_then(|it| it.since);
+    assert!(since.is_some(), "{:?}", world.quiet());
+    // Somebody comes back.
+    world.run_with(1, 30);
+    let stretch = world.quiet().expect("names have moved");
+    let broken = stretch.broken.as_ref().map(|it| it.by.as_str());
+    assert_eq!(broken, Some("35 requests within 20 s"));
+    assert!(!world.kinds().contains(&"dns_quiet"));
+    world.run(45);
+    assert_eq!(world.kinds().last(), Some(&"dns_quiet"));
+    assert!(world.names().quiet_at.is_some());
+    // It is written down once, and forgotten with the way back.
+    world.run_with(5, 30);
+    world.run(60);
+    let times = world
+        .kinds()
+        .iter()
+        .filter(|it| **it == "dns_quiet")
+        .count();
+    assert_eq!(times, 1);
+    world.done(&Wish::Revert);
+    assert_eq!(world.names().quiet_at, None);
+    assert_eq!(world.quiet(), None);
+}
+
+#[test]
+fn clients_are_sent_off_once_names_have_moved_and_no_more_once_they_come_back() {
+    let mut world = World::new(DnsMoves::Manually);
+    world.run(1);
+    world.done(&lower());
+    world.run(101);
+    let before = |world: &World| world.names().leave_before(world.bench.now);
+    world.order(&Wish::Move).expect("the TTL has run out");
+    world.run(5);
+    assert_eq!(before(&world), None, "no server says so yet");
+    let after = world.names().order.change.after().to_vec();
+    world.serve(&after);
+    world.run(1);
+    let moved_at = world.names().moved_since().expect("every server says so");
+    assert_eq!(before(&world), Some(moved_at));
+    // The TTL before the move is 10 s: whoever came since then may have known of it.
+    world.run(25);
+    let ten_ago = world.bench.now.before(Duration::from_secs(10));
+    assert_eq!(before(&world), Some(ten_ago));
+    world.order(&Wish::Revert).expect("names have moved");
+    assert_eq!(before(&world), None);
+    // What nobody made leaves names where they are.
+    let step = DnsStep {
+        event: DnsEvent::Stopped(DnsPurpose::Revert),
+        actor: Actor::Plan,
+        reason: "somebody else changed the zone".to_owned(),
+    };
+    world.tell(step).expect("it is the last order");
+    assert!(before(&world).is_some());
+    world.order(&Wish::Revert).expect("names have moved");
+    world.serve(&[set("192.0.2.1", 10)]);
+    world.run(1);
+    assert!(matches!(world.names().standing, DnsStanding::Served { .. }));
+    assert_eq!(before(&world), None);
 }

@@ -85,7 +85,7 @@ async fn drive(
             return Poll::Ready(served);
         }
         if let Phase::Open(session) = &mut phase
-            && connection.is_draining()
+            && connection.is_to_leave()
             && !is_told
         {
             is_told = true;

@@ -370,6 +370,21 @@ async fn a_connection_without_streams_is_let_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_to_leave_gets_its_answers_and_a_goaway() {
+    let endpoints = sides(http("old").await, nobody().await);
+    let rig = Rig::start(endpoints, Weight::NONE, |_| ());
+    let mut client = Client::to(rig.address()).await;
+    let answer = client.send.send_request(request("/", "GET", empty())).await;
+    assert_eq!(answer.unwrap().status(), 200);
+    let leave_before = rig.shared.publication.leave_before();
+    leave_before.set(Some(rig.shared.clock.timestamp()));
+    let answer = client.send.send_request(request("/", "GET", empty())).await;
+    assert_eq!(answer.unwrap().status(), 200);
+    let ended = timeout(PATIENCE, client.end).await.unwrap().unwrap();
+    assert!(ended.is_ok(), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_drain_lets_streams_finish_and_takes_no_more() {
     let (release, released) = tokio::sync::watch::channel(false);
     let old = Scripted::start(move |_, mut client| {

@@ -1,7 +1,7 @@
 //! A running data plane with everything around it that a test wants to set or see.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::{
         Arc,
@@ -41,6 +41,8 @@ pub(super) struct Rig {
     pub(super) finished: Vec<Finished>,
     pub(super) heads: Vec<Head>,
     pub(super) rejected: [u64; Rejection::ALL.len()],
+    /// Requests that were noted, by listener and client.
+    pub(super) arrived: Vec<(u16, IpAddr)>,
     pub(super) last: Option<Interval>,
 }
 
@@ -84,6 +86,7 @@ impl Rig {
             finished: Vec::new(),
             heads: Vec::new(),
             rejected: Default::default(),
+            arrived: Vec::new(),
             last: None,
         }
     }
@@ -122,6 +125,7 @@ impl Rig {
             for (count, more) in self.rejected.iter_mut().zip(interval.rejected) {
                 *count += more;
             }
+            self.arrived.extend(&interval.arrived.clients);
             self.last = Some(interval);
         }
     }

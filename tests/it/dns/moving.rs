@@ -18,7 +18,7 @@ use crate::harness::{
     proxy::{Folder, Proxy, changeover, configuration},
 };
 
-const LIMIT: Duration = Duration::from_secs(30);
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 /// Steps that are over soon, and whatever the requests say.
 const RAMP: &str = r#"[split]
@@ -39,11 +39,11 @@ above = "99%"
 "#;
 
 /// Clients are led here before, and to new itself after.
-const FROM: &str = "127.0.0.1";
-const TO: &str = "127.0.0.2";
+pub(super) const FROM: &str = "127.0.0.1";
+pub(super) const TO: &str = "127.0.0.2";
 
 /// `[dns]`, with the servers that this one names.
-fn dns(server: SocketAddr, provider: &str, more: &str) -> String {
+pub(super) fn dns(server: SocketAddr, provider: &str, more: &str) -> String {
     let port = server.port();
     format!(
         "{RAMP}[dns]\nzone = \"example.test\"\nttl = \"1s\"\ngap = \"10s\"\nstart = [\"{server}\"]\nport = {port}\n{more}\n\
@@ -52,28 +52,28 @@ fn dns(server: SocketAddr, provider: &str, more: &str) -> String {
     )
 }
 
-fn rfc2136(server: SocketAddr) -> String {
+pub(super) fn rfc2136(server: SocketAddr) -> String {
     format!(
         "[dns.provider]\nkind = \"rfc2136\"\nserver = \"{server}\"\nkey_name = \"mover\"\nsecret_file = \"tsig.secret\""
     )
 }
 
 /// A zone that may be kept for so many seconds.
-fn zone(ttl: u32) -> Bind {
+pub(super) fn zone(ttl: u32) -> Bind {
     Bind::start(&format!(
         "shop {ttl} IN A {FROM}\nshop {ttl} IN HTTPS 1 . alpn=h2"
     ))
 }
 
-struct World {
-    old: Environment,
-    new: Environment,
-    proxy: Proxy,
+pub(super) struct World {
+    pub(super) old: Environment,
+    pub(super) new: Environment,
+    pub(super) proxy: Proxy,
 }
 
 impl World {
     /// With a shift that is complete.
-    fn complete(dns: &str) -> Self {
+    pub(super) fn complete(dns: &str) -> Self {
         let (old, new) = (Environment::start("old"), Environment::start("new"));
         let folder = Folder::new();
         folder.write("tsig.secret", SECRET_BASE64);
@@ -97,7 +97,7 @@ impl World {
     }
 
     /// `changeover dns …` against this server; its exit code, and what it printed.
-    fn command(&self, words: &[&str]) -> (Option<i32>, String) {
+    pub(super) fn command(&self, words: &[&str]) -> (Option<i32>, String) {
         let admin = format!("http://{}", self.proxy.admin);
         let output = changeover(&[&["dns"], words, &["--admin", &admin]].concat());
         let text = [output.stdout, output.stderr].concat();
@@ -107,18 +107,18 @@ impl World {
         )
     }
 
-    fn ordered(&self, words: &[&str]) -> String {
+    pub(super) fn ordered(&self, words: &[&str]) -> String {
         let (code, text) = self.command(&[words, &["--reason", "test"]].concat());
         assert_eq!(code, Some(0), "{words:?}: {text}\n{}", self.proxy.log());
         text
     }
 
     /// Waits until the last order is this one, and in this state.
-    fn is(&self, purpose: &str, state: &str) -> Value {
+    pub(super) fn is(&self, purpose: &str, state: &str) -> Value {
         order_is(&self.proxy, purpose, state)
     }
 
-    fn lowered(&self) {
+    pub(super) fn lowered(&self) {
         self.ordered(&["lower-ttl"]);
         self.is("lower-ttl", "served");
         self.proxy.status_when("the TTL has run out", LIMIT, |it| {
@@ -127,13 +127,14 @@ impl World {
     }
 
     /// What the journal says of names.
-    fn journal(&self) -> Vec<String> {
+    pub(super) fn journal(&self) -> Vec<String> {
         let events = self.proxy.events();
         let names = events.iter().filter_map(|it| {
             let kind = it["change"]["kind"].as_str()?.strip_prefix("dns_")?;
-            let purpose = it["change"]["purpose"].as_str()?;
+            let purpose = it["change"]["purpose"].as_str();
+            let what = purpose.map_or_else(|| kind.to_owned(), |it| format!("{it} {kind}"));
             Some(format!(
-                "{purpose} {kind} by {}",
+                "{what} by {}",
                 it["actor"]["name"].as_str().unwrap_or("plan")
             ))
         });

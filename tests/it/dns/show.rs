@@ -11,7 +11,7 @@ use changeover::{
     plan::{
         Secret,
         dns::{
-            DnsMoves, DnsName, DnsPlan, Kind, LookPlan, ProviderPlan, Records, Rfc2136Plan,
+            DnsMoves, DnsName, DnsPlan, Kind, LookPlan, ProviderPlan, Quiet, Records, Rfc2136Plan,
             TsigAlgorithm, Ttl, Value,
         },
     },
@@ -55,6 +55,7 @@ fn plan(namespace: &Namespace, names: Vec<DnsName>) -> DnsPlan {
         ttl: Ttl(60),
         moves: DnsMoves::Manually,
         gap: Duration::from_secs(30),
+        quiet: Quiet::DEFAULT,
         look: LookPlan {
             start: vec![start],
             port: namespace.port(),

@@ -34,10 +34,13 @@ pub struct Relay {
 impl Relay {
     /// Relays to `target` on a free port.
     pub fn start(target: SocketAddr) -> Self {
+        Self::start_on((Ipv4Addr::LOCALHOST, 0).into(), target)
+    }
+
+    /// The same on this address.
+    pub fn start_on(address: SocketAddr, target: SocketAddr) -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        socket
-            .bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
-            .expect("a free port");
+        socket.bind(&address.into()).expect("nobody listens there");
         socket.listen(SPEAKING).expect("it is bound");
         socket.set_nonblocking(true).expect("it is open");
         let listener =

@@ -124,6 +124,7 @@ impl Checker {
             | Change::DatabaseStep { .. }
             | Change::DnsOrdered { .. }
             | Change::DnsServed { .. }
+            | Change::DnsQuiet
             | Change::DnsStopped { .. } => {
                 return Err(Violation::new("what is safe does not wait for the store"));
             }
@@ -215,6 +216,7 @@ fn follows(case: &Case<'_>, entry: &Entry) -> Result<(), Violation> {
         | Change::DatabaseStep { .. }
         | Change::DnsOrdered { .. }
         | Change::DnsServed { .. }
+        | Change::DnsQuiet
         | Change::DnsStopped { .. } => must(
             after.ramp == before.ramp && after.salt == before.salt,
             "a reload or an upgrade leaves the ramp as it is",

@@ -1,14 +1,14 @@
 //! Names in DNS, as `status` prints them.
 
 use crate::{
-    cli::{figures::span, output::printable, page::Page},
+    cli::{figures::span, output::printable, page::Page, status::text::quiet},
     control::{DnsOrderStatus, DnsStatus, LoweredStatus, ServerStatus},
     cutover::Leads,
     plan::dns::RecordSet,
 };
 
 /// Where names lead, what was ordered, how long the lowered TTL has been given out, and what each server says.
-pub(super) fn names(page: &mut Page, dns: &DnsStatus) {
+pub(crate) fn names(page: &mut Page, dns: &DnsStatus) {
     page.blank();
     let leads = match dns.leads {
         Leads::From => "names lead where they did before",
@@ -39,6 +39,14 @@ pub(super) fn names(page: &mut Page, dns: &DnsStatus) {
     }
     for (index, server) in dns.servers.iter().enumerate() {
         page.line(if index == 0 { "  servers" } else { "" }, says(server));
+    }
+    for (index, resolver) in dns.resolvers.iter().enumerate() {
+        let said = said(&resolver.says, resolver.fault.as_ref());
+        let text = format!("{}: {said}", resolver.address);
+        page.line(if index == 0 { "  asked" } else { "" }, text);
+    }
+    if let Some(it) = &dns.quiet {
+        quiet(page, it);
     }
 }
 
@@ -77,13 +85,17 @@ fn lowered(page: &mut Page, ttl: &LoweredStatus) {
 
 fn says(server: &ServerStatus) -> String {
     let (name, address) = (printable(&server.name), server.address);
-    let said = match &server.fault {
+    let said = said(&server.says, server.fault.as_ref());
+    format!("{name} ({address}): {said}")
+}
+
+fn said(sets: &[RecordSet], fault: Option<&String>) -> String {
+    match fault {
         Some(fault) => fault.clone(),
-        None if server.says.is_empty() => "has none of the names".to_owned(),
+        None if sets.is_empty() => "has none of the names".to_owned(),
         None => {
-            let sets: Vec<String> = server.says.iter().map(RecordSet::to_string).collect();
+            let sets: Vec<String> = sets.iter().map(RecordSet::to_string).collect();
             sets.join("; ")
         }
-    };
-    format!("{name} ({address}): {said}")
+    }
 }

@@ -18,7 +18,10 @@ use crate::{
     },
     plan::{
         Secret,
-        dns::{DnsMoves, Kind, LookPlan, ProviderPlan, Records, Rfc2136Plan, TsigAlgorithm, Value},
+        dns::{
+            DnsMoves, Kind, LookPlan, ProviderPlan, Quiet, Records, Rfc2136Plan, TsigAlgorithm,
+            Value,
+        },
     },
 };
 
@@ -68,6 +71,7 @@ fn world() -> World {
         ttl: Ttl(60),
         moves: DnsMoves::Manually,
         gap: Duration::from_secs(30),
+        quiet: Quiet::DEFAULT,
         look: LookPlan {
             start: Vec::new(),
             port: 53,
