@@ -13,6 +13,7 @@ mod check;
 mod completions;
 mod demo;
 mod dns;
+mod drill;
 mod events;
 mod explain;
 mod force_token;

@@ -25,10 +25,10 @@ use observe::Observer;
 pub use salt::fresh_salt;
 pub use start::{Parts, RunningControl, start};
 pub use status::{
-    ArrivalsStatus, BeforeStatus, DnsOrderStatus, DnsStatus, EndpointStatus, EstimateStatus,
-    EvidenceStatus, GateStatus, LatencyStatus, LoweredStatus, MinuteStatus, OutlookStatus,
-    PredecessorStatus, ProcessStatus, QuietStatus, RampStatus, ReplicationStatus, ResolverStatus,
-    RollbackStatus, ServerStatus, SideStatus, Status, TriggerStatus, VisitorStatus,
+    ArrivalsStatus, BeforeStatus, DnsOrderStatus, DnsStatus, DrillStatus, EndpointStatus,
+    EstimateStatus, EvidenceStatus, GateStatus, LatencyStatus, LoweredStatus, MinuteStatus,
+    OutlookStatus, PredecessorStatus, ProcessStatus, QuietStatus, RampStatus, ReplicationStatus,
+    ResolverStatus, RollbackStatus, ServerStatus, SideStatus, Status, TriggerStatus, VisitorStatus,
 };
 
 #[cfg(test)]

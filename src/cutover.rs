@@ -10,6 +10,7 @@ mod database;
 mod decide;
 mod digest;
 mod dns;
+mod drill;
 mod effect;
 mod entry;
 mod explanation;
@@ -37,6 +38,7 @@ pub use dns::{
     DnsEvent, DnsOrder, DnsPurpose, DnsStanding, DnsStep, DnsWait, Leads, Lowered, Names, Wish,
     due as dns_due, prepare as prepare_dns, quiet_stretch, ttl_stretch, waits as dns_waits,
 };
+pub use drill::{DRILL_SHARE, Drill, DrillOutcome, DrillProof, DrillStanding};
 pub use effect::{Answer, Effect};
 pub use entry::{Bake, Change, DatabaseStepOutcome, Entry, HoldCause, RollbackCause};
 pub use explanation::{Explanation, RouteSeen, SideSeen};

@@ -6,6 +6,7 @@
 mod access;
 mod difference;
 pub mod dns;
+mod drill;
 mod edition;
 mod evidence;
 mod limits;
@@ -27,11 +28,13 @@ pub use access::{
     Role,
 };
 pub use difference::Difference;
+pub use drill::{DRILL_SPAN_MAX, DRILL_WEIGHT_MAX, DrillFault, Injection};
 pub use edition::{Edition, IdsExhausted};
 pub use evidence::{EvidencePlan, LatencyTolerance};
 pub use limits::{Limits, Timeouts, Underscores};
 pub use ramp::{
-    AdvanceOn, BothBad, Gate, GateCondition, LagGate, RampPlan, RollbackPlan, StartMode, Step,
+    AdvanceOn, BothBad, DrillGate, Gate, GateCondition, LagGate, RampPlan, RollbackPlan, StartMode,
+    Step,
 };
 pub use replication::{
     ChannelPlan, DatabaseEncryption, DatabasePlan, ReplicationKind, ReplicationPlan,

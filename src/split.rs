@@ -4,6 +4,7 @@
 //! compares its generation again before the first byte goes upstream. Nothing else connects the two.
 
 mod assign;
+mod injection;
 mod leave;
 mod publication;
 mod route;
@@ -11,6 +12,7 @@ mod table;
 mod writers;
 
 pub use assign::{Assignment, Cause, ClientKey, Draw, Facts, Intent, assign, slot_of};
+pub use injection::Injected;
 pub use leave::LeaveBefore;
 pub use publication::{Publication, Reader};
 pub use route::{RouteTable, Target};

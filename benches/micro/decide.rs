@@ -92,6 +92,7 @@ fn decide_at(
     let observation = Observation {
         zone: &Err(String::new()),
         arrivals: &Arrivals::default(),
+        drilled: 0,
         windows,
         evidence,
         coverage: Coverage::Full,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cutover::{
-        Actor, Bake, Change, DatabaseStepOutcome, DnsPurpose, Entry, Explanation, HoldCause,
-        RollbackCause, TriggerReading,
+        Actor, Bake, Change, DatabaseStepOutcome, DnsPurpose, DrillOutcome, Entry, Explanation,
+        HoldCause, RollbackCause, TriggerReading,
     },
     plan::dns::RecordSet,
     units::{Side, Timestamp},
@@ -121,6 +121,21 @@ pub enum ChangeDocument {
         /// Whether it begins or has failed.
         outcome: DatabaseStepOutcome,
     },
+    /// A drill injects a fault from now on.
+    DrillStarted {
+        /// The fault, in words.
+        fault: String,
+        /// The share of requests that it is injected into.
+        share: f64,
+        /// The step that the ramp is at, counted from 1.
+        step: usize,
+    },
+    /// A drill is over; where it was passed, the ramp goes on at its step.
+    DrillEnded {
+        /// How it ended.
+        #[serde(flatten)]
+        outcome: DrillOutcome,
+    },
     /// A change of names in DNS is ordered, and carried out next.
     DnsOrdered {
         /// What for.
@@ -210,6 +225,16 @@ impl From<&Change> for ChangeDocument {
                 side: *side,
                 what: what.clone(),
                 outcome: *outcome,
+            },
+            Change::DrillStarted {
+                injection, step, ..
+            } => Self::DrillStarted {
+                fault: injection.fault.to_string(),
+                share: injection.share.ratio(),
+                step: step + 1,
+            },
+            Change::DrillEnded { outcome } => Self::DrillEnded {
+                outcome: outcome.clone(),
             },
             Change::DnsOrdered { order } => Self::DnsOrdered {
                 purpose: order.purpose,

@@ -191,6 +191,7 @@ pub(crate) fn status() -> Status {
         evidence: evidence(),
         gates: gates(),
         dns: None,
+        drill: None,
         replications: replications(),
         before: BeforeStatus {
             requests: 52_000,

@@ -49,6 +49,7 @@ pub(crate) enum Operation {
     Advance,
     SetWeight,
     Rollback,
+    Drill,
     Reload,
     Upgrade,
     SetUp,
@@ -85,7 +86,7 @@ const APPROVER: Access = Access::Role(Role::Approver);
 
 /// Every route. Resuming at another step than the first needs an approver besides, which its handler checks,
 /// since the step is in the body.
-pub(crate) const ROUTES: [Route; 22] = [
+pub(crate) const ROUTES: [Route; 23] = [
     route("/", VIEWER, Operation::Root),
     route("/healthz", Access::Open, Operation::Health),
     route("/readyz", Access::Open, Operation::Ready),
@@ -101,6 +102,7 @@ pub(crate) const ROUTES: [Route; 22] = [
     route("/api/v1/ramp/advance", APPROVER, Operation::Advance),
     route("/api/v1/weight", APPROVER, Operation::SetWeight),
     route("/api/v1/rollback", OPERATOR, Operation::Rollback),
+    route("/api/v1/drill", APPROVER, Operation::Drill),
     route("/api/v1/reload", APPROVER, Operation::Reload),
     route(UPGRADE, APPROVER, Operation::Upgrade),
     route(SET_UP, APPROVER, Operation::SetUp),
@@ -136,6 +138,7 @@ impl Operation {
             Self::Advance => post(steer::advance),
             Self::SetWeight => put(steer::set_weight),
             Self::Rollback => post(steer::rollback),
+            Self::Drill => post(steer::drill),
             Self::Reload => post(reload::reload),
             Self::Upgrade => post(reload::upgrade),
             Self::SetUp => post(set_up::set_up),

@@ -1,5 +1,7 @@
 //! Steering: each route turns a request into one command and its answer into a response.
 
+use std::time::Duration;
+
 use axum::{Extension, Json, body::Body, extract::State, http::HeaderMap};
 use serde::Deserialize;
 
@@ -11,9 +13,9 @@ use crate::{
         problem::{Kind, Problem},
     },
     control::{CommandError, Done},
-    cutover::{Command, REASON_CHARS_MAX},
-    plan::Role,
-    units::Weight,
+    cutover::{Command, DRILL_SHARE, REASON_CHARS_MAX},
+    plan::{DrillFault, Injection, Role},
+    units::{Share, Weight},
 };
 
 type Answer = Result<Json<Done>, Problem>;
@@ -44,6 +46,24 @@ struct ResumeBody {
 struct WeightBody {
     percent: serde_json::Number,
     reason: String,
+}
+
+/// The body of a drill; the share is in percent, and kept as it was written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DrillBody {
+    fault: DrillKind,
+    share: Option<serde_json::Number>,
+    latency_ms: Option<serde_json::Number>,
+    reason: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum DrillKind {
+    Errors,
+    Refused,
+    Latency,
 }
 
 pub(crate) async fn start(
@@ -123,6 +143,60 @@ pub(crate) async fn rollback(
     let RollbackBody { reason } = body::required(&headers, body).await?;
     let reason = checked_reason(&reason)?;
     order(&context, Command::Rollback { reason }, &caller).await
+}
+
+pub(crate) async fn drill(
+    State(context): State<Context>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let body: DrillBody = body::required(&headers, body).await?;
+    let reason = checked_reason(&body.reason)?;
+    let injection = injection(&body)?;
+    order(&context, Command::Drill { injection, reason }, &caller).await
+}
+
+/// What a drill does, by its body.
+fn injection(body: &DrillBody) -> Result<Injection, Problem> {
+    let bad = |detail: String| Problem::new(Kind::BadRequest, format!("in the body: {detail}"));
+    let most = DrillFault::LATENCY_MAX.as_millis();
+    let fault = match (body.fault, &body.latency_ms) {
+        (DrillKind::Errors, None) => DrillFault::Errors,
+        (DrillKind::Refused, None) => DrillFault::Refused,
+        (DrillKind::Latency, Some(millis)) => match u64::try_from(whole(millis)) {
+            Ok(it) if it > 0 && u128::from(it) <= most => {
+                DrillFault::latency(Duration::from_millis(it))
+            }
+            Ok(_) | Err(_) => {
+                return Err(bad(format!("latency_ms is {millis}; expected 1 to {most}")));
+            }
+        },
+        (DrillKind::Latency, None) => {
+            return Err(bad(format!("no latency_ms; expected 1 to {most}")));
+        }
+        (DrillKind::Errors | DrillKind::Refused, Some(_)) => {
+            return Err(bad(
+                "latency_ms beside another fault than latency".to_owned()
+            ));
+        }
+    };
+    let share = match &body.share {
+        None => DRILL_SHARE,
+        Some(percent) => share(percent).ok_or_else(|| {
+            bad(format!(
+                "share is {percent}; expected a percentage above 0 and up to 100, with two decimals at most"
+            ))
+        })?,
+    };
+    Ok(Injection { fault, share })
+}
+
+/// A percentage that is not zero, as exact as a weight.
+fn share(percent: &serde_json::Number) -> Option<Share> {
+    let weight: Weight = percent.to_string().parse().ok()?;
+    let parts = u32::from(weight.basis_points()) * 100;
+    Share::from_parts_per_million(parts).filter(|_| parts > 0)
 }
 
 async fn order(context: &Context, command: Command, caller: &Caller) -> Answer {

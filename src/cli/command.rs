@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::{
-    check, completions, demo, dns, events, exit::Failure, explain, force_token, man, ramp, reload,
-    replication, rollback, serve, status, upgrade, watch, weight,
+    check, completions, demo, dns, drill, events, exit::Failure, explain, force_token, man, ramp,
+    reload, replication, rollback, serve, status, upgrade, watch, weight,
 };
 
 /// Moves live traffic from an old environment to a new one on evidence, and takes it back by itself.
@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Ramp(ramp::Arguments),
     Weight(weight::Arguments),
     Rollback(rollback::Arguments),
+    Drill(drill::Arguments),
     Reload(reload::Arguments),
     Upgrade(upgrade::Arguments),
     Replication(replication::Arguments),
@@ -65,6 +66,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Ramp(arguments) => ramp::run(arguments),
         Command::Weight(arguments) => weight::run(arguments),
         Command::Rollback(arguments) => rollback::run(arguments),
+        Command::Drill(arguments) => drill::run(arguments),
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Replication(arguments) => replication::run(arguments),

@@ -226,6 +226,10 @@ fn gate_holds(plan: &Plan, gate: &Gate) -> String {
             let sides = sides.join(" and ");
             format!("above {above} only while every endpoint of {sides} is healthy")
         }
+        GateCondition::Drill(asked) => format!(
+            "above {above} only within {} of a `changeover drill` that this configuration has passed",
+            shown_duration(asked.within)
+        ),
         GateCondition::Lag(lag) => format!(
             "above {above} only once the {} lag of {} has been below {} for {}, observed; not to be \
              observed for longer than {} starts that anew",

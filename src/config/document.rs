@@ -65,6 +65,7 @@ pub(super) const SHAPES: &[&Shape] = &[
     &trigger::SHAPE,
     &gate::SHAPE,
     &gate::REPLICATION,
+    &gate::DRILL,
     &rollback::SHAPE,
     &forwarding::SHAPE,
     &resolver::SHAPE,

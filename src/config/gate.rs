@@ -10,15 +10,24 @@ use crate::{
         replication,
         scalar::{self, WEIGHT},
     },
-    plan::{Gate, GateCondition, LagGate, ReplicationPlan},
+    plan::{DrillGate, Gate, GateCondition, LagGate, ReplicationPlan},
     units::{Side, Weight},
 };
 
 /// The keys of `[[gate]]`.
 pub(super) const SHAPE: Shape = Shape {
     path: "gate",
-    keys: &["above_weight", "healthy", "replication"],
+    keys: &["above_weight", "healthy", "replication", "drill"],
 };
+
+/// The keys of `drill`.
+pub(super) const DRILL: Shape = Shape {
+    path: "gate.drill",
+    keys: &["within"],
+};
+
+/// What a gate asks for, by its keys.
+const CONDITIONS: [&str; 3] = ["healthy", "replication", "drill"];
 
 /// The keys of `replication`.
 pub(super) const REPLICATION: Shape = Shape {
@@ -48,20 +57,22 @@ fn read_one(section: &Section<'_>, replications: &[ReplicationPlan]) -> Option<G
         let complaint = Complaint::new("\"100%\"", "less than \"100%\"");
         section.note_value("above_weight", complaint.remedy("no step lies above it"));
     }
-    let condition = match (section.has("healthy"), section.has("replication")) {
-        (true, false) => {
+    let asked = CONDITIONS.iter().filter(|it| section.has(it));
+    let condition = match asked.copied().collect::<Vec<_>>()[..] {
+        ["healthy"] => {
             let sides = section.get("healthy", choice(HEALTHY));
             sides.map(|it| GateCondition::Healthy(it.to_vec()))
         }
-        (false, true) => read_lag(section, replications).map(GateCondition::Lag),
-        (true, true) => {
-            let found = "`replication` beside `healthy`";
+        ["replication"] => read_lag(section, replications).map(GateCondition::Lag),
+        ["drill"] => read_drill(section).map(GateCondition::Drill),
+        [one, other, ..] => {
+            let found = format!("`{other}` beside `{one}`");
             let complaint = Complaint::new(found, "one condition for each gate");
-            section.note_key("replication", complaint.remedy("write two gates"));
+            section.note_key(other, complaint.remedy("write two gates"));
             None
         }
-        (false, false) => {
-            section.note_missing("\"healthy\" or \"replication\"");
+        _ => {
+            section.note_missing("\"healthy\", \"replication\" or \"drill\"");
             None
         }
     };
@@ -69,6 +80,14 @@ fn read_one(section: &Section<'_>, replications: &[ReplicationPlan]) -> Option<G
         above_weight: above_weight?,
         condition: condition?,
     })
+}
+
+fn read_drill(gate: &Section<'_>) -> Option<DrillGate> {
+    const WITHIN: (Duration, Duration) =
+        (Duration::from_secs(1), Duration::from_secs(365 * 24 * 3600));
+    let section = gate.table("drill", &DRILL);
+    let within = section.require("within", duration(WITHIN.0..=WITHIN.1));
+    Some(DrillGate { within: within? })
 }
 
 fn read_lag(gate: &Section<'_>, replications: &[ReplicationPlan]) -> Option<LagGate> {

@@ -70,6 +70,7 @@ impl Hands {
                 // What the triggers said is of the evidence before.
                 self.events.push_back(Event::Turn);
             }
+            Effect::Inject(injection) => self.publication.injected().set(injection),
             Effect::Answered { seq, result } => {
                 let generation = self.publication.load().generation;
                 self.answers.answered(seq, &result, generation);

@@ -6,11 +6,11 @@ use tokio::time::Instant;
 
 use crate::{
     control::{
-        BeforeStatus, EndpointStatus, EvidenceStatus, LatencyStatus, Observer, OutlookStatus,
-        PredecessorStatus, ProcessStatus, RampStatus, RollbackStatus, SideStatus, Status,
-        TriggerStatus, apply::Hands, databases, names, observe::STATUS_WINDOW, warn,
+        BeforeStatus, DrillStatus, EndpointStatus, EvidenceStatus, LatencyStatus, Observer,
+        OutlookStatus, PredecessorStatus, ProcessStatus, RampStatus, RollbackStatus, SideStatus,
+        Status, TriggerStatus, apply::Hands, databases, names, observe::STATUS_WINDOW, warn,
     },
-    cutover::{Ramp, State, StoreState, TriggerReading, Wait, waits},
+    cutover::{DrillOutcome, DrillStanding, Ramp, State, StoreState, TriggerReading, Wait, waits},
     evidence::Finding,
     measure::{Population, Standing, Windows},
     plan::{AdvanceOn, Edition, EndpointId, EndpointPlan, Plan},
@@ -72,6 +72,7 @@ pub(super) fn status(scene: &Scene<'_>) -> Status {
         gates: databases::gates(scene),
         replications: databases::replications(scene),
         dns: names::dns(scene),
+        drill: drill(scene),
         before: before(observer),
         rollbacks: scene.hands.rollbacks,
         last_rollback: position.last_rollback.as_ref().map(|it| RollbackStatus {
@@ -93,6 +94,50 @@ pub(super) fn status(scene: &Scene<'_>) -> Status {
         seq: position.seq,
         at: scene.at,
     }
+}
+
+/// The last drill.
+fn drill(scene: &Scene<'_>) -> Option<DrillStatus> {
+    let position = &scene.state.position;
+    let drill = position.drill.as_ref()?;
+    let mut status = DrillStatus {
+        at: drill.at,
+        actor: drill.actor.to_string(),
+        fault: drill.injection.fault.to_string(),
+        share: drill.injection.share.ratio(),
+        state: "running".to_owned(),
+        ended_at: None,
+        cause: None,
+        reaction_ms: None,
+        touched: None,
+        why: None,
+        passed_at: position.drilled.as_ref().map(|it| it.at),
+    };
+    match &drill.standing {
+        DrillStanding::Running => (),
+        DrillStanding::Tripped { cause, .. } => {
+            status.state = "tripped".to_owned();
+            status.cause = Some(cause.to_string());
+        }
+        DrillStanding::Ended { at, outcome } => {
+            status.state = outcome.as_str().to_owned();
+            status.ended_at = Some(*at);
+            match outcome {
+                DrillOutcome::Passed {
+                    cause,
+                    reaction_ms,
+                    touched,
+                } => {
+                    status.cause = Some(cause.to_string());
+                    status.reaction_ms = Some(*reaction_ms);
+                    status.touched = Some(*touched);
+                }
+                DrillOutcome::NotNoticed { touched } => status.touched = Some(*touched),
+                DrillOutcome::BrokenOff { by } => status.why = Some(by.clone()),
+            }
+        }
+    }
+    Some(status)
 }
 
 /// Slots whose share of the traffic is shown.

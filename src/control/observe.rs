@@ -55,6 +55,8 @@ pub(super) struct Observer {
     /// The generation in force, and the requests on new that finished at it.
     generation: Generation,
     requests_on_new: u64,
+    /// Requests that drills have touched.
+    drilled: u64,
 }
 
 /// Where others put what they know.
@@ -112,6 +114,7 @@ impl Observer {
             coverage: Coverage::Partial,
             generation: position.generation,
             requests_on_new: 0,
+            drilled: 0,
         }
     }
 
@@ -144,6 +147,7 @@ impl Observer {
         for interval in &arrived {
             totals.add(interval);
             lost += interval.lost;
+            self.drilled += interval.drilled;
             let finished = interval.measurements.iter();
             let counted = finished.filter(|it| counts_on_new(it, self.generation));
             self.requests_on_new += counted.map(|_| 1_u64).sum::<u64>();
@@ -222,6 +226,7 @@ impl Observer {
             arrivals: &self.arrivals,
             store: self.store.clone(),
             requests_on_new: self.requests_on_new,
+            drilled: self.drilled,
         }
     }
 

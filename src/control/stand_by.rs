@@ -84,6 +84,9 @@ impl ControlLoop {
             StoreState::Writable if !self.state.is_recorded() => {
                 Some("the journal does not have the last change yet".to_owned())
             }
+            StoreState::Writable if self.state.position.drilling().is_some() => {
+                Some("a drill is under way".to_owned())
+            }
             StoreState::Writable => None,
         };
         if let Some(why) = hindrance {

@@ -55,6 +55,9 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// Names in DNS; absent where the configuration has none.
     pub dns: Option<DnsStatus>,
+    /// The last drill; absent before the first.
+    #[serde(default)]
+    pub drill: Option<DrillStatus>,
     /// Why this should not be taken as working, for `/readyz`: the store fails, a worker is silent. Empty when ready.
     pub not_ready: Vec<String>,
     /// Client connections open now.
@@ -69,6 +72,33 @@ pub struct Status {
     pub seq: u64,
     /// When this was true.
     pub at: Timestamp,
+}
+
+/// A drill.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DrillStatus {
+    /// When it was ordered.
+    pub at: Timestamp,
+    /// By whom.
+    pub actor: String,
+    /// The fault, in words.
+    pub fault: String,
+    /// The share of requests that it is injected into.
+    pub share: f64,
+    /// `running`, `tripped`, `passed`, `not_noticed` or `broken_off`.
+    pub state: String,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// What tripped.
+    pub cause: Option<String>,
+    /// From the first moment of the fault to weight 0, in ms.
+    pub reaction_ms: Option<f64>,
+    /// Requests that the fault was injected into; known once it has ended.
+    pub touched: Option<u64>,
+    /// What broke it off.
+    pub why: Option<String>,
+    /// When the last drill ended that was passed.
+    pub passed_at: Option<Timestamp>,
 }
 
 /// Names in DNS as `status` shows them.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::Weight;
+use crate::{plan::Injection, units::Weight};
 
 /// The most characters of a reason: it stands in one line of journals, logs and terminals, for ever.
 pub const REASON_CHARS_MAX: usize = 500;
@@ -29,6 +29,13 @@ pub enum Command {
     SetWeight {
         /// The weight.
         weight: Weight,
+        /// Why.
+        reason: String,
+    },
+    /// Inject a fault until something trips, and go on.
+    Drill {
+        /// The fault.
+        injection: Injection,
         /// Why.
         reason: String,
     },

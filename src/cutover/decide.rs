@@ -7,7 +7,7 @@ use crate::{
         Actor, Answer, Change, Command, Coverage, DatabaseStep, DnsStep, Effect, Observation, Ramp,
         Refusal, Reload, State, StoreState, Upgrade, WayBack,
         clock_check::ClockLook,
-        database, dns, gate, ramp, reload,
+        database, dns, drill, gate, ramp, reload,
         rollback::{self, Tripped},
         steer,
         transition::Transition,
@@ -122,7 +122,7 @@ fn turn(transition: &mut Transition<'_>) {
     );
     dns::look(transition);
     transition.evaluate();
-    if rollback::trip(transition) == Tripped::Nothing {
+    if rollback::trip(transition) == Tripped::Nothing && !drill::go_on(transition) {
         ramp::go_on(transition);
     }
     snapshot_if_due(transition);

@@ -173,6 +173,10 @@ fn render_gate(text: &mut String, gate: &Gate) {
                 format_args!("gate {above} healthy {}", sides.join(",")),
             );
         }
+        GateCondition::Drill(asked) => {
+            let within = asked.within.as_micros();
+            line(text, format_args!("gate {above} drill {within}"));
+        }
         GateCondition::Lag(lag) => {
             let (place, direction) = (lag.replication, lag.direction);
             let (below, held, gap) = (lag.lag_below, lag.held_for, lag.gap);

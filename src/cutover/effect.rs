@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     cutover::{Entry, Progress, Refusal},
+    plan::Injection,
     units::{Generation, Salt, Weight},
 };
 
@@ -33,6 +34,8 @@ pub enum Effect {
     Snapshot(Progress),
     /// Forget what was measured before this generation.
     RestartEvidence(Generation),
+    /// Inject this into requests for new from now on, or nothing.
+    Inject(Option<Injection>),
     /// Answer the command that was given [`Answer::OnRecorded`] of this number.
     Answered {
         /// The number.

@@ -3,13 +3,15 @@
 //! An entry names all that it puts in force, so that [`crate::cutover::Position::apply`] gives the same position
 //! whether or not an entry that it overtook came to be recorded.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{Actor, DnsOrder, DnsPurpose, Explanation, TriggerReading, plan_digest},
-    plan::Plan,
+    cutover::{
+        Actor, DnsOrder, DnsPurpose, DrillOutcome, Explanation, TriggerReading, plan_digest,
+    },
+    plan::{Injection, Plan},
     units::{Generation, Salt, Side, Timestamp, Weight},
 };
 
@@ -119,6 +121,23 @@ pub enum Change {
         /// Whether it begins or has failed.
         outcome: DatabaseStepOutcome,
     },
+    /// A drill injects a fault from now on.
+    DrillStarted {
+        /// Which.
+        injection: Injection,
+        /// The step that the ramp is at, counted from 0.
+        step: usize,
+        /// How long that has baked.
+        baked: Duration,
+        /// The requests on new that it has seen.
+        requests: u64,
+    },
+    /// A drill is over; where it was passed, the ramp goes on at its step.
+    DrillEnded {
+        /// How it ended.
+        #[serde(flatten)]
+        outcome: DrillOutcome,
+    },
     /// A change of names in DNS is ordered, and carried out next.
     DnsOrdered {
         /// The change, and what it is for.
@@ -226,6 +245,8 @@ impl Change {
             Self::Reloaded => "reloaded",
             Self::Upgraded { .. } => "upgraded",
             Self::DatabaseStep { .. } => "database_step",
+            Self::DrillStarted { .. } => "drill_started",
+            Self::DrillEnded { .. } => "drill_ended",
             Self::DnsOrdered { .. } => "dns_ordered",
             Self::DnsServed { .. } => "dns_served",
             Self::DnsQuiet => "dns_quiet",
@@ -252,7 +273,9 @@ impl Change {
             | Self::WeightSet { .. }
             | Self::RolledBack { .. }
             | Self::Completed
-            | Self::WayBackClosed => false,
+            | Self::WayBackClosed
+            | Self::DrillStarted { .. }
+            | Self::DrillEnded { .. } => false,
         }
     }
 
@@ -267,7 +290,9 @@ impl Change {
                 HoldCause::PlanChanged | HoldCause::WeightSet => false,
             },
             Self::Resumed { bake, .. } => matches!(bake, Bake::GoesOn),
-            Self::Reloaded
+            Self::DrillStarted { .. }
+            | Self::DrillEnded { .. }
+            | Self::Reloaded
             | Self::Upgraded { .. }
             | Self::DatabaseStep { .. }
             | Self::DnsOrdered { .. }
@@ -318,6 +343,12 @@ impl fmt::Display for Change {
                 };
                 write!(f, "{replication}: {what} on {side} {outcome}")
             }
+            Self::DrillStarted { injection, .. } => write!(f, "drill started: {injection}"),
+            Self::DrillEnded { outcome } => match outcome {
+                DrillOutcome::Passed { cause, .. } => write!(f, "drill passed: {cause} tripped"),
+                DrillOutcome::NotNoticed { .. } => f.write_str("drill NOT noticed"),
+                DrillOutcome::BrokenOff { by } => write!(f, "drill broken off: {by}"),
+            },
             Self::DnsOrdered { order } => write!(f, "dns {} ordered", order.purpose),
             Self::DnsServed { purpose } => write!(f, "dns {purpose} served everywhere"),
             Self::DnsQuiet => f.write_str("quiet at the old address"),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::{
-    cutover::{LagReadings, Observation, State, Stretch, Wait, dns, stretch::Seen, wait::Span},
+    cutover::{
+        LagReadings, Observation, State, Stretch, Wait, dns, drill, stretch::Seen, wait::Span,
+    },
     measure::LagReading,
     plan::{Gate, GateCondition, LagGate, Plan},
     units::{Timestamp, Weight},
@@ -30,6 +32,14 @@ pub(super) fn waits(
                         );
                         found.push(Wait::Gate { what });
                     }
+                }
+            }
+            GateCondition::Drill(asked) => {
+                let (position, watch) = (&state.position, &state.watch);
+                let now = watch.turned_at.unwrap_or(position.at);
+                if let Some(what) = drill::missing(*asked, position, &watch.plan, now) {
+                    let what = format!("above {above} {what}: `changeover drill`");
+                    found.push(Wait::Gate { what });
                 }
             }
             GateCondition::Lag(lag) => {
@@ -69,7 +79,7 @@ pub fn lag_gates(plan: &Plan) -> impl Iterator<Item = &LagGate> {
         .iter()
         .filter_map(|it: &Gate| match &it.condition {
             GateCondition::Lag(lag) => Some(lag),
-            GateCondition::Healthy(_) => None,
+            GateCondition::Healthy(_) | GateCondition::Drill(_) => None,
         })
 }
 

@@ -27,6 +27,8 @@ pub struct Observation<'a> {
     pub zone: &'a Result<Arc<ZoneLook>, String>,
     /// What still arrives here, where the plan moves names.
     pub arrivals: &'a Arrivals,
+    /// Requests that drills have touched since the process began.
+    pub drilled: u64,
     /// Whether the journal can be written.
     pub store: StoreState,
     /// Finished requests on new since the generation in force was published, forced ones not counted.

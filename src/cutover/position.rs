@@ -15,7 +15,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{Change, Entry, HoldCause, Names, RollbackCause},
+    cutover::{
+        Change, Drill, DrillOutcome, DrillProof, DrillStanding, Entry, HoldCause, Names,
+        RollbackCause,
+    },
     units::{Generation, Salt, Timestamp, Weight},
 };
 
@@ -43,6 +46,12 @@ pub struct Position {
     /// Where names in DNS stand; `None` where nothing was ordered yet.
     #[serde(default)]
     pub names: Option<Names>,
+    /// The last drill.
+    #[serde(default)]
+    pub drill: Option<Drill>,
+    /// The last drill that was passed.
+    #[serde(default)]
+    pub drilled: Option<DrillProof>,
 }
 
 /// The ramp's state.
@@ -172,6 +181,8 @@ impl Position {
             last_rollback: None,
             plan: entry.plan.clone(),
             names: None,
+            drill: None,
+            drilled: None,
         })
     }
 
@@ -185,6 +196,7 @@ impl Position {
             weight: entry.weight,
             evidence_since: entry.evidence_since,
             plan: entry.plan.clone(),
+            drill: self.drill.as_ref().map(|it| it.after(entry)),
             ..self.clone()
         };
         let since = entry.at;
@@ -217,6 +229,33 @@ impl Position {
             }
             // Whatever the ramp does, it goes on doing.
             Change::Reloaded | Change::Upgraded { .. } | Change::DatabaseStep { .. } => (),
+            Change::DrillStarted {
+                injection,
+                step,
+                baked,
+                requests,
+            } => {
+                next.drill = Some(Drill {
+                    injection: *injection,
+                    at: entry.at,
+                    actor: entry.actor.clone(),
+                    step: *step,
+                    baked: *baked,
+                    requests: *requests,
+                    standing: DrillStanding::Running,
+                });
+            }
+            Change::DrillEnded { outcome } => {
+                next.drill = self.drill.as_ref().map(|it| it.ended(entry.at, outcome));
+                if let (DrillOutcome::Passed { .. }, Some(drill)) = (outcome, &self.drill) {
+                    let step = drill.step;
+                    next.ramp = Ramp::Baking { step, since };
+                    next.drilled = Some(DrillProof {
+                        at: entry.at,
+                        plan: entry.plan.clone(),
+                    });
+                }
+            }
             Change::DnsOrdered { order } => {
                 let given = (&entry.actor, entry.at);
                 next.names = Some(Names::ordered(self.names.as_ref(), order, given));

@@ -120,6 +120,7 @@ impl Watch {
             connects_before: ConnectRun::default(),
             snapshot_at: None,
             store_failing: None,
+            drill: None,
             is_held_for_both: false,
         }
     }

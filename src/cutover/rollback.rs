@@ -92,10 +92,10 @@ fn roll_back_by_trigger(
     reading: &TriggerReading,
 ) {
     let detail = trigger::describe(trigger, reading);
-    transition.page(format!(
-        "rolled back by trigger {}: {detail}; everything is on old until somebody resumes",
-        trigger.name
-    ));
+    call(
+        transition,
+        &format!("rolled back by trigger {}: {detail}", trigger.name),
+    );
     let went_back = Outcome::WentBack(transition.state.position.weight);
     let View {
         observation, now, ..
@@ -111,9 +111,7 @@ fn roll_back_by_trigger(
 }
 
 fn roll_back_by_evidence(transition: &mut Transition<'_>, finding: &Finding) {
-    transition.page(format!(
-        "rolled back by evidence: {finding}; everything is on old until somebody resumes"
-    ));
+    call(transition, &format!("rolled back by evidence: {finding}"));
     let went_back = Outcome::WentBack(transition.state.position.weight);
     let View {
         observation, now, ..
@@ -125,6 +123,15 @@ fn roll_back_by_evidence(transition: &mut Transition<'_>, finding: &Finding) {
     };
     let reaction_ms = finding.since.map(|it| in_ms(now.since(it)));
     roll_back(transition, why, Actor::Plan, reaction_ms);
+}
+
+/// Calls somebody, unless a drill is what this is about.
+fn call(transition: &mut Transition<'_>, what: &str) {
+    if transition.state.position.injection().is_none() {
+        transition.page(format!(
+            "{what}; everything is on old until somebody resumes"
+        ));
+    }
 }
 
 fn hold_by_trigger(transition: &mut Transition<'_>, trigger: &Trigger, reading: &TriggerReading) {
@@ -206,9 +213,14 @@ pub(super) fn roll_back(
     actor: Actor,
     reaction_ms: Option<f64>,
 ) -> u64 {
-    let from = transition.state.position.weight;
+    let position = &transition.state.position;
+    let from = position.weight;
     let cause = why.cause;
-    let salt = transition.context.salt;
+    // After a drill the same clients are on new again.
+    let salt = match position.injection() {
+        None => transition.context.salt,
+        Some(_) => position.salt,
+    };
     let draft = Draft {
         change: Change::RolledBack { cause, salt, from },
         weight: Weight::NONE,

@@ -103,6 +103,7 @@ impl State {
             | Wait::Doubt { .. }
             | Wait::Window { .. }
             | Wait::Coverage
+            | Wait::Drill { .. }
             | Wait::Resume { .. } => false,
         });
         if baking && holds {

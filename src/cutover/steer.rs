@@ -3,7 +3,7 @@
 use crate::{
     cutover::{
         Actor, Answer, Bake, Change, Command, Explanation, HoldCause, REASON_CHARS_MAX, Ramp,
-        Refusal, RollbackCause, StoreState, Wait, WayBack, ramp,
+        Refusal, RollbackCause, StoreState, Wait, WayBack, drill, ramp,
         rollback::{self, Why},
         transition::{Draft, Transition},
         wait,
@@ -23,6 +23,10 @@ pub(super) fn steer(transition: &mut Transition<'_>, command: &Command, actor: &
         Command::SetWeight { weight, reason } => {
             reasoned(reason).and_then(|reason| set_weight(transition, actor, reason, *weight))
         }
+        Command::Drill { injection, reason } => reasoned(reason).and_then(|reason| {
+            unhindered(transition, &[])?;
+            drill::begin(transition, actor, reason, *injection)
+        }),
         Command::Rollback { reason } => {
             reasoned(reason).and_then(|reason| roll_back(transition, actor, reason))
         }
@@ -227,6 +231,8 @@ fn roll_back(
         Ramp::Baking { .. } | Ramp::Holding { .. } => (),
         // Nothing is on new, but a start or a resume is being recorded: overtake it.
         Ramp::Idle | Ramp::RolledBack { .. } if is_moving => (),
+        // A drill would go on by itself.
+        Ramp::RolledBack { .. } if transition.state.position.drilling().is_some() => (),
         Ramp::Idle => return refused(transition, "nothing is on new"),
         Ramp::RolledBack { .. } => return refused(transition, "everything is on old already"),
         Ramp::Complete { way_back, .. } => match way_back {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod digesting;
+mod drilling;
 mod evidence;
 mod explaining;
 mod naming;

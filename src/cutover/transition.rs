@@ -10,6 +10,7 @@ use crate::{
     cutover::{
         Actor, Answer, Bake, Change, ConnectRun, Context, Decision, Effect, Entry, Explanation,
         Observation, Progress, Ramp, Refusal, State, TriggerReading, dns,
+        drill::DrillWatch,
         trigger::{self, View},
     },
     plan::{Plan, Trigger},
@@ -126,6 +127,10 @@ impl<'a> Transition<'a> {
     }
 
     pub(super) fn finish(mut self) -> Decision {
+        let injection = self.state.position.injection();
+        if injection != self.before.position.injection() {
+            self.effects.push(Effect::Inject(injection));
+        }
         let pages = self.pages.into_iter();
         self.effects
             .extend(pages.map(|message| Effect::Page { message }));
@@ -190,7 +195,10 @@ impl<'a> Transition<'a> {
         let opens = position.weight == Weight::NONE && draft.weight > Weight::NONE;
         let is_rollback = matches!(draft.change, Change::RolledBack { .. });
         // An entry that overtakes one must come after it in the journal, should both be recorded.
-        let is_new = draft.change.takes_generation() || watch.pending.is_some();
+        // What was measured during a drill is no evidence after it.
+        let is_drilling = position.injection().is_some();
+        let ends_drill = is_drilling && !draft.change.leaves_all_as_it_is();
+        let is_new = draft.change.takes_generation() || watch.pending.is_some() || ends_drill;
         let generation = if is_new {
             watch.generation = watch.generation.next();
             watch.generation
@@ -203,7 +211,7 @@ impl<'a> Transition<'a> {
             at: self.context.now,
             generation,
             weight: draft.weight,
-            evidence_since: if opens || is_rollback {
+            evidence_since: if opens || is_rollback || ends_drill {
                 generation
             } else {
                 position.evidence_since
@@ -230,14 +238,22 @@ impl<'a> Transition<'a> {
                 generation: position.generation,
                 weight: position.weight,
                 salt: position.salt,
-                tunnels: is_rollback.then_some(self.plan.rollback.tunnels),
+                // Those that a drill does not touch go on.
+                tunnels: (is_rollback && before.injection().is_none())
+                    .then_some(self.plan.rollback.tunnels),
             });
         }
         let keeps = entry.change.keeps_bake();
-        let (baked, requests) = if keeps {
-            (state.progress.baked, state.progress.requests)
-        } else {
-            (Duration::ZERO, 0)
+        let drill = match &entry.change {
+            Change::DrillEnded { .. } if matches!(before.ramp, Ramp::RolledBack { .. }) => {
+                position.drill.as_ref()
+            }
+            _other => None,
+        };
+        let (baked, requests) = match drill {
+            Some(drill) => (drill.baked, drill.requests),
+            None if keeps => (state.progress.baked, state.progress.requests),
+            None => (Duration::ZERO, 0),
         };
         let mut stretches = std::mem::take(&mut state.progress.stretches);
         if let Change::DnsOrdered { order } = &entry.change
@@ -253,6 +269,12 @@ impl<'a> Transition<'a> {
             requests,
         };
         let watch = &mut state.watch;
+        if matches!(entry.change, Change::DrillStarted { .. }) {
+            watch.drill = Some(DrillWatch {
+                since: self.context.now,
+                touched_before: self.observation.drilled,
+            });
+        }
         let is_published = position.generation > before.generation;
         if !keeps || is_published {
             watch.requests_before = requests;
@@ -296,12 +318,14 @@ impl Change {
             | Self::Advanced { .. }
             | Self::WeightSet { .. }
             | Self::RolledBack { .. }
+            | Self::DrillEnded { .. }
             | Self::Resumed {
                 bake: Bake::Anew, ..
             } => true,
             Self::Held { .. }
             | Self::Completed
             | Self::WayBackClosed
+            | Self::DrillStarted { .. }
             | Self::Reloaded
             | Self::Upgraded { .. }
             | Self::DatabaseStep { .. }

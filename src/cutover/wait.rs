@@ -77,6 +77,11 @@ pub enum Wait {
         /// `writes = "old"` or the pinned route, in words.
         what: String,
     },
+    /// A drill is under way.
+    Drill {
+        /// Which, in words.
+        what: String,
+    },
     /// An operator has to resume.
     Resume {
         /// Why the ramp stays, in words.
@@ -95,6 +100,10 @@ pub fn waits(
     observation: &Observation<'_>,
     now: Timestamp,
 ) -> Vec<Wait> {
+    if let Some(drill) = state.position.drilling() {
+        let what = drill.injection.to_string();
+        return vec![Wait::Drill { what }];
+    }
     match &state.position.ramp {
         Ramp::Idle => {
             let mut found = ready(plan, state, observation, now);
@@ -337,6 +346,7 @@ impl Wait {
             | Self::Clock { .. }
             | Self::Coverage
             | Self::StillOnOld { .. }
+            | Self::Drill { .. }
             | Self::Resume { .. } => false,
         }
     }
@@ -379,6 +389,7 @@ impl fmt::Display for Wait {
             }
             Self::Coverage => f.write_str("workers: not all of them report"),
             Self::StillOnOld { what } => write!(f, "still on old: {what}"),
+            Self::Drill { what } => write!(f, "a drill: {what}"),
             Self::Resume { why } => write!(f, "resume: {why}"),
         }
     }

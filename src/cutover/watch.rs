@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    cutover::{ConnectRun, Entry, clock_check::ClockCheck, trigger::Evaluation},
+    cutover::{ConnectRun, Entry, clock_check::ClockCheck, drill::DrillWatch, trigger::Evaluation},
     units::{Generation, Timestamp},
 };
 
@@ -40,6 +40,8 @@ pub(super) struct Watch {
     pub(super) snapshot_at: Option<Timestamp>,
     /// Since when the store fails, and whether somebody was called.
     pub(super) store_failing: Option<StoreFailing>,
+    /// The drill that this process began, if it began one.
+    pub(super) drill: Option<DrillWatch>,
     /// Somebody was called because something trips and old is no better place to be.
     pub(super) is_held_for_both: bool,
 }

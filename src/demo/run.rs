@@ -314,6 +314,8 @@ impl Story<'_> {
             | Change::Upgraded { .. }
             | Change::DatabaseStep { .. }
             | Change::DnsOrdered { .. }
+            | Change::DrillStarted { .. }
+            | Change::DrillEnded { .. }
             | Change::DnsServed { .. }
             | Change::DnsQuiet
             | Change::DnsStopped { .. } => self.line(weight, &entry.reason),

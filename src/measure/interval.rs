@@ -47,6 +47,9 @@ pub struct Interval {
     /// Requests taken in since the last interval, where the plan moves names.
     #[serde(default)]
     pub arrived: Arrived,
+    /// Requests that a drill's fault was injected into since the last interval.
+    #[serde(default)]
+    pub drilled: u64,
     /// Measurements that had to be dropped since the last interval because nobody took them.
     pub lost: u64,
 }
@@ -70,6 +73,7 @@ impl Interval {
             pauses: Default::default(),
             rejected: Default::default(),
             arrived: Arrived::default(),
+            drilled: 0,
             lost: 0,
         }
     }

@@ -53,6 +53,7 @@ struct Inner {
     pauses: [u64; Pause::ALL.len()],
     rejected: [u64; Rejection::ALL.len()],
     arrived: Arrived,
+    drilled: u64,
     lost: u64,
 }
 
@@ -101,6 +102,7 @@ impl Recorder {
             pauses: Default::default(),
             rejected: Default::default(),
             arrived: Arrived::default(),
+            drilled: 0,
             lost: 0,
         })))
     }
@@ -132,6 +134,11 @@ impl Recorder {
     /// Notes at which listener a request came in, and from whom.
     pub fn arrived(&self, listener: u16, client: IpAddr) {
         self.0.borrow_mut().arrived.note(listener, client);
+    }
+
+    /// Counts a request that a drill's fault is injected into.
+    pub fn drilled(&self) {
+        self.0.borrow_mut().drilled += 1;
     }
 
     /// Counts a request that was refused before it was assigned.
@@ -204,6 +211,7 @@ impl Recorder {
             paused: inner.paused,
             pauses: mem::take(&mut inner.pauses),
             rejected: mem::take(&mut inner.rejected),
+            drilled: mem::take(&mut inner.drilled),
             lost: mem::take(&mut inner.lost),
             ..interval
         }
@@ -227,6 +235,7 @@ impl Recorder {
             *count += earlier;
         }
         inner.arrived.put_back(interval.arrived);
+        inner.drilled += interval.drilled;
         inner.lost += interval.lost;
     }
 }

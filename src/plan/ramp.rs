@@ -65,6 +65,15 @@ pub enum GateCondition {
     Healthy(Vec<Side>),
     /// A replication trails by little, and has for a while.
     Lag(LagGate),
+    /// A drill has shown that the way back works.
+    Drill(DrillGate),
+}
+
+/// What a gate asks of drills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrillGate {
+    /// How old the last drill may be that was passed with this plan.
+    pub within: Duration,
 }
 
 /// What a gate asks of a replication.

@@ -8,14 +8,14 @@
 //! A request is sent at most twice, the second time only if it is safe to repeat (an idempotent method without a
 //! body) or if nothing of the first send left. Refused connects cost none.
 
-use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll};
+use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 use http::Version;
 use http_body::Body;
 
 use crate::{
     measure::Class,
-    plan::{EndpointId, Scheme},
+    plan::{DrillFault, EndpointId, Scheme},
     proxy::{
         body::Upload,
         exchange::{Hold, UploadState},
@@ -32,7 +32,7 @@ use crate::{
         wheel::Wait,
     },
     split::{Assignment, Cause, Intent},
-    units::Side,
+    units::{Share, Side},
 };
 
 /// Sends of one request in all.
@@ -61,6 +61,8 @@ pub(crate) struct Journey {
     last: Option<Failure>,
     /// What old answers in place of.
     failed_over: Option<Class>,
+    /// Whether a drill could have touched it before; none does twice.
+    is_drilled: bool,
 }
 
 /// An endpoint's answer.
@@ -100,6 +102,7 @@ impl Journey {
             avoid: None,
             last: None,
             failed_over: None,
+            is_drilled: false,
         }
     }
 
@@ -197,10 +200,46 @@ impl Journey {
     }
 
     fn let_old_answer(&mut self, failure: Failure) {
+        self.let_old_answer_for(failure.class());
+    }
+
+    fn let_old_answer_for(&mut self, class: Class) {
         self.side = Side::Old;
-        self.failed_over = Some(failure.class());
+        self.failed_over = Some(class);
         self.avoid = None;
         self.unsent = 0;
+    }
+
+    /// The fault that a drill injects into this request. Only what old can answer in new's place is touched: a read without
+    /// a body, which the weight sent to new.
+    fn injected(&mut self, hold: &Hold) -> Option<DrillFault> {
+        let injection = hold.worker().injected.get()?;
+        let is_first = !std::mem::replace(&mut self.is_drilled, true);
+        let may_be_touched = is_first
+            && self.side == Side::New
+            && self.assignment.cause == Cause::Weighted
+            && self.intake.intent == Intent::Read
+            && self.body.as_ref().is_some_and(Body::is_end_stream);
+        let share = injection.share.parts_per_million();
+        let is_drawn = may_be_touched && fastrand::u32(..Share::WHOLE.parts_per_million()) < share;
+        is_drawn.then_some(injection.fault)
+    }
+
+    /// Plays a drill's fault.
+    async fn suffer(&mut self, hold: &Hold, fault: DrillFault) {
+        hold.worker().recorder.drilled();
+        match fault {
+            DrillFault::Errors => self.let_old_answer_for(Class::ServerError),
+            DrillFault::Refused => {
+                self.footing.upstreams.refuse(Side::New);
+                self.let_old_answer(Failure::Connect);
+            }
+            DrillFault::Latency(micros) => {
+                let span = Duration::from_micros(u64::from(micros));
+                // Boxed: hardly any request waits so, and every one would have room for it.
+                Box::pin(tokio::time::sleep(span)).await;
+            }
+        }
     }
 
     /// Takes the body for a connection, and leaves one if it may be sent once more after this.
@@ -249,6 +288,11 @@ pub(crate) async fn forward(
     loop {
         // Before a connection is sought too, so that none is opened to a side that was withdrawn.
         journey.may_go(hold);
+        if let Some(fault) = journey.injected(hold) {
+            journey.suffer(hold, fault).await;
+            // Everything may have gone back meanwhile.
+            continue;
+        }
         let want = match journey.intake.hop.upgrade {
             Some(_) => Want::Http1,
             // What broke may have broken because it was idle for too long; so may be the next idle one.

@@ -37,7 +37,7 @@ use crate::{
         upstream::Endpoint,
         wheel::{TURN, Wheel},
     },
-    split::{LeaveBefore, Reader, Writers},
+    split::{Injected, LeaveBefore, Reader, Writers},
     units::{Side, Timestamp},
 };
 
@@ -97,6 +97,7 @@ pub(crate) struct Worker {
     pub(crate) table: RefCell<Reader>,
     pub(crate) writers: Arc<Writers>,
     pub(crate) leave_before: Arc<LeaveBefore>,
+    pub(crate) injected: Arc<Injected>,
     pub(crate) recorder: Recorder,
     pub(crate) wheel: Wheel,
     pub(crate) tunnels: Tunnels,
@@ -242,6 +243,7 @@ impl Worker {
             table: RefCell::new(shared.publication.reader()),
             writers: Arc::clone(shared.publication.writers()),
             leave_before: Arc::clone(shared.publication.leave_before()),
+            injected: Arc::clone(shared.publication.injected()),
             recorder: Recorder::new(id, endpoints),
             setups: shared.setups.clone(),
             footing: RefCell::new(Footing::first(shared, setup, Rc::clone(&buffers))),

@@ -7,7 +7,7 @@ use arc_swap::{ArcSwap, Cache};
 
 use crate::{
     plan::Edition,
-    split::{LeaveBefore, RouteTable, SplitTable, Writers},
+    split::{Injected, LeaveBefore, RouteTable, SplitTable, Writers},
     units::{Generation, Timestamp},
 };
 
@@ -17,6 +17,7 @@ pub struct Publication {
     table: Arc<ArcSwap<SplitTable>>,
     writers: Arc<Writers>,
     leave_before: Arc<LeaveBefore>,
+    injected: Arc<Injected>,
 }
 
 impl Publication {
@@ -27,6 +28,7 @@ impl Publication {
             table: Arc::new(ArcSwap::from_pointee(table)),
             writers: Arc::default(),
             leave_before: Arc::default(),
+            injected: Arc::default(),
         }
     }
 
@@ -72,6 +74,12 @@ impl Publication {
     #[must_use]
     pub const fn leave_before(&self) -> &Arc<LeaveBefore> {
         &self.leave_before
+    }
+
+    /// The fault that a drill injects.
+    #[must_use]
+    pub const fn injected(&self) -> &Arc<Injected> {
+        &self.injected
     }
 
     /// A reader for one worker, which costs one atomic load a request while nothing changes.

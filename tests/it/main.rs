@@ -21,6 +21,7 @@ mod conformance;
 mod crash;
 mod demonstration;
 mod dns;
+mod drilling;
 mod evidence;
 mod exactly_once;
 mod faults;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use changeover::{
     cutover::Command,
-    plan::Plan,
+    plan::{DrillFault, Injection, Plan},
     units::{Share, Side, Weight},
 };
 use fastrand::Rng;
@@ -144,8 +144,15 @@ fn command(rng: &mut Rng, plan: &Plan) -> Command {
         0 => "  ".to_owned(),
         _ => "as it should be".to_owned(),
     };
-    match rng.u8(..12) {
+    match rng.u8(..14) {
         0..3 => Command::Start,
+        12 | 13 => Command::Drill {
+            injection: Injection {
+                fault: DrillFault::Errors,
+                share: Share::WHOLE,
+            },
+            reason,
+        },
         3 => Command::Hold,
         4..7 => Command::Resume {
             reason,

@@ -291,6 +291,7 @@ impl Checker {
                 }
                 Effect::Publish { .. }
                 | Effect::RestartEvidence(_)
+                | Effect::Inject(_)
                 | Effect::Answered { .. }
                 | Effect::Page { .. } => (),
             }
@@ -367,6 +368,8 @@ impl Checker {
             | Change::Upgraded { .. }
             | Change::DatabaseStep { .. }
             | Change::DnsOrdered { .. }
+            | Change::DrillStarted { .. }
+            | Change::DrillEnded { .. }
             | Change::DnsServed { .. }
             | Change::DnsQuiet
             | Change::DnsStopped { .. } => true,

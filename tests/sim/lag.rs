@@ -118,7 +118,7 @@ impl Held {
 pub(crate) fn lag_gates(plan: &Plan) -> impl Iterator<Item = &LagGate> {
     plan.gates.iter().filter_map(|it| match &it.condition {
         GateCondition::Lag(gate) => Some(gate),
-        GateCondition::Healthy(_) => None,
+        GateCondition::Healthy(_) | GateCondition::Drill(_) => None,
     })
 }
 

@@ -227,6 +227,7 @@ impl Process {
             lags: &self.lags,
             zone: &NO_ZONE,
             arrivals: &self.arrivals,
+            drilled: 0,
             requests_on_new: self.requests_on_new,
         }
     }

@@ -188,6 +188,9 @@ impl Asks {
     }
 }
 
+/// What a request takes that a drill has touched.
+const DRILLED: Duration = Duration::from_millis(5);
+
 enum Sending {
     Goes,
     Refused,
@@ -212,6 +215,13 @@ fn send(
         return Err(Violation::new("a request was sent to new at weight 0"));
     }
     request.ticket.choose(rng.u16(..ENDPOINTS));
+    let is_drilled = side == Side::New
+        && cause == Cause::Weighted
+        && process.publication.injected().get().is_some();
+    if is_drilled {
+        request.phase = Phase::Sent(at.after(DRILLED), Class::ServerError);
+        return Ok(Sending::Goes);
+    }
     match sides[side].answer(rng) {
         Fate::Refused => {
             process.connects.failed(side, at, at);

@@ -355,6 +355,7 @@ impl World {
                 let now = process.time(self.time);
                 process.connects.restart(Side::New, now);
             }
+            Effect::Inject(injection) => process.publication.injected().set(injection),
             Effect::Answered { result, .. } => {
                 if result == Err(Refusal::Overtaken) {
                     *self.changes.entry("overtaken").or_default() += 1;
@@ -548,6 +549,8 @@ fn kind_of(change: &Change) -> &'static str {
         | Change::Upgraded { .. }
         | Change::DatabaseStep { .. }
         | Change::DnsOrdered { .. }
+        | Change::DrillStarted { .. }
+        | Change::DrillEnded { .. }
         | Change::DnsServed { .. }
         | Change::DnsQuiet
         | Change::DnsStopped { .. } => change.kind(),

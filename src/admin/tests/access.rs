@@ -53,6 +53,7 @@ fn call(route: Route) -> (String, Option<&'static str>) {
         | Operation::MoveNames
         | Operation::RevertNames
         | Operation::RestoreTtl => ("POST", Some("{\"reason\":\"tested\"}")),
+        Operation::Drill => ("POST", Some("{\"fault\":\"errors\",\"reason\":\"tested\"}")),
         Operation::SetWeight => ("PUT", Some("{\"percent\":5,\"reason\":\"tested\"}")),
     };
     (format!("{method} {}", route.path), body)
@@ -84,6 +85,7 @@ const fn passed(operation: Operation) -> u16 {
         | Operation::Resume
         | Operation::Advance
         | Operation::SetWeight
+        | Operation::Drill
         | Operation::Rollback => 200,
     }
 }

@@ -7,10 +7,10 @@ use super::World;
 use crate::{
     admin::{ChangeDocument, DnsAnswer, DnsWay, fixture},
     control::{
-        ArrivalsStatus, DnsOrderStatus, DnsStatus, EstimateStatus, LoweredStatus, MinuteStatus,
-        QuietStatus, ResolverStatus, ServerStatus, VisitorStatus,
+        ArrivalsStatus, DnsOrderStatus, DnsStatus, DrillStatus, EstimateStatus, LoweredStatus,
+        MinuteStatus, QuietStatus, ResolverStatus, ServerStatus, VisitorStatus,
     },
-    cutover::{DnsPurpose, Leads},
+    cutover::{DnsPurpose, DrillOutcome, Leads, RollbackCause},
     plan::dns::{self, RecordSet, Ttl},
     units::Timestamp,
 };
@@ -43,6 +43,49 @@ async fn the_description_knows_the_plan_and_the_version() {
     let step = &description["components"]["schemas"]["Resume"]["properties"]["step"];
     assert_eq!(step["maximum"], 3);
     assert_eq!(description["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
+async fn what_is_said_of_drills_is_as_described() {
+    let description = World::local()
+        .ask("GET /openapi.json", &[], None)
+        .await
+        .json();
+    let check = |document: Value, name: &str| {
+        let schema = &description["components"]["schemas"][name];
+        let checked = conforms(&description, schema, &document, name);
+        assert_eq!(checked, Ok(()), "{document}");
+    };
+    let started = ChangeDocument::DrillStarted {
+        fault: "errors".into(),
+        share: 0.5,
+        step: 1,
+    };
+    check(json(&started), "Change");
+    let passed = DrillOutcome::Passed {
+        cause: RollbackCause::Trigger("errors".into()),
+        reaction_ms: 812.4,
+        touched: 17,
+    };
+    let broken_off = DrillOutcome::BrokenOff { by: "held".into() };
+    for outcome in [passed, DrillOutcome::NotNoticed { touched: 3 }, broken_off] {
+        check(json(&ChangeDocument::DrillEnded { outcome }), "Change");
+    }
+    let at = Timestamp::from_micros(0);
+    let status = DrillStatus {
+        at,
+        actor: "ada".into(),
+        fault: "errors".into(),
+        share: 0.5,
+        state: "passed".into(),
+        ended_at: Some(at),
+        cause: Some("trigger:errors".into()),
+        reaction_ms: Some(812.4),
+        touched: Some(17),
+        why: None,
+        passed_at: Some(at),
+    };
+    check(json(&status), "DrillStatus");
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use crate::{
     admin::{ChangeDocument, EventDocument},
-    cli::output::printable,
-    cutover::{Actor, Bake, DatabaseStepOutcome, HoldCause, RollbackCause},
+    cli::{figures::ratio, output::printable},
+    cutover::{Actor, Bake, DatabaseStepOutcome, DrillOutcome, HoldCause, RollbackCause},
 };
 
 /// The line of an entry.
@@ -64,6 +64,17 @@ pub(crate) fn what(change: &ChangeDocument) -> String {
             format!("{replication}: set up {what} on {side}{outcome}")
         }
         ChangeDocument::DnsOrdered { purpose, .. } => format!("dns {purpose} ordered"),
+        ChangeDocument::DrillStarted { fault, share, step } => {
+            format!(
+                "drill at step {step}: {fault} into {} of requests",
+                ratio(*share)
+            )
+        }
+        ChangeDocument::DrillEnded { outcome } => match outcome {
+            DrillOutcome::Passed { .. } => "drill passed".to_owned(),
+            DrillOutcome::NotNoticed { .. } => "drill NOT noticed".to_owned(),
+            DrillOutcome::BrokenOff { .. } => "drill broken off".to_owned(),
+        },
         ChangeDocument::DnsServed { purpose } => format!("dns {purpose} served everywhere"),
         ChangeDocument::DnsQuiet => "quiet at the old address".to_owned(),
         ChangeDocument::DnsStopped { purpose } => format!("dns {purpose} STOPPED"),

@@ -672,9 +672,20 @@ requests = 0"#,
     (
         r#"[[gate]]
 above_weight = "10%"
-drill = { within = "7d" }"#,
-        r#"5:1: found no "healthy" or "replication" in [[gate]], expected "healthy" or "replication", which has no default
-7:1: found unknown key "drill" in [[gate]], expected one of above_weight, healthy, replication"#,
+drills = { within = "7d" }"#,
+        r#"5:1: found no "healthy", "replication" or "drill" in [[gate]], expected "healthy", "replication" or "drill", which has no default
+7:1: found unknown key "drills" in [[gate]], expected one of above_weight, healthy, replication, drill; did you mean "drill"?"#,
+    ),
+    (
+        r#"[[gate]]
+above_weight = "10%"
+healthy = "both"
+drill = { within = "7d" }
+[[gate]]
+above_weight = "10%"
+drill = { within = "0s" }"#,
+        r#"8:1: found `drill` beside `healthy`, expected one condition for each gate; write two gates
+11:20: found 0s, expected from 1s to 365d"#,
     ),
     (
         r#"[[gate]]

@@ -38,6 +38,7 @@ pub(super) struct Bench {
     pub(super) lags: Vec<LagReadings>,
     pub(super) zone: Result<Arc<ZoneLook>, String>,
     pub(super) arrivals: Arrivals,
+    pub(super) drilled: u64,
     pub(super) requests_on_new: u64,
     pub(super) now: Timestamp,
     pub(super) wall_ahead: Duration,
@@ -116,6 +117,7 @@ impl Bench {
             lags: Vec::new(),
             zone: Err("nobody has looked".to_owned()),
             arrivals: Arrivals::default(),
+            drilled: 0,
             requests_on_new: 0,
             now: START,
             wall_ahead: Duration::ZERO,
@@ -177,6 +179,7 @@ impl Bench {
         Observation {
             zone: &self.zone,
             arrivals: &self.arrivals,
+            drilled: self.drilled,
             windows: &self.windows,
             evidence: &self.evidence,
             coverage: self.coverage,

@@ -6,9 +6,9 @@ use super::bench::{percent, plan, share};
 use crate::{
     cutover::plan_digest,
     plan::{
-        AdvanceOn, BothBad, ChannelPlan, DatabaseEncryption, DatabasePlan, Gate, GateCondition,
-        LagGate, Limit, Plan, Reading, ReplicationKind, ReplicationPlan, RoutePlan, StartMode,
-        Sticky, Symptom, Symptoms, TripAction, Writes,
+        AdvanceOn, BothBad, ChannelPlan, DatabaseEncryption, DatabasePlan, DrillGate, Gate,
+        GateCondition, LagGate, Limit, Plan, Reading, ReplicationKind, ReplicationPlan, RoutePlan,
+        StartMode, Sticky, Symptom, Symptoms, TripAction, Writes,
     },
     units::{Direction, Factor, PerSide, Side},
 };
@@ -62,7 +62,7 @@ fn lag_gate(held_for: Duration) -> Gate {
 
 #[test]
 fn it_changes_with_what_a_ramp_depends_on() {
-    let changes: [fn(&mut Plan); 31] = [
+    let changes: [fn(&mut Plan); 32] = [
         |it| it.ramp.steps[0].weight = percent(6),
         |it| it.ramp.steps[0].bake += Duration::from_micros(1),
         |it| it.ramp.steps[0].requests += 1,
@@ -86,6 +86,14 @@ fn it_changes_with_what_a_ramp_depends_on() {
             it.gates.push(Gate {
                 above_weight: percent(5),
                 condition: GateCondition::Healthy(vec![Side::New]),
+            });
+        },
+        |it| {
+            it.gates.push(Gate {
+                above_weight: percent(5),
+                condition: GateCondition::Drill(DrillGate {
+                    within: Duration::from_secs(60),
+                }),
             });
         },
         |it| it.triggers[0].action = TripAction::Hold,

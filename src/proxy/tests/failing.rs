@@ -1,6 +1,9 @@
 //! What happens when an endpoint fails: whom it is blamed on, what is sent again, and when old answers for new.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use socket2::SockRef;
 use tokio::{
@@ -10,14 +13,14 @@ use tokio::{
 
 use crate::{
     measure::Class,
-    plan::{Limit, Reading, Trigger, TripAction, Writes},
+    plan::{DrillFault, Injection, Limit, Reading, Trigger, TripAction, Writes},
     proxy::tests::{
         endpoint::{Scripted, http},
         rig::{Rig, force, nobody, sides},
         talk::Talk,
     },
     split::Cause,
-    units::{PerSide, Side, Weight},
+    units::{PerSide, Share, Side, Weight},
 };
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
@@ -404,4 +407,62 @@ async fn a_client_that_breaks_off_with_no_room_left_for_what_it_says_is_noticed(
         .unwrap();
     drop(client);
     assert_eq!(rig.outcome().await.class, Class::ClientAbort);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_blames_new_and_no_client_notices() {
+    let endpoints = sides(http("old").await, http("new").await);
+    let mut rig = Rig::start(endpoints, Weight::FULL, |_| ());
+    let injected = Arc::clone(rig.shared.publication.injected());
+    let inject = |fault| {
+        injected.set(Some(Injection {
+            fault,
+            share: Share::WHOLE,
+        }));
+    };
+    let mut client = Talk::to(rig.address()).await;
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nonce";
+    for (fault, class) in [
+        (DrillFault::Errors, Class::ServerError),
+        (DrillFault::Refused, Class::Connect),
+    ] {
+        inject(fault);
+        let said = client.get("/").await;
+        assert!(said.body.starts_with("[old]"), "{said:?}");
+        client.say(post).await;
+        let said = client.response().await;
+        assert!(
+            said.body.starts_with("[new]"),
+            "what changes something is not touched: {said:?}"
+        );
+        let outcomes = rig.outcomes(2).await;
+        assert_eq!((outcomes[0].class, outcomes[0].status), (class, Some(200)));
+        assert_eq!(
+            (outcomes[0].side(), outcomes[0].is_failover),
+            (Side::New, true)
+        );
+        assert_eq!(outcomes[1].class, Class::Success);
+        rig.finished.clear();
+    }
+    assert_eq!(
+        rig.shared.connects.run(Side::New).0,
+        0,
+        "new was reached since"
+    );
+    rig.heads.clear();
+    let late = Duration::from_millis(300);
+    inject(DrillFault::latency(late));
+    let said = client.get("/").await;
+    assert!(said.body.starts_with("[new]"), "{said:?}");
+    let outcome = rig.outcome().await;
+    assert_eq!(
+        (outcome.class, outcome.is_failover),
+        (Class::Success, false)
+    );
+    assert!(rig.heads[0].latency >= late, "{:?}", rig.heads);
+    rig.finished.clear();
+    injected.set(None);
+    let said = client.get("/").await;
+    assert!(said.body.starts_with("[new]"), "{said:?}");
+    assert_eq!(rig.drilled, 3);
 }

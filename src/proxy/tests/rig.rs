@@ -43,6 +43,8 @@ pub(super) struct Rig {
     pub(super) rejected: [u64; Rejection::ALL.len()],
     /// Requests that were noted, by listener and client.
     pub(super) arrived: Vec<(u16, IpAddr)>,
+    /// Requests that a drill has touched.
+    pub(super) drilled: u64,
     pub(super) last: Option<Interval>,
 }
 
@@ -87,6 +89,7 @@ impl Rig {
             heads: Vec::new(),
             rejected: Default::default(),
             arrived: Vec::new(),
+            drilled: 0,
             last: None,
         }
     }
@@ -126,6 +129,7 @@ impl Rig {
                 *count += more;
             }
             self.arrived.extend(&interval.arrived.clients);
+            self.drilled += interval.drilled;
             self.last = Some(interval);
         }
     }

@@ -259,6 +259,11 @@ where
         }
     }
 
+    /// A drill has a side refuse a request.
+    pub(crate) fn refuse(&self, side: Side) {
+        self.count_failure(side, self.common.swept.get());
+    }
+
     /// A request got no connection: that counts once, however many endpoints it tried, so that one dead endpoint of
     /// several does not make a side look unreachable.
     /// `began` may be as old as the last sweep, which only makes fresh evidence wait for a tenth of a second.

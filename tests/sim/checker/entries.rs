@@ -1,16 +1,21 @@
 //! Rules for changes of position: each along the plan, or by a named operator with a reason, and recorded
 //! before it gives new more.
 
+use std::time::Duration;
+
 use changeover::{
     cutover::{
-        Actor, Answer, Bake, Change, Entry, Event, HoldCause, Ramp, StoreState, WayBack,
-        plan_digest,
+        Actor, Answer, Bake, Change, DrillOutcome, Entry, Event, HoldCause, Ramp, StoreState,
+        WayBack, plan_digest,
     },
-    plan::{GateCondition, Plan, Writes},
+    plan::{DRILL_WEIGHT_MAX, GateCondition, Plan, Writes},
     units::{Side, Weight},
 };
 
 use crate::checker::{Case, Checker, Violation, must};
+
+/// How old the last look of the program may be.
+const TURN: Duration = Duration::from_secs(1);
 
 impl Checker {
     /// The change is one that the plan, or an operator, may make from where it was.
@@ -115,7 +120,10 @@ impl Checker {
                     "the way back stays open for its window",
                 )?;
             }
-            Change::Resumed { .. } | Change::WeightSet { .. } => (),
+            Change::Resumed { .. }
+            | Change::WeightSet { .. }
+            | Change::DrillStarted { .. }
+            | Change::DrillEnded { .. } => (),
             Change::Began { .. }
             | Change::Held { .. }
             | Change::RolledBack { .. }
@@ -149,6 +157,13 @@ impl Checker {
                 let count = case.observation.health[*side];
                 count.usable == count.endpoints
             }),
+            GateCondition::Drill(asked) => {
+                let proof = case.before.position.drilled.as_ref();
+                proof.is_some_and(|it| {
+                    it.plan == plan_digest(case.plan)
+                        && case.context.now.since(it.at) <= asked.within + TURN
+                })
+            }
             GateCondition::Lag(lag) => self.held.lets_pass(case.plan, lag, case.observation),
         })
     }
@@ -209,7 +224,38 @@ fn follows(case: &Case<'_>, entry: &Entry) -> Result<(), Violation> {
         }
         Change::RolledBack { salt, .. } => {
             must(after.weight == Weight::NONE, "a rollback is to weight 0")?;
-            must(*salt != before.salt, "a rollback draws a new salt")
+            let is_drill = before.injection().is_some();
+            must(
+                (*salt == before.salt) == is_drill,
+                "a rollback draws a new salt, but not for a drill",
+            )
+        }
+        Change::DrillStarted { injection, .. } => {
+            must(is_operator, "somebody orders a drill")?;
+            must(
+                after.weight <= DRILL_WEIGHT_MAX && after.weight == before.weight,
+                "a drill is done at a small weight, and leaves it",
+            )?;
+            must(
+                after.injection() == Some(*injection),
+                "a drill injects what was ordered",
+            )
+        }
+        Change::DrillEnded { outcome } => {
+            must(
+                after.injection().is_none(),
+                "nothing is injected after a drill",
+            )?;
+            must(
+                after.salt == before.salt,
+                "clients keep their sides over a drill",
+            )?;
+            let is_passed = matches!(outcome, DrillOutcome::Passed { .. });
+            let was_rolled_back = matches!(before.ramp, Ramp::RolledBack { .. });
+            must(
+                is_passed == (was_rolled_back && after.weight > Weight::NONE),
+                "a drill that was passed ends where it began, and no other moves the weight",
+            )
         }
         Change::Reloaded
         | Change::Upgraded { .. }

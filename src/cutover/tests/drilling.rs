@@ -1,0 +1,327 @@
+//! Drills: a fault on purpose, a real trip, and back to where it was.
+
+use std::time::Duration;
+
+use super::bench::{Batch, Bench, plan};
+use crate::{
+    cutover::{
+        Actor, Answer, Change, Command, DrillOutcome, DrillStanding, Effect, Entry, Event,
+        Position, Ramp, RollbackCause, StoreState, Wait, waits,
+    },
+    plan::{DRILL_SPAN_MAX, DrillFault, DrillGate, Gate, GateCondition, Injection, Plan},
+    units::{Share, Side, Weight},
+};
+
+const ERRORS: Injection = Injection {
+    fault: DrillFault::Errors,
+    share: Share::WHOLE,
+};
+
+fn drill() -> Command {
+    Command::Drill {
+        injection: ERRORS,
+        reason: "before the weekend".to_owned(),
+    }
+}
+
+/// A ramp that bakes its first step, which takes long, with enough seen for every trigger.
+fn baking() -> Bench {
+    baking_with(|_| ())
+}
+
+fn baking_with(adjust: impl FnOnce(&mut Plan)) -> Bench {
+    let mut plan = plan();
+    plan.ramp.steps[0].bake = Duration::from_secs(600);
+    adjust(&mut plan);
+    let mut bench = Bench::at_step(plan, 1);
+    bench.run_fine(5);
+    bench
+}
+
+/// Turns until something is to be recorded, and records it.
+fn until_recorded(bench: &mut Bench) -> Entry {
+    for _ in 0..100 {
+        bench.turn();
+        if let Some(entry) = bench.entry().cloned() {
+            bench.record();
+            return entry;
+        }
+    }
+    panic!("nothing is recorded: {:?}", bench.state.position);
+}
+
+fn asked(bench: &mut Bench) -> Result<(), String> {
+    match bench.command(drill()) {
+        Answer::Refused(refusal) => Err(refusal.to_string()),
+        Answer::InForce(_) | Answer::OnRecorded(_) => Ok(()),
+    }
+}
+
+fn injected(bench: &Bench) -> Vec<Option<Injection>> {
+    let injected = bench.effects.iter().filter_map(|it| match it {
+        Effect::Inject(injection) => Some(*injection),
+        _other => None,
+    });
+    injected.collect()
+}
+
+fn outcome(bench: &Bench) -> Option<DrillOutcome> {
+    match &bench.state.position.drill.as_ref()?.standing {
+        DrillStanding::Ended { outcome, .. } => Some(outcome.clone()),
+        DrillStanding::Running | DrillStanding::Tripped { .. } => None,
+    }
+}
+
+/// Turns with nothing but errors on new until everything is on old.
+fn until_tripped(bench: &mut Bench) {
+    for _ in 0..100 {
+        bench.drilled += 10;
+        bench.turn_with(&[Batch::fine(Side::Old, 100), Batch::errors(Side::New, 10)]);
+        if bench.state.position.weight == Weight::NONE {
+            return;
+        }
+    }
+    panic!("nothing tripped: {:?}", bench.state.position);
+}
+
+#[test]
+fn a_drill_trips_for_real_and_goes_back_to_where_it_was() {
+    let mut bench = baking();
+    let before = bench.state.clone();
+    asked(&mut bench).expect("it may begin");
+    assert_eq!(injected(&bench), [], "nothing before it is recorded");
+    bench.record();
+    assert_eq!(injected(&bench), [Some(ERRORS)]);
+    assert_eq!(bench.state.position.generation, before.position.generation);
+    until_tripped(&mut bench);
+    assert_eq!(injected(&bench), [None]);
+    assert_eq!(bench.pages(), [""; 0], "nobody is called");
+    bench.record();
+    let position = &bench.state.position;
+    assert!(matches!(position.ramp, Ramp::RolledBack { .. }));
+    assert_eq!(
+        position.salt, before.position.salt,
+        "clients keep their sides"
+    );
+    for _ in 0..9 {
+        bench.turn();
+        assert_eq!(bench.state.position.weight, Weight::NONE, "it rests");
+    }
+    until_recorded(&mut bench);
+    let position = &bench.state.position;
+    assert_eq!(position.weight, before.position.weight);
+    assert!(matches!(position.ramp, Ramp::Baking { step: 0, .. }));
+    assert_eq!(
+        position.evidence_since, position.generation,
+        "none of it is evidence"
+    );
+    assert_eq!(bench.state.progress.baked, before.progress.baked);
+    match outcome(&bench) {
+        Some(DrillOutcome::Passed {
+            cause: RollbackCause::Trigger(_) | RollbackCause::Evidence(_),
+            reaction_ms,
+            touched,
+        }) => assert!(reaction_ms > 0.0 && touched > 0, "{reaction_ms} {touched}"),
+        other => panic!("{other:?}"),
+    }
+    let proof = position.drilled.as_ref().expect("it was passed");
+    assert_eq!(proof.plan, position.plan);
+}
+
+#[test]
+fn the_same_happens_in_replay() {
+    let mut bench = baking();
+    asked(&mut bench).expect("it may begin");
+    let began = bench.state.position.clone();
+    let mut entries = vec![bench.entry().expect("it is recorded").clone()];
+    bench.record();
+    until_tripped(&mut bench);
+    entries.push(bench.entry().expect("it is recorded").clone());
+    bench.record();
+    entries.push(until_recorded(&mut bench));
+    let replayed = entries
+        .iter()
+        .fold(began, |it: Position, entry| it.apply(entry));
+    assert_eq!(replayed, bench.state.position);
+}
+
+#[test]
+fn a_drill_that_nobody_notices_ends_and_calls_somebody() {
+    let mut bench = baking();
+    asked(&mut bench).expect("it may begin");
+    bench.record();
+    let weight = bench.state.position.weight;
+    let seconds = u32::try_from(DRILL_SPAN_MAX.as_secs()).expect("a minute");
+    bench.run_fine(seconds - 1);
+    assert_eq!(outcome(&bench), None);
+    let plan = bench.plan.clone();
+    let found = bench.observed(|it| waits(&plan, &bench.state, it, bench.now));
+    assert!(matches!(found[..], [Wait::Drill { .. }]), "{found:?}");
+    until_recorded(&mut bench);
+    assert_eq!(
+        outcome(&bench),
+        Some(DrillOutcome::NotNoticed { touched: 0 })
+    );
+    assert_eq!(bench.state.position.weight, weight);
+    assert_eq!(bench.state.position.injection(), None);
+    assert_eq!(bench.state.position.drilled, None);
+    assert_eq!(
+        bench.state.position.evidence_since, bench.state.position.generation,
+        "what was measured meanwhile is no evidence"
+    );
+}
+
+#[test]
+fn whoever_steers_breaks_a_drill_off_and_nothing_goes_back_by_itself() {
+    let steered = |command: Command| {
+        let mut bench = baking();
+        asked(&mut bench).expect("it may begin");
+        bench.record();
+        let answer = bench.command(command);
+        assert!(!matches!(answer, Answer::Refused(_)), "{answer:?}");
+        bench.record();
+        let ended = outcome(&bench);
+        assert!(
+            matches!(ended, Some(DrillOutcome::BrokenOff { .. })),
+            "{ended:?}"
+        );
+        assert_eq!(bench.state.position.injection(), None);
+        let ramp = bench.state.position.ramp.clone();
+        for _ in 0..30 {
+            bench.turn();
+        }
+        assert_eq!(bench.state.position.ramp, ramp);
+    };
+    steered(Command::Hold);
+    steered(Command::Rollback {
+        reason: "enough".to_owned(),
+    });
+    // Also while everything rests on old.
+    let mut bench = baking();
+    asked(&mut bench).expect("it may begin");
+    bench.record();
+    until_tripped(&mut bench);
+    bench.record();
+    bench.command(Command::Rollback {
+        reason: "enough".to_owned(),
+    });
+    bench.record();
+    for _ in 0..30 {
+        bench.turn();
+    }
+    assert!(matches!(bench.state.position.ramp, Ramp::RolledBack { .. }));
+    assert!(matches!(
+        outcome(&bench),
+        Some(DrillOutcome::BrokenOff { .. })
+    ));
+}
+
+#[test]
+fn a_process_that_begins_again_does_not_go_on_with_a_drill() {
+    let mut bench = baking();
+    asked(&mut bench).expect("it may begin");
+    bench.record();
+    let (position, progress) = (bench.state.position.clone(), bench.state.progress.clone());
+    let weight = position.weight;
+    let mut bench = Bench::restored(bench.plan.clone(), position, progress);
+    until_recorded(&mut bench);
+    assert!(matches!(
+        outcome(&bench),
+        Some(DrillOutcome::BrokenOff { .. })
+    ));
+    assert_eq!(bench.state.position.weight, weight);
+}
+
+#[test]
+fn a_drill_is_done_at_a_small_weight_with_a_journal_and_one_at_a_time() {
+    let mut bench = baking();
+    bench.store = StoreState::Failing {
+        error: "disk full".to_owned(),
+    };
+    let refused = asked(&mut bench).expect_err("nothing can be recorded");
+    assert!(refused.contains("disk full"), "{refused}");
+    bench.store = StoreState::Writable;
+    asked(&mut bench).expect("it may begin");
+    bench.record();
+    let refused = asked(&mut bench).expect_err("one is under way");
+    assert!(refused.contains("the drill that is under way"), "{refused}");
+    let mut bench = baking();
+    bench.command(Command::Hold);
+    bench.record();
+    let refused = asked(&mut bench).expect_err("it holds");
+    assert!(refused.contains("while a step bakes"), "{refused}");
+    let mut bench = baking_with(|plan| {
+        plan.ramp.steps[0].weight = Weight::from_basis_points(1_001).expect("a weight");
+    });
+    let refused = asked(&mut bench).expect_err("it is too much");
+    assert!(refused.contains("10% at most"), "{refused}");
+}
+
+#[test]
+fn a_gate_waits_for_a_drill_of_this_plan_that_is_fresh() {
+    let mut bench = baking_with(|plan| {
+        plan.gates.push(Gate {
+            above_weight: plan.ramp.steps[0].weight,
+            condition: GateCondition::Drill(DrillGate {
+                within: Duration::from_secs(3600),
+            }),
+        });
+    });
+    let said = |bench: &Bench| {
+        let found = bench.observed(|it| waits(&bench.plan, &bench.state, it, bench.now));
+        let gate = found.into_iter().find_map(|it| match it {
+            Wait::Gate { what } => Some(what),
+            _other => None,
+        });
+        gate.unwrap_or_default()
+    };
+    assert!(said(&bench).contains("there was none"), "{}", said(&bench));
+    asked(&mut bench).expect("it may begin");
+    bench.record();
+    until_tripped(&mut bench);
+    bench.record();
+    until_recorded(&mut bench);
+    bench.turn();
+    assert_eq!(said(&bench), "");
+    let mut other = bench.state.position.clone();
+    if let Some(proof) = &mut other.drilled {
+        proof.plan = "another".to_owned();
+    }
+    let kept = std::mem::replace(&mut bench.state.position, other);
+    assert!(said(&bench).contains("was of another"), "{}", said(&bench));
+    bench.state.position = kept;
+    bench.pass(Duration::from_secs(3601), &[], &[]);
+    bench.decide(&Event::Turn);
+    assert!(
+        said(&bench).contains("the last one was at"),
+        "{}",
+        said(&bench)
+    );
+}
+
+#[test]
+fn entries_say_what_happened() {
+    let mut bench = baking();
+    asked(&mut bench).expect("it may begin");
+    let entry = bench.entry().expect("it is recorded").clone();
+    assert!(matches!(entry.actor, Actor::Operator(_)));
+    assert_eq!(
+        entry.change.to_string(),
+        "drill started: errors into 100% of the requests"
+    );
+    let text = serde_json::to_string(&entry).expect("it is data");
+    let read = serde_json::from_str(&text).expect("it was written so");
+    assert_eq!(entry, read);
+    let ended = Change::DrillEnded {
+        outcome: DrillOutcome::NotNoticed { touched: 3 },
+    };
+    let text = serde_json::to_string(&ended).expect("it is data");
+    assert_eq!(
+        text,
+        r#"{"kind":"drill_ended","outcome":"not_noticed","touched":3}"#
+    );
+    assert_eq!(
+        serde_json::from_str::<Change>(&text).expect("it was"),
+        ended
+    );
+}
