@@ -75,6 +75,12 @@ pub enum Validation {
 pub enum Applied {
     /// The provider has made it; its servers may still be on their way.
     Done,
+    /// The provider has made it, and says that not all of its servers have it yet. Where one address stands for servers in many
+    /// places, only the provider sees those that are far away.
+    Spreading {
+        /// What it says, in words for the operator.
+        until: String,
+    },
     /// It is on its way, or somebody else has to make it.
     Pending {
         /// What to wait for, in words for the operator.
