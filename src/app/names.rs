@@ -120,7 +120,8 @@ async fn watch(plan: &DnsPlan, board: &ZoneBoard, clock: Clock) -> ! {
         // Servers that are known are asked although a walk has failed since.
         let fault = match servers.is_empty() {
             true => Some(fault.unwrap_or_else(|| "no server of the zone is known".to_owned())),
-            false => None,
+            // Servers that are out of sight, behind the same addresses, may say something else.
+            false => board.spreading(),
         };
         board.put(ZoneLook {
             at: clock.timestamp(),
@@ -207,6 +208,7 @@ impl Mover<'_> {
             DnsStanding::Served { .. } | DnsStanding::Stopped { .. } => {
                 if self.begun.take().is_some() {
                     self.board.say(None);
+                    self.board.spread(None);
                 }
                 return;
             }
@@ -276,11 +278,18 @@ impl Mover<'_> {
         let error = match applied {
             Ok(Applied::Done) => {
                 begun.next = None;
+                self.board.spread(None);
                 tracing::info!(%purpose, "the provider has made the change");
                 let text = "the provider has made the change; not every server says so yet";
                 return self.board.say(Some(text.to_owned()));
             }
             Ok(Applied::Pending { until }) => return again(PENDING, until),
+            Ok(Applied::Spreading { until }) => {
+                self.board.spread(Some(until.clone()));
+                let pause = begun.pause;
+                begun.pause = (pause * 2).min(PENDING);
+                return again(pause, until);
+            }
             Err(error) => error,
         };
         tracing::warn!(%purpose, %error, "the change was not made");

@@ -77,6 +77,8 @@ pub(super) const PROGRAM_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) const POWERDNS_SERVER: &str = "localhost";
 /// Where Cloudflare's API is.
 pub(super) const CLOUDFLARE_URL: &str = "https://api.cloudflare.com";
+/// Where the API of Route 53 is.
+pub(super) const ROUTE53_URL: &str = "https://route53.amazonaws.com";
 
 /// The plan for two environments about which nothing else is known.
 pub(super) fn plan(upstreams: PerSide<UpstreamPlan>) -> Plan {

@@ -124,7 +124,7 @@ pub struct DnsStatus {
     pub waits: Vec<String>,
     /// Every address of every server of the zone, as of the last look.
     pub servers: Vec<ServerStatus>,
-    /// Why no server could be asked.
+    /// Why no server could be asked, or what they say counts for nothing.
     pub unknown: Option<String>,
     /// Every resolver of the plan, as of the last look.
     #[serde(default)]

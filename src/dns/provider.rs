@@ -13,6 +13,7 @@ mod exec;
 mod manual;
 mod powerdns;
 mod rfc2136;
+mod route53;
 mod standing;
 
 use std::time::Duration;
@@ -21,6 +22,7 @@ use thiserror::Error;
 
 pub use self::{
     cloudflare::Cloudflare, exec::Exec, manual::Manual, powerdns::PowerDns, rfc2136::Rfc2136,
+    route53::Route53,
 };
 use crate::plan::dns::{Change, ProviderPlan, RecordSet};
 
@@ -33,6 +35,8 @@ pub enum Provider {
     PowerDns(PowerDns),
     /// Cloudflare.
     Cloudflare(Cloudflare),
+    /// Route 53.
+    Route53(Route53),
     /// A program of the user's.
     Exec(Exec),
     /// Somebody makes each change by hand.
@@ -75,6 +79,12 @@ pub enum Validation {
 pub enum Applied {
     /// The provider has made it; its servers may still be on their way.
     Done,
+    /// The provider has made it, and says that not all of its servers have it yet. Where one address stands for servers in many
+    /// places, only the provider sees those that are far away.
+    Spreading {
+        /// What it says, in words for the operator.
+        until: String,
+    },
     /// It is on its way, or somebody else has to make it.
     Pending {
         /// What to wait for, in words for the operator.
@@ -130,6 +140,7 @@ impl Provider {
             ProviderPlan::Rfc2136(it) => Self::Rfc2136(Rfc2136::new(it.clone())),
             ProviderPlan::PowerDns(it) => Self::PowerDns(PowerDns::new(it.clone())),
             ProviderPlan::Cloudflare(it) => Self::Cloudflare(Cloudflare::new(it.clone())),
+            ProviderPlan::Route53(it) => Self::Route53(Route53::new(it.clone())),
             ProviderPlan::Exec(it) => Self::Exec(Exec::new(it.clone())),
             ProviderPlan::Manual => Self::Manual(Manual),
         }
@@ -144,6 +155,7 @@ impl Provider {
             Self::Rfc2136(it) => it.validate(change).await,
             Self::PowerDns(it) => it.validate(change).await,
             Self::Cloudflare(it) => it.validate(change).await,
+            Self::Route53(it) => it.validate(change).await,
             Self::Exec(it) => it.validate(change).await,
             Self::Manual(_) => Ok(Validation::NotOffered),
         }
@@ -158,6 +170,7 @@ impl Provider {
             Self::Rfc2136(it) => it.apply(change).await,
             Self::PowerDns(it) => it.apply(change).await,
             Self::Cloudflare(it) => it.apply(change).await,
+            Self::Route53(it) => it.apply(change).await,
             Self::Exec(it) => it.apply(change).await,
             Self::Manual(it) => Ok(it.apply(change)),
         }
@@ -170,6 +183,7 @@ impl Provider {
             Self::Rfc2136(_) => Rfc2136::GUARANTEE,
             Self::PowerDns(_) => PowerDns::GUARANTEE,
             Self::Cloudflare(_) => Cloudflare::GUARANTEE,
+            Self::Route53(_) => Route53::GUARANTEE,
             Self::Exec(_) => Exec::GUARANTEE,
             Self::Manual(_) => Manual::GUARANTEE,
         }

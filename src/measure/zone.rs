@@ -19,7 +19,7 @@ pub struct ZoneLook {
     pub at: Timestamp,
     /// Every address of every server; none where they could not be found.
     pub servers: Vec<ServerLook>,
-    /// Why nobody could be asked.
+    /// Why what they say counts for nothing: nobody could be asked, or a change is not everywhere yet.
     pub fault: Option<String>,
 }
 
@@ -53,6 +53,8 @@ pub struct ZoneBoard {
     resolvers: ArcSwap<Vec<ResolverLook>>,
     /// What an order waits for that is being carried out.
     progress: ArcSwap<Option<String>>,
+    /// Why a change that was made is not everywhere yet, whatever the servers in sight say.
+    spreading: ArcSwap<Option<String>>,
 }
 
 impl ZoneBoard {
@@ -66,6 +68,7 @@ impl ZoneBoard {
         self.look.store(None);
         self.resolvers.store(Arc::default());
         self.progress.store(Arc::default());
+        self.spreading.store(Arc::default());
     }
 
     /// Puts up what resolvers said.
@@ -88,6 +91,17 @@ impl ZoneBoard {
     #[must_use]
     pub fn progress(&self) -> Option<String> {
         self.progress.load().as_ref().clone()
+    }
+
+    /// Says why a change that was made is not everywhere yet; `None` once nothing speaks against what the servers in sight say.
+    pub fn spread(&self, until: Option<String>) {
+        self.spreading.store(Arc::new(until));
+    }
+
+    /// What was said last.
+    #[must_use]
+    pub fn spreading(&self) -> Option<String> {
+        self.spreading.load().as_ref().clone()
     }
 
     /// The last look, if it is recent.
@@ -253,7 +267,9 @@ mod tests {
         let old = "the zone's servers were not asked for 11 s".to_owned();
         assert_eq!(board.view(at(11)).map(|it| it.at), Err(old));
         board.say(Some("waits".to_owned()));
+        board.spread(Some("is on its way".to_owned()));
         board.clear();
         assert!(board.view(at(0)).is_err() && board.progress().is_none());
+        assert_eq!(board.spreading(), None);
     }
 }

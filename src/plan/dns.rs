@@ -18,7 +18,8 @@ use std::{
 pub use change::{Change, ChangeError};
 use hickory_resolver::proto::rr::Name;
 pub use provider::{
-    ApiPlan, CloudflarePlan, ExecPlan, PowerDnsPlan, ProviderPlan, Rfc2136Plan, TsigAlgorithm,
+    ApiPlan, CloudflarePlan, ExecPlan, PowerDnsPlan, ProviderPlan, Rfc2136Plan, Route53Plan,
+    TsigAlgorithm,
 };
 pub use quiet::Quiet;
 pub use record::{Kind, RecordSet, Ttl, Value, ValueError};

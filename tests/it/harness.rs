@@ -19,6 +19,7 @@ pub mod proxy;
 pub mod raw;
 pub mod recorder;
 pub mod relay;
+pub mod route53;
 pub mod scripted;
 pub mod secure;
 pub mod standin;

@@ -1,11 +1,11 @@
-//! The names that move, in words: when, and what that costs.
+//! The names that move, in words: when, where that is changed, and what it costs.
 
 use crate::{
     config::{
         describe::page::Page,
         scalar::{shown_duration, shown_quiet},
     },
-    plan::dns::{DnsMoves, DnsPlan, Kind, Records},
+    plan::dns::{DnsMoves, DnsPlan, Kind, ProviderPlan, Records},
 };
 
 pub(super) fn names(plan: &DnsPlan, page: &mut Page) {
@@ -14,6 +14,7 @@ pub(super) fn names(plan: &DnsPlan, page: &mut Page) {
         let (from, to) = (shown(&name.from), shown(&name.to));
         page.item(&format!("{} moves from {from} to {to}", name.name));
     }
+    page.item(&format!("the zone is changed {}", changed(&plan.provider)));
     let ttl = shown_duration(plan.ttl.duration());
     page.item(&format!(
         "before that `changeover dns lower-ttl` lowers TTLs to {ttl}, and every server of {} has to say so for as long as the \
@@ -41,6 +42,32 @@ pub(super) fn names(plan: &DnsPlan, page: &mut Page) {
          {}",
         shown_quiet(plan.quiet)
     ));
+}
+
+/// Where, and who sees to it that nobody else's change is overwritten.
+fn changed(provider: &ProviderPlan) -> String {
+    const READ_BACK: &str = "this program reads it before and after, and another's change within that moment can be lost";
+    match provider {
+        ProviderPlan::Rfc2136(it) => format!(
+            "by signed updates at {}, which compares values within the change",
+            it.server
+        ),
+        ProviderPlan::PowerDns(it) => format!("by PowerDNS at {}: {READ_BACK}", it.api.url),
+        ProviderPlan::Cloudflare(it) => {
+            format!("by Cloudflare as its zone {}: {READ_BACK}", it.zone_id)
+        }
+        ProviderPlan::Route53(it) => format!(
+            "by Route 53 as its hosted zone {}, which compares values and TTLs within the change",
+            it.zone_id
+        ),
+        ProviderPlan::Exec(it) => format!(
+            "by {:?}, and how safely is a matter of that program",
+            it.program
+        ),
+        ProviderPlan::Manual => {
+            "by hand: `changeover status` says what to do, and sees when it is done".to_owned()
+        }
+    }
 }
 
 fn shown(records: &Records) -> String {

@@ -2,6 +2,8 @@
 //!
 //! Each kind of provider has keys of its own; those of another kind are faults.
 
+mod route53;
+
 use std::{ops::RangeInclusive, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -39,6 +41,9 @@ pub(in crate::config) const SHAPE: Shape = Shape {
         "timeout",
         "server_id",
         "zone_id",
+        "access_key_id",
+        "session_token_file",
+        "session_token_env",
         "command",
     ],
 };
@@ -54,6 +59,7 @@ enum Kind {
     Rfc2136,
     PowerDns,
     Cloudflare,
+    Route53,
     Exec,
     Manual,
 }
@@ -62,6 +68,7 @@ const KINDS: &[(&str, Kind)] = &[
     ("rfc2136", Kind::Rfc2136),
     ("powerdns", Kind::PowerDns),
     ("cloudflare", Kind::Cloudflare),
+    ("route53", Kind::Route53),
     ("exec", Kind::Exec),
     ("manual", Kind::Manual),
 ];
@@ -93,6 +100,7 @@ pub(super) fn read(dns: &Section<'_>) -> Option<ProviderPlan> {
         Kind::Rfc2136 => rfc2136(&section).map(ProviderPlan::Rfc2136),
         Kind::PowerDns => powerdns(&section).map(ProviderPlan::PowerDns),
         Kind::Cloudflare => cloudflare(&section).map(ProviderPlan::Cloudflare),
+        Kind::Route53 => route53::read(&section).map(ProviderPlan::Route53),
         Kind::Exec => exec(&section).map(ProviderPlan::Exec),
         Kind::Manual => Some(ProviderPlan::Manual),
     }
@@ -125,6 +133,7 @@ impl Kind {
                 SECRET.file,
                 SECRET.environment,
             ],
+            Self::Route53 => route53::KEYS,
             Self::Exec => &["command", "timeout"],
             Self::Manual => &[],
         }
@@ -202,6 +211,11 @@ fn api(section: &Section<'_>, default: Option<&str>) -> Option<ApiPlan> {
 /// A key or token, which goes into a header as it is.
 fn header_secret(section: &Section<'_>) -> Option<Secret> {
     let (secret, key) = secret(section)?;
+    printable(section, key, secret)
+}
+
+/// A secret that no other characters can be a part of than those of one line of ASCII.
+fn printable(section: &Section<'_>, key: &'static str, secret: Vec<u8>) -> Option<Secret> {
     let is_printable = |it: &u8| it.is_ascii_graphic() || *it == b' ';
     if secret.is_empty() || !secret.iter().all(is_printable) {
         let found = "an empty secret, or one that is no line of ASCII";

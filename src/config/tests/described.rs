@@ -52,3 +52,31 @@ fn an_advance_waits_for_the_window_and_a_bake_does_not() {
         "{told}"
     );
 }
+
+#[test]
+fn it_is_told_where_a_zone_is_changed_and_how_safe_that_is() {
+    let check = |provider: &str, expected: &str| {
+        let loaded = with(&format!(
+            "[dns]\nzone = \"example.test\"\nprovider = {{ {provider} }}\n[[dns.name]]\nname = \"shop.example.test\"\n\
+             from = {{ A = [\"192.0.2.1\"] }}\nto = {{ A = [\"192.0.2.2\"] }}\n"
+        ));
+        let told = describe(&loaded, at("2026-11-22T10:00:00Z"), 100);
+        let words: Vec<&str> = told.split_whitespace().collect();
+        assert!(words.join(" ").contains(expected), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    };
+    let folder = tempfile::tempdir().expect("a directory");
+    let secret = folder.path().join("dns.secret");
+    std::fs::write(&secret, "hunter2").expect("writable");
+    check(
+        &format!(
+            "kind = \"route53\", zone_id = \"/hostedzone/Z1\", access_key_id = \"AKIAIOSFODNN7EXAMPLE\", secret_file = {secret:?}"
+        ),
+        "by Route 53 as its hosted zone Z1, which compares values and TTLs",
+    );
+    check("kind = \"manual\"", "by hand: `changeover status` says");
+    check(
+        "kind = \"exec\", command = [\"change-dns\"]",
+        "by \"change-dns\", and how safely",
+    );
+}

@@ -10,7 +10,7 @@ use crate::config::{Loaded, document::SHAPES, load::parse_within, parse, reader:
 const REFERENCE: &str = include_str!("../../../config/reference.toml");
 
 /// More ways than any line of it can be written in.
-const WAYS: usize = 6;
+const WAYS: usize = 8;
 
 /// The reference with what is optional in it, each line in the way of this number, or in its last one. What stands there without
 /// being optional is the way of other tests, and does not count.
@@ -59,12 +59,16 @@ fn load_whole(text: &str) -> Loaded {
         fs::write(dir.path().join(name), "hunter2\n").expect("writable");
     }
     fs::write(dir.path().join("tsig.secret"), "c2VjcmV0\n").expect("writable");
-    fs::write(dir.path().join("dns.secret"), "hunter2\n").expect("writable");
+    for name in ["dns.secret", "dns.token"] {
+        fs::write(dir.path().join(name), "hunter2\n").expect("writable");
+    }
     let secrets = [
         "CHANGEOVER_TSIG_SECRET",
         "CHANGEOVER_FORCE_SECRET",
         "CHANGEOVER_OLD_PASSWORD",
         "CHANGEOVER_NEW_PASSWORD",
+        "CHANGEOVER_AWS_SECRET",
+        "CHANGEOVER_AWS_SESSION_TOKEN",
     ];
     let environment = |name: &str| {
         secrets

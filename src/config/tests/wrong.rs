@@ -757,7 +757,7 @@ to = { A = ["192.0.2.1"] }"#,
 6:8: found "complete", expected one of "manual", "when-complete", "after-window"
 7:7: found 1s500ms, expected whole seconds
 8:10: found "10.0.0.53", expected an IP address with a port, such as "127.0.0.1:8080" or "[::]:8080"; add a port: "10.0.0.53:8080"
-10:8: found "rfc2163", expected one of "rfc2136", "powerdns", "cloudflare", "exec", "manual"; did you mean "rfc2136"?
+10:8: found "rfc2163", expected one of "rfc2136", "powerdns", "cloudflare", "route53", "exec", "manual"; did you mean "rfc2136"?
 14:6: found the records of `from`, expected other records than those"#,
     ),
     (
@@ -851,6 +851,26 @@ secret_file = "short.secret""#,
         r#"13:7: found "https://api.test/?x", expected a URL such as "https://dns.example.com:8081"; leave out what stands from the ? or # on
 14:11: found "example.test", expected the zone's id of 32 hexadecimal digits, from its overview at Cloudflare
 15:1: found the key "server", expected one of url, ca, timeout, zone_id, secret_file, secret_env for this kind"#,
+    ),
+    (
+        r#"[dns]
+zone = "example.test"
+[[dns.name]]
+name = "shop.example.test"
+from = { A = ["192.0.2.1"] }
+to = { A = ["192.0.2.2"] }
+[dns.provider]
+kind = "route53"
+zone_id = "example.test"
+access_key_id = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+key_name = "x"
+secret_file = "short.secret"
+session_token_file = "short.secret"
+session_token_env = "NO_SUCH_VARIABLE""#,
+        r#"13:11: found "example.test", expected the hosted zone's id of up to 32 upper-case letters and digits, such as "Z1D633PJN98FT9"
+14:17: found something else, expected the key's id of 16 to 128 upper-case letters and digits, such as "AKIAIOSFODNN7EXAMPLE"
+15:1: found the key "key_name", expected one of url, ca, timeout, zone_id, access_key_id, secret_file, secret_env, session_token_file, session_token_env for this kind
+18:1: found `session_token_env` beside `session_token_file`, expected one of them"#,
     ),
     (
         r#"[dns]

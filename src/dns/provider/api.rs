@@ -38,6 +38,8 @@ pub(super) struct Call {
 /// What came back, with a status that is the adapter's to explain.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
+    /// How long to wait, if it says so.
+    pub(super) retry_after: Option<Duration>,
     pub(super) text: String,
 }
 
@@ -46,34 +48,65 @@ pub(super) struct Answer {
 /// # Errors
 /// [`ProviderError`] where there is no answer, or one that means the same with every API.
 pub(super) async fn send(plan: &ApiPlan, call: Call) -> Result<Answer, ProviderError> {
-    let changes = call.method != Method::GET;
-    let url = plan.url.clone();
-    let failed = |why: String, may_be_done: bool| match may_be_done {
-        true => ProviderError::Unknown {
-            why: format!("{url}: {why}"),
-        },
-        false => ProviderError::Refused {
-            why: format!("{url}: {why}, so nothing was changed"),
-        },
-    };
+    let method = call.method.clone();
+    let answer = exchange(plan, call).await?;
+    explained(plan, &method, answer)
+}
+
+/// Makes a call, and leaves every status to the adapter.
+///
+/// # Errors
+/// [`ProviderError`] where there is no answer.
+pub(super) async fn exchange(plan: &ApiPlan, call: Call) -> Result<Answer, ProviderError> {
+    let method = call.method.clone();
     let owned = plan.clone();
     let sent = spawn_blocking(move || blocking(&owned, call)).await;
     // A task that panicked may have done so at any moment.
-    let sent = sent.map_err(|error| failed(error.to_string(), changes))?;
-    let (answer, retry_after) =
-        sent.map_err(|fault| failed(fault.why, changes && !fault.is_before_sending))?;
+    let sent = sent.map_err(|error| unanswered(plan, &method, &error.to_string()))?;
+    sent.map_err(|fault| match fault.is_before_sending {
+        true => unchanged(plan, &fault.why),
+        false => unanswered(plan, &method, &fault.why),
+    })
+}
+
+/// What an answer to a call of this method means by its status with every API.
+///
+/// # Errors
+/// [`ProviderError`] where that is one.
+pub(super) fn explained(
+    plan: &ApiPlan,
+    method: &Method,
+    answer: Answer,
+) -> Result<Answer, ProviderError> {
+    let retry_after = answer.retry_after;
     match answer.status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(ProviderError::Unauthorized),
         StatusCode::TOO_MANY_REQUESTS => Err(ProviderError::RateLimited { retry_after }),
-        status if status.is_redirection() => Err(failed(
-            format!("it answered {status} and points elsewhere, which is not followed"),
-            false,
-        )),
+        status if status.is_redirection() => {
+            let why = format!("it answered {status} and points elsewhere, which is not followed");
+            Err(unchanged(plan, &why))
+        }
         status if status.is_server_error() => {
-            let said = words(&answer.text);
-            Err(failed(format!("it answered {status}: {said}"), changes))
+            let why = format!("it answered {status}: {}", words(&answer.text));
+            Err(unanswered(plan, method, &why))
         }
         _other => Ok(answer),
+    }
+}
+
+/// Nobody knows what became of the call; one that only reads has changed nothing.
+fn unanswered(plan: &ApiPlan, method: &Method, why: &str) -> ProviderError {
+    match *method == Method::GET {
+        true => unchanged(plan, why),
+        false => ProviderError::Unknown {
+            why: format!("{}: {why}", plan.url),
+        },
+    }
+}
+
+fn unchanged(plan: &ApiPlan, why: &str) -> ProviderError {
+    ProviderError::Refused {
+        why: format!("{}: {why}, so nothing was changed", plan.url),
     }
 }
 
@@ -103,11 +136,17 @@ pub(super) fn words(text: &str) -> String {
 
 /// A name in lower case, with what a URL does not hold as two hexadecimal digits after `mark`.
 pub(super) fn escaped(name: &Name, mark: char) -> String {
+    escaped_text(&name.to_lowercase().to_ascii(), mark)
+}
+
+/// A text, with what a URL does not hold as two hexadecimal digits after `mark`.
+pub(super) fn escaped_text(text: &str, mark: char) -> String {
     let escape = |byte: u8| match byte {
-        b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
         other => format!("{mark}{other:02X}"),
     };
-    name.to_lowercase().to_ascii().bytes().map(escape).collect()
+    text.bytes().map(escape).collect()
 }
 
 /// Why there is no answer.
@@ -116,7 +155,7 @@ struct Fault {
     is_before_sending: bool,
 }
 
-fn blocking(plan: &ApiPlan, call: Call) -> Result<(Answer, Option<Duration>), Fault> {
+fn blocking(plan: &ApiPlan, call: Call) -> Result<Answer, Fault> {
     let mut request = Request::builder()
         .method(call.method)
         .uri(format!("{}{}", plan.url, call.path));
@@ -141,7 +180,11 @@ fn blocking(plan: &ApiPlan, call: Call) -> Result<(Answer, Option<Duration>), Fa
         Err(_error) if status.is_client_error() => String::new(),
         Err(error) => return Err(fault(&error)),
     };
-    Ok((Answer { status, text }, retry_after))
+    Ok(Answer {
+        status,
+        retry_after,
+        text,
+    })
 }
 
 /// Reads the roots anew for each call: calls are rare, and roots are renewed.

@@ -15,6 +15,8 @@ pub enum ProviderPlan {
     PowerDns(PowerDnsPlan),
     /// Cloudflare.
     Cloudflare(CloudflarePlan),
+    /// Route 53 of Amazon Web Services.
+    Route53(Route53Plan),
     /// A program of the user's.
     Exec(ExecPlan),
     /// Somebody makes each change by hand.
@@ -63,6 +65,21 @@ pub struct CloudflarePlan {
     pub zone_id: String,
     /// An API token that may read and edit the zone's DNS.
     pub token: Secret,
+}
+
+/// A hosted zone at Route 53.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route53Plan {
+    /// Where it is called.
+    pub api: ApiPlan,
+    /// What Route 53 calls the hosted zone: upper-case letters and digits.
+    pub zone_id: String,
+    /// What the access key is called; it is no secret.
+    pub access_key_id: String,
+    /// The secret access key.
+    pub secret: Secret,
+    /// What temporary credentials have beside the key.
+    pub session_token: Option<Secret>,
 }
 
 /// A program of the user's, which is run without a shell.

@@ -16,6 +16,7 @@ use crate::harness::{
     eventually,
     load::Load,
     proxy::{Folder, Proxy, changeover, configuration},
+    route53::{ACCESS_KEY_ID, Route53, SECRET, Set, ZONE_ID},
 };
 
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
@@ -429,4 +430,47 @@ fn a_revert_that_is_refused_is_tried_until_it_is_done() {
     let back = apply(&mover(bind.address), &moved.reversed());
     assert_eq!(back, Ok(Applied::Done));
     world.is("revert", "served");
+}
+
+/// The addresses of its servers stand for many places, and a BIND plays the nearest one.
+#[test]
+fn what_route_53_does_not_have_everywhere_is_not_served() {
+    let bind = zone(2);
+    let route53 = Route53::start(&[
+        Set::new("shop.example.test.", "A", 2, &[FROM]),
+        Set::new("shop.example.test.", "HTTPS", 2, &["1 . alpn=\"h2\""]),
+    ]);
+    route53.dawdle();
+    let folder = Folder::new();
+    let secret = folder.write("aws.secret", SECRET);
+    let provider = format!(
+        "[dns.provider]\nkind = \"route53\"\nurl = \"{}\"\nzone_id = \"{ZONE_ID}\"\naccess_key_id = \"{ACCESS_KEY_ID}\"\n\
+         secret_file = \"{}\"",
+        route53.api.url,
+        secret.display()
+    );
+    let world = World::complete(&dns(bind.address, &provider, ""));
+    world.ordered(&["lower-ttl"]);
+    world.proxy.status_when("it is made", LIMIT, |it| {
+        let progress = it["dns"]["progress"].as_str().unwrap_or_default();
+        progress.contains("not all of its servers")
+    });
+    let sets = |ttl| {
+        let hint = &["1 . alpn=h2"];
+        vec![set(Kind::A, ttl, &[FROM]), set(Kind::Https, ttl, hint)]
+    };
+    let lower = change(sets(2), sets(1));
+    assert_eq!(apply(&mover(bind.address), &lower), Ok(Applied::Done));
+    let status = world.proxy.status_when("the nearest has it", LIMIT, |it| {
+        it["dns"]["servers"][0]["says"][0]["ttl"] == 1
+    });
+    let unknown = status["dns"]["unknown"].as_str().unwrap_or_default();
+    assert!(unknown.contains("not all of its servers"), "{status}");
+    assert_eq!(status["dns"]["order"]["state"], "ordered", "{status}");
+    assert!(status["dns"]["ttl"]["since"].is_null(), "{status}");
+    route53.arrive();
+    let status = world.is("lower-ttl", "served");
+    assert!(status["dns"]["unknown"].is_null(), "{status}");
+    let (_, log) = world.proxy.stop();
+    assert!(!log.contains(SECRET), "{log}");
 }

@@ -4,3 +4,4 @@ mod cloudflare;
 mod exec;
 mod knot;
 mod powerdns;
+mod route53;
