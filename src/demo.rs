@@ -7,8 +7,10 @@
 
 mod client;
 mod environment;
+mod plan;
 mod run;
 mod scenario;
+mod story;
 mod summary;
 
 pub use run::{DemoError, Options, run};

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     control::{RollbackStatus, Status},
-    demo::{Scenario, run::COLUMNS},
+    demo::{Scenario, story::COLUMNS},
     units::Timestamp,
 };
 

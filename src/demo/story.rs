@@ -1,0 +1,197 @@
+//! The demo's story: starts the ramp, breaks the new side, and tells line by line what follows.
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    signal::unix::Signal,
+    sync::broadcast::{Receiver, error::RecvError},
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{
+    app::Running,
+    clock,
+    control::Status,
+    cutover::{Actor, Change, Command, Entry},
+    demo::{
+        DemoError, Options, Scenario,
+        environment::{Behaviour, Environment},
+    },
+    units::Timestamp,
+};
+
+/// The widest line that is printed.
+pub(super) const COLUMNS: usize = 80;
+
+/// The one who breaks the new side, and tells what follows.
+pub(super) struct Story<'a> {
+    pub(super) out: &'a mut dyn Write,
+    pub(super) started: Timestamp,
+    pub(super) options: Options,
+    pub(super) new: Option<Environment>,
+    pub(super) fault_at: Option<Timestamp>,
+}
+
+impl Story<'_> {
+    pub(super) fn introduce(&mut self, running: &Running) -> io::Result<()> {
+        let Options {
+            scenario, seconds, ..
+        } = self.options;
+        writeln!(
+            self.out,
+            "changeover demo: scenario \"{scenario}\", about {seconds} s"
+        )?;
+        writeln!(self.out, "  proxy   http://{}/", running.listeners[0])?;
+        writeln!(self.out, "  status  http://{}/api/v1/status", running.admin)?;
+        writeln!(
+            self.out,
+            "  plan    5 % -> 25 % -> 50 % -> 100 %; back at errors > 5 %,"
+        )?;
+        writeln!(
+            self.out,
+            "          p99 > 250 ms, or 5 connects refused in a row\n"
+        )
+    }
+
+    /// Follows the journal until the cutover has ended, one way or the other, and two seconds longer: traffic
+    /// shows that the end holds.
+    pub(super) async fn tell(
+        &mut self,
+        running: &Running,
+        interrupt: &mut Signal,
+    ) -> Result<(), DemoError> {
+        const AFTERWARDS: Duration = Duration::from_secs(2);
+        let mut entries = running.control.follow();
+        let mut ticks = interval(Duration::from_millis(50));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let deadline = Duration::from_secs(u64::from(self.options.seconds) * 2 + 20);
+        let mut progress = Progress::Waiting;
+        loop {
+            tokio::select! {
+                biased;
+                _ = interrupt.recv() => return Err(DemoError::Interrupted),
+                entry = next(&mut entries) => self.entry(&entry)?,
+                _ = ticks.tick() => {
+                    let (status, now) = (running.control.status(), clock::wall());
+                    progress = self.step(running, progress, &status, now).await?;
+                    if let Progress::Ended(at) = progress && now.since(at) > AFTERWARDS {
+                        return Ok(());
+                    }
+                    if now.since(self.started) > deadline {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    async fn step(
+        &mut self,
+        running: &Running,
+        progress: Progress,
+        status: &Status,
+        now: Timestamp,
+    ) -> Result<Progress, DemoError> {
+        let has_ended = matches!(&*status.ramp.state, "complete" | "rolled_back");
+        Ok(match progress {
+            Progress::Waiting if status.sides.old.requests > 0 => {
+                let command = Command::Start;
+                let actor = Actor::Operator("demo".to_owned());
+                match running.control.command(command, actor).await {
+                    Ok(_) => Progress::Ramping,
+                    // Too early: some worker has not reported yet.
+                    Err(_) => Progress::Waiting,
+                }
+            }
+            Progress::Ramping if has_ended => Progress::Ended(now),
+            Progress::Ramping => {
+                self.break_new(status, now)?;
+                Progress::Ramping
+            }
+            Progress::Waiting => Progress::Waiting,
+            Progress::Ended(at) => Progress::Ended(at),
+        })
+    }
+
+    /// Breaks the new side in the middle of the second step, once.
+    fn break_new(&mut self, status: &Status, now: Timestamp) -> io::Result<()> {
+        let Some(fault) = self.options.scenario.fault() else {
+            return Ok(());
+        };
+        let seconds = u64::from(self.options.seconds);
+        let middle = Duration::from_secs(seconds) / 10;
+        let baked = status.ramp.since.is_some_and(|it| now.since(it) > middle);
+        if self.fault_at.is_some() || status.ramp.step != 2 || !baked {
+            return Ok(());
+        }
+        match (self.options.scenario, &self.new) {
+            (Scenario::Errors, Some(new)) => new.behave(Behaviour::Failing),
+            (Scenario::Slow, Some(new)) => new.behave(Behaviour::Slow),
+            (Scenario::Dead | Scenario::Healthy, _) | (_, None) => self.new = None,
+        }
+        self.fault_at = Some(now);
+        self.line(status.weight, &format!("! {fault}"))
+    }
+
+    fn entry(&mut self, entry: &Entry) -> io::Result<()> {
+        let weight = entry.weight.percent();
+        match &entry.change {
+            Change::RolledBack { cause, .. } => {
+                self.line(weight, &format!("rolled back, {cause}"))?;
+                self.line(weight, &entry.reason)
+            }
+            Change::Advanced { to, .. } => self.line(weight, &format!("step {} begins", to + 1)),
+            Change::Completed => self.line(weight, "complete: new holds all traffic"),
+            Change::Began { .. }
+            | Change::Started { .. }
+            | Change::Held { .. }
+            | Change::Resumed { .. }
+            | Change::WeightSet { .. }
+            | Change::WayBackClosed
+            | Change::Reloaded
+            | Change::Upgraded { .. }
+            | Change::DatabaseStep { .. }
+            | Change::DnsOrdered { .. }
+            | Change::DnsServed { .. }
+            | Change::DnsStopped { .. } => self.line(weight, &entry.reason),
+        }
+    }
+
+    fn line(&mut self, weight: f64, text: &str) -> io::Result<()> {
+        let elapsed = clock::wall().since(self.started).as_secs_f64();
+        let lead = format!("{elapsed:7.2} s  {weight:>5} %  ");
+        let indent = " ".repeat(lead.len());
+        let options = textwrap::Options::new(COLUMNS)
+            .initial_indent(&lead)
+            .subsequent_indent(&indent);
+        writeln!(self.out, "{}", textwrap::fill(text, options))?;
+        self.out.flush()
+    }
+}
+
+/// How far the story has come.
+#[derive(Clone, Copy, Debug)]
+enum Progress {
+    /// For the first requests, and for the ramp to start.
+    Waiting,
+    /// The ramp runs.
+    Ramping,
+    /// It completed or was rolled back, then.
+    Ended(Timestamp),
+}
+
+/// The next journal entry. One that was missed, because nobody printed in time, is in the summary's status all
+/// the same.
+async fn next(entries: &mut Receiver<Arc<Entry>>) -> Arc<Entry> {
+    loop {
+        match entries.recv().await {
+            Ok(entry) => return entry,
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
