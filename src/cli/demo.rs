@@ -12,7 +12,7 @@ use crate::{
     demo::{self, DemoError, Options, Scenario, Verdict},
 };
 
-/// Show the whole job on loopback: two environments, traffic, a ramp, a fault, the rollback
+/// Show the whole job on loopback: two environments, traffic, a ramp, a fault, the rollback, names that move
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// What happens to the new environment
@@ -42,6 +42,8 @@ enum ScenarioArgument {
     Slow,
     /// New's process is gone
     Dead,
+    /// New starts to answer errors once names have moved to it
+    AfterMove,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -52,6 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ScenarioArgument::Errors => Scenario::Errors,
         ScenarioArgument::Slow => Scenario::Slow,
         ScenarioArgument::Dead => Scenario::Dead,
+        ScenarioArgument::AfterMove => Scenario::AfterMove,
     };
     let options = Options {
         scenario,

@@ -1,21 +1,48 @@
 //! The demo's plan, in the words that a user would write.
 
-use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 
-use crate::demo::{Options, environment::Environment};
+use crate::demo::{
+    Options,
+    name_server::KEY,
+    places::{NEW, PROXY},
+    zone::{SERVICE, ZONE},
+};
+
+/// What the name's TTL is at first, in seconds: a day where nothing is hurried.
+pub(super) const TTL_BEFORE: u32 = 3;
+/// What it is lowered to.
+const TTL: u32 = 1;
+/// The file with the key's secret, beside the configuration.
+pub(super) const SECRET_FILE: &str = "tsig.secret";
+
+/// Where everything is that the plan names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Addresses {
+    pub(super) proxy: SocketAddr,
+    pub(super) old: SocketAddr,
+    pub(super) new: SocketAddr,
+    pub(super) name_server: SocketAddr,
+}
 
 /// The file's text.
-pub(super) fn configuration(options: Options, old: &Environment, new: &Environment) -> String {
+pub(super) fn configuration(options: Options, addresses: &Addresses) -> String {
     // Four steps, and a little for the start.
     let bake = options.seconds.saturating_mul(1000) / 5;
+    let Addresses {
+        proxy,
+        old,
+        new,
+        name_server,
+    } = addresses;
     format!(
         r#"name = "demo"
 [store]
 url = "sqlite:demo.db"
 [admin]
-address = "{local}:0"
+address = "{PROXY}:0"
 [[listener]]
-address = "{local}:{port}"
+address = "{proxy}"
 [old]
 endpoints = ["http://{old}"]
 [new]
@@ -49,10 +76,22 @@ requests = 20
 name = "unreachable"
 reading = "connect_failures"
 in_a_row = 5
+[dns]
+zone = "{ZONE}"
+move = "when-complete"
+ttl = "{TTL}s"
+start = ["{name_server}"]
+port = {port}
+[dns.provider]
+kind = "rfc2136"
+server = "{name_server}"
+key_name = "{KEY}"
+secret_file = "{SECRET_FILE}"
+[[dns.name]]
+name = "{SERVICE}"
+from = {{ A = ["{PROXY}"] }}
+to = {{ A = ["{NEW}"] }}
 "#,
-        local = Ipv4Addr::LOCALHOST,
-        port = options.port,
-        old = old.address(),
-        new = new.address(),
+        port = name_server.port(),
     )
 }

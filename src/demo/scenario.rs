@@ -13,11 +13,19 @@ pub enum Scenario {
     Slow,
     /// New's process is gone: connections are reset, then refused.
     Dead,
+    /// As [`Scenario::Errors`], but once names have moved, so that most requests do not pass the proxy any more.
+    AfterMove,
 }
 
 impl Scenario {
     /// Every scenario, in the order of the help text.
-    pub const ALL: [Self; 4] = [Self::Healthy, Self::Errors, Self::Slow, Self::Dead];
+    pub const ALL: [Self; 5] = [
+        Self::Healthy,
+        Self::Errors,
+        Self::Slow,
+        Self::Dead,
+        Self::AfterMove,
+    ];
 
     /// The word on the command line.
     #[must_use]
@@ -27,6 +35,7 @@ impl Scenario {
             Self::Errors => "errors",
             Self::Slow => "slow",
             Self::Dead => "dead",
+            Self::AfterMove => "after-move",
         }
     }
 
@@ -35,7 +44,9 @@ impl Scenario {
     pub(crate) const fn fault(self) -> Option<&'static str> {
         match self {
             Self::Healthy => None,
-            Self::Errors => Some("new starts to answer 500 to every third request"),
+            Self::Errors | Self::AfterMove => {
+                Some("new starts to answer 500 to every third request")
+            }
             Self::Slow => Some("new starts to answer 600 ms late"),
             Self::Dead => Some("new's process is gone"),
         }

@@ -16,10 +16,15 @@ use crate::{
     app::Running,
     clock,
     control::Status,
-    cutover::{Actor, Change, Command, Entry},
+    cutover::{Actor, Change, Command, Entry, Leads},
     demo::{
         DemoError, Options, Scenario,
+        client::Seen,
         environment::{Behaviour, Environment},
+        names::{self, Chapter},
+        places::{NEW, PROXY},
+        plan::Addresses,
+        zone::HOST,
     },
     units::Timestamp,
 };
@@ -34,10 +39,14 @@ pub(super) struct Story<'a> {
     pub(super) options: Options,
     pub(super) new: Option<Environment>,
     pub(super) fault_at: Option<Timestamp>,
+    /// What the clients have seen so far.
+    pub(super) seen: Arc<Seen>,
+    /// How far names have come.
+    pub(super) chapter: Chapter,
 }
 
 impl Story<'_> {
-    pub(super) fn introduce(&mut self, running: &Running) -> io::Result<()> {
+    pub(super) fn introduce(&mut self, running: &Running, addresses: &Addresses) -> io::Result<()> {
         let Options {
             scenario, seconds, ..
         } = self.options;
@@ -49,16 +58,25 @@ impl Story<'_> {
         writeln!(self.out, "  status  http://{}/api/v1/status", running.admin)?;
         writeln!(
             self.out,
+            "  names   {HOST} leads to {PROXY}, by {}",
+            addresses.name_server
+        )?;
+        writeln!(
+            self.out,
             "  plan    5 % -> 25 % -> 50 % -> 100 %; back at errors > 5 %,"
         )?;
         writeln!(
             self.out,
-            "          p99 > 250 ms, or 5 connects refused in a row\n"
+            "          p99 > 250 ms, or 5 connects refused in a row;"
+        )?;
+        writeln!(
+            self.out,
+            "          then the name moves to {NEW}, past the proxy\n"
         )
     }
 
-    /// Follows the journal until the cutover has ended, one way or the other, and two seconds longer: traffic
-    /// shows that the end holds.
+    /// Follows the journal until the cutover has ended and names have moved, or everything is back, and two seconds
+    /// longer: traffic shows that the end holds.
     pub(super) async fn tell(
         &mut self,
         running: &Running,
@@ -78,6 +96,7 @@ impl Story<'_> {
                 _ = ticks.tick() => {
                     let (status, now) = (running.control.status(), clock::wall());
                     progress = self.step(running, progress, &status, now).await?;
+                    self.turn_page(running, &status, now).await?;
                     if let Progress::Ended(at) = progress && now.since(at) > AFTERWARDS {
                         return Ok(());
                     }
@@ -96,7 +115,6 @@ impl Story<'_> {
         status: &Status,
         now: Timestamp,
     ) -> Result<Progress, DemoError> {
-        let has_ended = matches!(&*status.ramp.state, "complete" | "rolled_back");
         Ok(match progress {
             Progress::Waiting if status.sides.old.requests > 0 => {
                 let command = Command::Start;
@@ -107,7 +125,7 @@ impl Story<'_> {
                     Err(_) => Progress::Waiting,
                 }
             }
-            Progress::Ramping if has_ended => Progress::Ended(now),
+            Progress::Ramping if self.has_ended(status) => Progress::Ended(now),
             Progress::Ramping => {
                 self.break_new(status, now)?;
                 Progress::Ramping
@@ -117,19 +135,53 @@ impl Story<'_> {
         })
     }
 
-    /// Breaks the new side in the middle of the second step, once.
+    /// Whether nothing more is to happen.
+    fn has_ended(&self, status: &Status) -> bool {
+        let leads = status.dns.as_ref().map(|it| it.leads);
+        match &*status.ramp.state {
+            "complete" => {
+                self.options.scenario == Scenario::Healthy
+                    && matches!(self.chapter, Chapter::Moved(..))
+            }
+            "rolled_back" => match self.chapter {
+                Chapter::Begin | Chapter::Lowered | Chapter::MayMove => leads != Some(Leads::To),
+                Chapter::Direct | Chapter::Moved(..) => false,
+                Chapter::Back => true,
+            },
+            _under_way => false,
+        }
+    }
+
+    /// Tells what comes next of names, if that has begun.
+    async fn turn_page(
+        &mut self,
+        running: &Running,
+        status: &Status,
+        now: Timestamp,
+    ) -> io::Result<()> {
+        let next = self.chapter.next(running, status, &self.seen, now).await;
+        let Some((chapter, text)) = next else {
+            return Ok(());
+        };
+        self.chapter = chapter;
+        match text {
+            Some(text) => self.line(status.weight, &text),
+            None => Ok(()),
+        }
+    }
+
+    /// Breaks the new side once, when the scenario has it.
     fn break_new(&mut self, status: &Status, now: Timestamp) -> io::Result<()> {
         let Some(fault) = self.options.scenario.fault() else {
             return Ok(());
         };
-        let seconds = u64::from(self.options.seconds);
-        let middle = Duration::from_secs(seconds) / 10;
-        let baked = status.ramp.since.is_some_and(|it| now.since(it) > middle);
-        if self.fault_at.is_some() || status.ramp.step != 2 || !baked {
+        if self.fault_at.is_some() || !self.is_time(status, now) {
             return Ok(());
         }
         match (self.options.scenario, &self.new) {
-            (Scenario::Errors, Some(new)) => new.behave(Behaviour::Failing),
+            (Scenario::Errors | Scenario::AfterMove, Some(new)) => {
+                new.behave(Behaviour::Failing);
+            }
             (Scenario::Slow, Some(new)) => new.behave(Behaviour::Slow),
             (Scenario::Dead | Scenario::Healthy, _) | (_, None) => self.new = None,
         }
@@ -137,8 +189,21 @@ impl Story<'_> {
         self.line(status.weight, &format!("! {fault}"))
     }
 
+    /// In the middle of the second step, or once names have moved.
+    fn is_time(&self, status: &Status, now: Timestamp) -> bool {
+        if self.options.scenario == Scenario::AfterMove {
+            return matches!(self.chapter, Chapter::Moved(..));
+        }
+        let middle = Duration::from_secs(u64::from(self.options.seconds)) / 10;
+        let baked = status.ramp.since.is_some_and(|it| now.since(it) > middle);
+        status.ramp.step == 2 && baked
+    }
+
     fn entry(&mut self, entry: &Entry) -> io::Result<()> {
         let weight = entry.weight.percent();
+        if let Some(text) = names::told(entry) {
+            return self.line(weight, &text);
+        }
         match &entry.change {
             Change::RolledBack { cause, .. } => {
                 self.line(weight, &format!("rolled back, {cause}"))?;
