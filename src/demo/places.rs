@@ -23,7 +23,7 @@ pub(super) struct Places {
     pub(super) proxy: SocketAddr,
     /// Where new listens.
     pub(super) new: TcpListener,
-    /// Keeps a port that was chosen here from others until the proxy has it.
+    /// Keeps a port that was chosen here from whoever takes any that is free, until the proxy has it.
     _held: Option<Socket>,
 }
 
@@ -61,11 +61,37 @@ impl Places {
     }
 }
 
-/// Binds without listening, so that only who shares the address as the proxy does can have it.
+/// Binds without listening: the system gives the port to nobody by itself then, and to the proxy, which shares its address.
 fn hold(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proxy_can_have_the_port_that_new_has() {
+        let places = Places::find(0).expect("a port");
+        let new = places.new.local_addr().expect("it is bound");
+        assert_eq!(new, SocketAddr::from((NEW, places.proxy.port())));
+        // As its workers do, while the port is held.
+        let workers = [hold(places.proxy), hold(places.proxy)];
+        for worker in workers {
+            let worker = worker.expect("it can be shared");
+            worker.listen(1).expect("nobody else listens");
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_taken_at_news_address_is_named() {
+        let taken = TcpListener::bind((NEW, 0)).expect("a port");
+        let address = taken.local_addr().expect("it is bound");
+        let found = Places::find(address.port());
+        assert!(matches!(found, Err(DemoError::Port(it, _)) if it == address));
+    }
 }
