@@ -1,10 +1,11 @@
 //! `GET /metrics`: the status and the counts since start in Prometheus' text format.
 //!
-//! Every name stands in [`table`]. Labels are bounded by the plan: sides, routes, endpoints, triggers, classes. A route
-//! gets its histograms with its first request; its counters are there from the start, so that rates see the first
+//! Every name stands in [`table`]. Labels are bounded by the plan: sides, routes, endpoints, triggers, classes; and by the servers
+//! of the zone that it names. A route gets its histograms with its first request; its counters are there from the start, so that rates see the first
 //! error.
 
 mod families;
+mod names;
 mod table;
 
 use std::sync::LazyLock;
@@ -50,6 +51,7 @@ pub fn render(edition: &Edition, status: &Status, totals: &Totals) -> Result<Str
     add_triggers(&mut families, status);
     add_evidence(&mut families, status);
     add_replications(&mut families, status);
+    names::add_names(&mut families, edition, status);
     add_requests(&mut families, edition, totals);
     add_sides(&mut families, totals);
     add_durations(&mut families, edition, totals);

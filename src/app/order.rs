@@ -25,12 +25,7 @@ const STEPS: [Ttl; 2] = [Ttl(3600), Ttl(300)];
 
 /// Answers for an order without keeping others waiting.
 pub(super) fn order(running: &Running, request: DnsRequest, actor: Actor, reply: DnsReply) {
-    let desk = Desk {
-        plan: Arc::clone(running.edition.load().plan()),
-        control: running.control.clone(),
-        zone: Arc::clone(&running.zone),
-        clock: running.clock,
-    };
+    let desk = Desk::of(running);
     tokio::spawn(async move {
         let answer = desk.order(request, actor).await;
         if let Err(why) = &answer {
@@ -41,6 +36,16 @@ pub(super) fn order(running: &Running, request: DnsRequest, actor: Actor, reply:
     });
 }
 
+impl Running {
+    /// Orders something about names, or shows it only, just as for who asks by the admin API.
+    ///
+    /// # Errors
+    /// Why nothing is ordered.
+    pub async fn order(&self, request: DnsRequest, actor: Actor) -> Result<DnsAnswer, DnsError> {
+        Desk::of(self).order(request, actor).await
+    }
+}
+
 struct Desk {
     plan: Arc<Plan>,
     control: ControlHandle,
@@ -49,6 +54,15 @@ struct Desk {
 }
 
 impl Desk {
+    fn of(running: &Running) -> Self {
+        Self {
+            plan: Arc::clone(running.edition.load().plan()),
+            control: running.control.clone(),
+            zone: Arc::clone(&running.zone),
+            clock: running.clock,
+        }
+    }
+
     async fn order(&self, request: DnsRequest, actor: Actor) -> Result<DnsAnswer, DnsError> {
         let Some(plan) = &self.plan.dns else {
             let text = "the configuration has no [dns]: there are no names to move";

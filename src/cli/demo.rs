@@ -12,7 +12,7 @@ use crate::{
     demo::{self, DemoError, Options, Scenario, Verdict},
 };
 
-/// Show the whole job on loopback: two environments, traffic, a ramp, a fault, the rollback
+/// Show the whole job on loopback: two environments, traffic, a ramp, a fault, the rollback, names that move
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// What happens to the new environment
@@ -36,12 +36,16 @@ pub(crate) struct Arguments {
 enum ScenarioArgument {
     /// New stays well: the ramp completes
     Healthy,
+    /// New stays well, and a drill tries the way back at the first step
+    Drill,
     /// New starts to answer errors
     Errors,
     /// New starts to answer late
     Slow,
     /// New's process is gone
     Dead,
+    /// New starts to answer errors once names have moved to it
+    AfterMove,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -49,9 +53,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     logging::start(LogFormat::Text, LevelFilter::OFF)?;
     let scenario = match arguments.scenario {
         ScenarioArgument::Healthy => Scenario::Healthy,
+        ScenarioArgument::Drill => Scenario::Drill,
         ScenarioArgument::Errors => Scenario::Errors,
         ScenarioArgument::Slow => Scenario::Slow,
         ScenarioArgument::Dead => Scenario::Dead,
+        ScenarioArgument::AfterMove => Scenario::AfterMove,
     };
     let options = Options {
         scenario,

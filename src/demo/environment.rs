@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     thread,
     time::Duration,
@@ -44,17 +44,18 @@ pub(crate) enum Behaviour {
 pub(crate) struct Environment {
     address: SocketAddr,
     behaviour: Arc<AtomicU8>,
+    direct: Arc<AtomicU64>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Environment {
-    /// Starts one on a free port of loopback.
-    pub(crate) fn start(side: Side) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
+    /// Starts one that accepts from this listener.
+    pub(crate) fn start(side: Side, listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let behaviour = Arc::new(AtomicU8::new(Behaviour::Well as u8));
+        let direct = Arc::new(AtomicU64::new(0));
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -62,6 +63,7 @@ impl Environment {
         let service = Service {
             side,
             behaviour: Arc::clone(&behaviour),
+            direct: Arc::clone(&direct),
         };
         let thread = thread::Builder::new()
             .name(format!("environment-{side}"))
@@ -76,6 +78,7 @@ impl Environment {
         Ok(Self {
             address,
             behaviour,
+            direct,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -84,6 +87,11 @@ impl Environment {
     /// Where it listens.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Counts the requests that come past the proxy, which names the client in each that it sends.
+    pub(crate) fn direct(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.direct)
     }
 
     /// Changes how it behaves from the next request on.
@@ -125,10 +133,17 @@ async fn accept(listener: std::net::TcpListener, service: Service) {
 struct Service {
     side: Side,
     behaviour: Arc<AtomicU8>,
+    direct: Arc<AtomicU64>,
 }
 
 impl Service {
-    async fn answer(&self, _: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        if !request.headers().contains_key("x-forwarded-for") {
+            self.direct.fetch_add(1, Ordering::Relaxed);
+        }
         sleep(Duration::from_millis(fastrand::u64(LATENCY))).await;
         let behaviour = self.behaviour.load(Ordering::Relaxed);
         if behaviour == Behaviour::Slow as u8 {

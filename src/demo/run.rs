@@ -1,33 +1,38 @@
 //! The demo from its first line to its summary.
 
 use std::{
+    fs,
     io::{self, Write},
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::{
-        broadcast::{Receiver, error::RecvError},
-        watch,
-    },
-    time::{MissedTickBehavior, interval},
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    time::interval,
 };
 
 use crate::{
     app::{self, Running},
     clock, config,
     control::Status,
-    cutover::{Actor, Change, Command, Entry},
     demo::{
-        Scenario, Summary,
-        client::{Seen, clients},
-        environment::{Behaviour, Environment},
+        Scenario, Summary, Traffic,
+        client::{Seen, Way, clients},
+        environment::Environment,
+        name_server::NameServer,
+        names::Chapter,
+        places::{PROXY, Places},
+        plan::{Addresses, SECRET_FILE, TTL_BEFORE, configuration},
+        resolver::Resolver,
+        story::Story,
+        zone,
     },
-    units::{Side, Timestamp},
+    units::Side,
 };
 
 /// How the demo runs.
@@ -54,6 +59,17 @@ pub enum DemoError {
     /// No directory, no port, no thread, or nowhere to print.
     #[error("cannot set the demo up on loopback")]
     Io(#[from] io::Error),
+    /// A name cannot move from one address to another where there is but one.
+    #[error(
+        "this machine's loopback has no {0}, to which the name moves; give it that address, as \
+         with `ifconfig lo0 alias {0}` on macOS"
+    )]
+    OneAddress(Ipv4Addr),
+    /// The port that was asked for is taken.
+    #[error(
+        "cannot listen on {0}, where new is to be: stop who listens there, or take another --port"
+    )]
+    Port(SocketAddr, #[source] io::Error),
     /// The demo's own configuration was refused.
     #[error("the demo's configuration was refused: {0}")]
     Config(String),
@@ -64,9 +80,6 @@ pub enum DemoError {
     #[error("interrupted")]
     Interrupted,
 }
-
-/// The widest line that is printed.
-pub(super) const COLUMNS: usize = 80;
 
 /// Runs one scenario, printing to `out` what happens as it happens, and the summary.
 ///
@@ -84,43 +97,72 @@ async fn play(options: Options, out: &mut dyn Write) -> Result<Summary, DemoErro
     // First of all, so that Ctrl-C never kills what has to be cleaned up.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let folder = tempfile::tempdir()?;
-    let old = Environment::start(Side::Old)?;
-    let new = Environment::start(Side::New)?;
-    let text = configuration(options, &old, &new);
+    let places = Places::find(options.port)?;
+    let proxy = places.proxy;
+    let old = Environment::start(Side::Old, TcpListener::bind((PROXY, 0))?)?;
+    let new = Environment::start(Side::New, places.new.try_clone()?)?;
+    let name_server = start_name_server(folder.path()).await?;
+    let addresses = Addresses {
+        proxy,
+        old: old.address(),
+        new: new.address(),
+        name_server: name_server.address(),
+    };
+    let text = configuration(options, &addresses);
     let loaded = config::parse(&text, Path::new("demo.toml"), folder.path());
     let loaded = loaded.map_err(|faults| DemoError::Config(faults.to_string()))?;
     let running = app::start(loaded.plan, None)?;
+    drop(places);
+    let seen = Arc::new(Seen::default());
+    let arrived = new.direct();
     let mut story = Story {
         out,
         started,
         options,
         new: Some(new),
         fault_at: None,
+        seen: Arc::clone(&seen),
+        chapter: Chapter::default(),
     };
-    story.introduce(&running)?;
-    let seen = Arc::new(Seen::default());
+    story.introduce(&running, &addresses)?;
+    let resolver = Resolver::new(name_server.address()).map_err(io::Error::other)?;
+    let way = Arc::new(Way { proxy, resolver });
     let (stop, stopped) = watch::channel(false);
-    let clients = tokio::spawn(clients(running.listeners[0], Arc::clone(&seen), stopped));
+    let clients = tokio::spawn(clients(Arc::clone(&way), Arc::clone(&seen), stopped));
     let told = story.tell(&running, &mut interrupt).await;
     stop.send_replace(true);
     // A panic of the clients has already been printed by its hook.
     drop(clients.await);
-    let status = last_status(&running, seen.requests.load(Ordering::Relaxed)).await;
+    let traffic = Traffic::of(&seen);
+    let status = last_status(&running, traffic.proxied).await;
+    let ended = clock::wall();
     running.stop(std::future::pending()).await;
     told?;
     let summary = Summary {
         scenario: options.scenario,
-        requests: seen.requests.load(Ordering::Relaxed),
+        traffic,
         errors: seen.errors.load(Ordering::Relaxed),
+        arrived: arrived.load(Ordering::Relaxed),
+        lookups: way.resolver.lookups(),
+        unanswered: way.resolver.unanswered(),
+        afterwards: story.chapter.afterwards(traffic, ended),
         fault_at: story.fault_at,
         status,
-        took: clock::wall().since(started),
+        took: ended.since(started),
     };
     writeln!(story.out, "\n{summary}")?;
     Ok(summary)
 }
 
-/// The status once every request of the clients is counted. What a client gave up on never is, so that the wait has
+/// Starts the name server, and leaves its key where the configuration finds it.
+async fn start_name_server(folder: &Path) -> io::Result<NameServer> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(io::Error::other)?;
+    fs::write(folder.join(SECRET_FILE), BASE64.encode(secret))?;
+    NameServer::start(PROXY, zone::zone(PROXY, PROXY, TTL_BEFORE), &secret).await
+}
+
+/// The status once so many requests of the clients are counted. What a client gave up on never is, so that the wait has
 /// an end.
 async fn last_status(running: &Running, requests: u64) -> Status {
     const LIMIT: Duration = Duration::from_secs(1);
@@ -132,227 +174,6 @@ async fn last_status(running: &Running, requests: u64) -> Status {
         let status = running.control.status();
         if counted(&status) || clock::now() - started > LIMIT {
             return Status::clone(&status);
-        }
-    }
-}
-
-/// The demo's plan, in the words that a user would write.
-fn configuration(options: Options, old: &Environment, new: &Environment) -> String {
-    // Four steps, and a little for the start.
-    let bake = options.seconds.saturating_mul(1000) / 5;
-    format!(
-        r#"name = "demo"
-[store]
-url = "sqlite:demo.db"
-[admin]
-address = "{local}:0"
-[[listener]]
-address = "{local}:{port}"
-[old]
-endpoints = ["http://{old}"]
-[new]
-endpoints = ["http://{new}"]
-[split]
-writes = "split"
-[evidence]
-false_alarms = 0
-[ramp]
-advance = "bake"
-start = "manual"
-step = [
-  {{ weight = "5%", bake = "{bake}ms", requests = 10 }},
-  {{ weight = "25%", bake = "{bake}ms", requests = 40 }},
-  {{ weight = "50%", bake = "{bake}ms", requests = 80 }},
-  {{ weight = "100%", bake = "{bake}ms", requests = 100 }},
-]
-[[trigger]]
-name = "errors"
-reading = "error_rate"
-above = "5%"
-window = "2s"
-requests = 20
-[[trigger]]
-name = "slow"
-reading = "latency_p99"
-above = "250ms"
-window = "2s"
-requests = 20
-[[trigger]]
-name = "unreachable"
-reading = "connect_failures"
-in_a_row = 5
-"#,
-        local = Ipv4Addr::LOCALHOST,
-        port = options.port,
-        old = old.address(),
-        new = new.address(),
-    )
-}
-
-/// The one who breaks the new side, and tells what follows.
-struct Story<'a> {
-    out: &'a mut dyn Write,
-    started: Timestamp,
-    options: Options,
-    new: Option<Environment>,
-    fault_at: Option<Timestamp>,
-}
-
-impl Story<'_> {
-    fn introduce(&mut self, running: &Running) -> io::Result<()> {
-        let Options {
-            scenario, seconds, ..
-        } = self.options;
-        writeln!(
-            self.out,
-            "changeover demo: scenario \"{scenario}\", about {seconds} s"
-        )?;
-        writeln!(self.out, "  proxy   http://{}/", running.listeners[0])?;
-        writeln!(self.out, "  status  http://{}/api/v1/status", running.admin)?;
-        writeln!(
-            self.out,
-            "  plan    5 % -> 25 % -> 50 % -> 100 %; back at errors > 5 %,"
-        )?;
-        writeln!(
-            self.out,
-            "          p99 > 250 ms, or 5 connects refused in a row\n"
-        )
-    }
-
-    /// Follows the journal until the cutover has ended, one way or the other, and two seconds longer: traffic
-    /// shows that the end holds.
-    async fn tell(&mut self, running: &Running, interrupt: &mut Signal) -> Result<(), DemoError> {
-        const AFTERWARDS: Duration = Duration::from_secs(2);
-        let mut entries = running.control.follow();
-        let mut ticks = interval(Duration::from_millis(50));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let deadline = Duration::from_secs(u64::from(self.options.seconds) * 2 + 20);
-        let mut progress = Progress::Waiting;
-        loop {
-            tokio::select! {
-                biased;
-                _ = interrupt.recv() => return Err(DemoError::Interrupted),
-                entry = next(&mut entries) => self.entry(&entry)?,
-                _ = ticks.tick() => {
-                    let (status, now) = (running.control.status(), clock::wall());
-                    progress = self.step(running, progress, &status, now).await?;
-                    if let Progress::Ended(at) = progress && now.since(at) > AFTERWARDS {
-                        return Ok(());
-                    }
-                    if now.since(self.started) > deadline {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-    }
-
-    async fn step(
-        &mut self,
-        running: &Running,
-        progress: Progress,
-        status: &Status,
-        now: Timestamp,
-    ) -> Result<Progress, DemoError> {
-        let has_ended = matches!(&*status.ramp.state, "complete" | "rolled_back");
-        Ok(match progress {
-            Progress::Waiting if status.sides.old.requests > 0 => {
-                let command = Command::Start;
-                let actor = Actor::Operator("demo".to_owned());
-                match running.control.command(command, actor).await {
-                    Ok(_) => Progress::Ramping,
-                    // Too early: some worker has not reported yet.
-                    Err(_) => Progress::Waiting,
-                }
-            }
-            Progress::Ramping if has_ended => Progress::Ended(now),
-            Progress::Ramping => {
-                self.break_new(status, now)?;
-                Progress::Ramping
-            }
-            Progress::Waiting => Progress::Waiting,
-            Progress::Ended(at) => Progress::Ended(at),
-        })
-    }
-
-    /// Breaks the new side in the middle of the second step, once.
-    fn break_new(&mut self, status: &Status, now: Timestamp) -> io::Result<()> {
-        let Some(fault) = self.options.scenario.fault() else {
-            return Ok(());
-        };
-        let seconds = u64::from(self.options.seconds);
-        let middle = Duration::from_secs(seconds) / 10;
-        let baked = status.ramp.since.is_some_and(|it| now.since(it) > middle);
-        if self.fault_at.is_some() || status.ramp.step != 2 || !baked {
-            return Ok(());
-        }
-        match (self.options.scenario, &self.new) {
-            (Scenario::Errors, Some(new)) => new.behave(Behaviour::Failing),
-            (Scenario::Slow, Some(new)) => new.behave(Behaviour::Slow),
-            (Scenario::Dead | Scenario::Healthy, _) | (_, None) => self.new = None,
-        }
-        self.fault_at = Some(now);
-        self.line(status.weight, &format!("! {fault}"))
-    }
-
-    fn entry(&mut self, entry: &Entry) -> io::Result<()> {
-        let weight = entry.weight.percent();
-        match &entry.change {
-            Change::RolledBack { cause, .. } => {
-                self.line(weight, &format!("rolled back, {cause}"))?;
-                self.line(weight, &entry.reason)
-            }
-            Change::Advanced { to, .. } => self.line(weight, &format!("step {} begins", to + 1)),
-            Change::Completed => self.line(weight, "complete: new holds all traffic"),
-            Change::Began { .. }
-            | Change::Started { .. }
-            | Change::Held { .. }
-            | Change::Resumed { .. }
-            | Change::WeightSet { .. }
-            | Change::WayBackClosed
-            | Change::Reloaded
-            | Change::Upgraded { .. }
-            | Change::DatabaseStep { .. }
-            | Change::DnsOrdered { .. }
-            | Change::DrillStarted { .. }
-            | Change::DrillEnded { .. }
-            | Change::DnsServed { .. }
-            | Change::DnsQuiet
-            | Change::DnsStopped { .. } => self.line(weight, &entry.reason),
-        }
-    }
-
-    fn line(&mut self, weight: f64, text: &str) -> io::Result<()> {
-        let elapsed = clock::wall().since(self.started).as_secs_f64();
-        let lead = format!("{elapsed:7.2} s  {weight:>5} %  ");
-        let indent = " ".repeat(lead.len());
-        let options = textwrap::Options::new(COLUMNS)
-            .initial_indent(&lead)
-            .subsequent_indent(&indent);
-        writeln!(self.out, "{}", textwrap::fill(text, options))?;
-        self.out.flush()
-    }
-}
-
-/// How far the story has come.
-#[derive(Clone, Copy, Debug)]
-enum Progress {
-    /// For the first requests, and for the ramp to start.
-    Waiting,
-    /// The ramp runs.
-    Ramping,
-    /// It completed or was rolled back, then.
-    Ended(Timestamp),
-}
-
-/// The next journal entry. One that was missed, because nobody printed in time, is in the summary's status all
-/// the same.
-async fn next(entries: &mut Receiver<Arc<Entry>>) -> Arc<Entry> {
-    loop {
-        match entries.recv().await {
-            Ok(entry) => return entry,
-            Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }

@@ -72,6 +72,20 @@ metrics! {
         "How long the source keeps the slot's WAL at the present rate; absent where nothing limits it.";
     GATE_SATISFIED = Gauge "changeover_gate_satisfied"
         "Whether a gate that asks for a lag is satisfied.";
+    DNS_MOVED = Gauge "changeover_dns_moved"
+        "Whether names may lead clients to new: from the order to move on, until every server says again what was before.";
+    DNS_ORDER = Gauge "changeover_dns_order_state"
+        "1 for the last order about names and the state that it is in, 0 for the others.";
+    DNS_TTL_REMAINING = Gauge "changeover_dns_ttl_remaining_seconds"
+        "How long every server still has to give out the lowered TTL before names may move; absent where none is lowered.";
+    DNS_SERVERS_KNOWN = Gauge "changeover_dns_servers_known"
+        "Whether the zone's servers were found, and asked of late.";
+    DNS_SERVER_ANSWERS = Gauge "changeover_dns_server_answers"
+        "Whether the server answered when it was asked last.";
+    DNS_SERVER_EXPECTED = Gauge "changeover_dns_server_as_expected"
+        "Whether the server says what was ordered last, or what from has where nothing was; absent while it does not answer.";
+    DNS_SERVER_TTL = Gauge "changeover_dns_server_ttl_seconds"
+        "The longest TTL that the server gives out for names that move; absent while it does not answer.";
     REQUESTS = Counter "changeover_requests_total"
         "Requests by the side that owns the outcome, forced ones not counted.";
     ERRORS = Counter "changeover_errors_total"

@@ -18,6 +18,8 @@ use crate::{
     units::{Generation, Slot},
 };
 
+mod names;
+
 type Labels = BTreeMap<String, String>;
 
 /// One sample: name, labels, value.
@@ -240,12 +242,12 @@ fn totals() -> Totals {
 }
 
 fn exposition() -> Exposition {
-    let text = render(
-        &Edition::first(Arc::new(plan())),
-        &fixture::status(),
-        &totals(),
-    )
-    .expect("it renders");
+    exposition_of(plan(), &fixture::status())
+}
+
+fn exposition_of(plan: Plan, status: &Status) -> Exposition {
+    let edition = Edition::first(Arc::new(plan));
+    let text = render(&edition, status, &totals()).expect("it renders");
     Exposition::read(&text)
 }
 
@@ -321,7 +323,7 @@ fn names_carry_their_unit_and_stand_in_the_table() {
         let bytes = metric.help.to_lowercase().contains("bytes");
         assert!(!bytes || name.contains("_bytes"), "{name}");
     }
-    let found = exposition();
+    let found = names::exposition();
     for name in found.kinds.keys() {
         let is_ours = names.contains(name.as_str());
         assert!(

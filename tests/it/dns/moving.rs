@@ -15,6 +15,7 @@ use crate::harness::{
     environment::Environment,
     eventually,
     load::Load,
+    metrics,
     proxy::{Folder, Proxy, changeover, configuration},
     route53::{ACCESS_KEY_ID, Route53, SECRET, Set, ZONE_ID},
 };
@@ -227,6 +228,12 @@ fn names_move_under_traffic_and_a_rollback_leads_them_back_without_a_lost_reques
     assert!(text.contains("restore-ttl by local"), "{text}");
 }
 
+/// What `/metrics` says, summed up over what carries these labels.
+fn shows(proxy: &Proxy, metric: &str, labels: &[(&str, &str)], expected: f64) {
+    let shown = metrics::sum(proxy.admin, metric, labels);
+    assert!((shown - expected).abs() < 1e-9, "{metric} is {shown}");
+}
+
 #[test]
 fn names_move_by_themselves_when_the_plan_says_so() {
     let bind = zone(2);
@@ -235,6 +242,9 @@ fn names_move_by_themselves_when_the_plan_says_so() {
     world.ordered(&["lower-ttl"]);
     world.is("move", "served");
     assert_eq!(bind.dig("shop", "A"), [format!("1 A {TO}")]);
+    shows(&world.proxy, "changeover_dns_moved", &[], 1.0);
+    let served = [("order", "move"), ("state", "served")];
+    shows(&world.proxy, "changeover_dns_order_state", &served, 1.0);
     let expected = "move ordered by plan".to_owned();
     assert!(world.journal().contains(&expected), "{:?}", world.journal());
 }
@@ -255,11 +265,22 @@ fn a_stale_server_holds_the_time_up_until_it_has_caught_up() {
     });
     assert_eq!(status["dns"]["order"]["state"], "ordered", "{status}");
     assert!(status["dns"]["ttl"]["since"].is_null(), "{status}");
+    // Summed up over both servers, of which one is late.
+    shows(&world.proxy, "changeover_dns_server_answers", &[], 2.0);
+    shows(&world.proxy, "changeover_dns_server_as_expected", &[], 1.0);
+    shows(&world.proxy, "changeover_dns_server_ttl_seconds", &[], 4.0);
+    shows(
+        &world.proxy,
+        "changeover_dns_ttl_remaining_seconds",
+        &[],
+        3.0,
+    );
     let (code, text) = world.command(&["move", "--reason", "too soon"]);
     assert_eq!(code, Some(3), "{text}");
     drop(stale);
     let _caught_up = Named::secondary_of(bind.address);
     world.is("lower-ttl", "served");
+    shows(&world.proxy, "changeover_dns_server_as_expected", &[], 2.0);
 }
 
 #[test]
