@@ -119,42 +119,58 @@ impl Drill {
         !matches!(self.standing, DrillStanding::Ended { .. })
     }
 
-    /// It after an entry that is not about drills: what tripped is what it waited for, and whatever else moves the ramp
-    /// breaks it off.
-    pub(super) fn after(&self, entry: &Entry) -> Self {
+    /// The last drill after an entry: what tripped is what it waited for, and whatever else moves the ramp breaks it off.
+    pub(super) fn after(before: Option<&Self>, entry: &Entry) -> Option<Self> {
+        if let Change::DrillStarted {
+            injection,
+            step,
+            baked,
+            requests,
+        } = &entry.change
+        {
+            return Some(Self {
+                injection: *injection,
+                at: entry.at,
+                actor: entry.actor.clone(),
+                step: *step,
+                baked: *baked,
+                requests: *requests,
+                standing: DrillStanding::Running,
+            });
+        }
+        let before = before?;
+        Some(Self {
+            standing: before.standing.after(entry),
+            ..before.clone()
+        })
+    }
+}
+
+impl DrillStanding {
+    fn after(&self, entry: &Entry) -> Self {
         let at = entry.at;
-        let standing = match (&self.standing, &entry.change) {
-            (DrillStanding::Ended { .. }, _) => return self.clone(),
-            (_, Change::DrillStarted { .. } | Change::DrillEnded { .. }) => return self.clone(),
-            (_, change) if change.leaves_all_as_it_is() => return self.clone(),
+        match (self, &entry.change) {
+            (Self::Ended { .. }, _) => self.clone(),
+            (_, Change::DrillEnded { outcome }) => {
+                let outcome = outcome.clone();
+                Self::Ended { at, outcome }
+            }
+            (_, change) if change.leaves_all_as_it_is() => self.clone(),
             (
-                DrillStanding::Running,
+                Self::Running,
                 Change::RolledBack {
                     cause: cause @ (RollbackCause::Trigger(_) | RollbackCause::Evidence(_)),
                     ..
                 },
-            ) => DrillStanding::Tripped {
-                at,
-                cause: cause.clone(),
-            },
-            (DrillStanding::Running | DrillStanding::Tripped { .. }, change) => {
+            ) => {
+                let cause = cause.clone();
+                Self::Tripped { at, cause }
+            }
+            (Self::Running | Self::Tripped { .. }, change) => {
                 let by = change.to_string();
                 let outcome = DrillOutcome::BrokenOff { by };
-                DrillStanding::Ended { at, outcome }
+                Self::Ended { at, outcome }
             }
-        };
-        Self {
-            standing,
-            ..self.clone()
-        }
-    }
-
-    /// It after its own last entry.
-    pub(super) fn ended(&self, at: Timestamp, outcome: &DrillOutcome) -> Self {
-        let outcome = outcome.clone();
-        Self {
-            standing: DrillStanding::Ended { at, outcome },
-            ..self.clone()
         }
     }
 }

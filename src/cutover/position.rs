@@ -15,10 +15,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{
-        Change, Drill, DrillOutcome, DrillProof, DrillStanding, Entry, HoldCause, Names,
-        RollbackCause,
-    },
+    cutover::{Change, Drill, DrillOutcome, DrillProof, Entry, HoldCause, Names, RollbackCause},
     units::{Generation, Salt, Timestamp, Weight},
 };
 
@@ -196,7 +193,8 @@ impl Position {
             weight: entry.weight,
             evidence_since: entry.evidence_since,
             plan: entry.plan.clone(),
-            drill: self.drill.as_ref().map(|it| it.after(entry)),
+            names: Names::after(self.names.as_ref(), entry),
+            drill: Drill::after(self.drill.as_ref(), entry),
             ..self.clone()
         };
         let since = entry.at;
@@ -228,46 +226,21 @@ impl Position {
                 });
             }
             // Whatever the ramp does, it goes on doing.
-            Change::Reloaded | Change::Upgraded { .. } | Change::DatabaseStep { .. } => (),
-            Change::DrillStarted {
-                injection,
-                step,
-                baked,
-                requests,
-            } => {
-                next.drill = Some(Drill {
-                    injection: *injection,
-                    at: entry.at,
-                    actor: entry.actor.clone(),
-                    step: *step,
-                    baked: *baked,
-                    requests: *requests,
-                    standing: DrillStanding::Running,
-                });
-            }
+            Change::Reloaded
+            | Change::Upgraded { .. }
+            | Change::DatabaseStep { .. }
+            | Change::DrillStarted { .. }
+            | Change::DnsOrdered { .. }
+            | Change::DnsServed { .. }
+            | Change::DnsQuiet
+            | Change::DnsStopped { .. } => (),
             Change::DrillEnded { outcome } => {
-                next.drill = self.drill.as_ref().map(|it| it.ended(entry.at, outcome));
                 if let (DrillOutcome::Passed { .. }, Some(drill)) = (outcome, &self.drill) {
                     let step = drill.step;
                     next.ramp = Ramp::Baking { step, since };
-                    next.drilled = Some(DrillProof {
-                        at: entry.at,
-                        plan: entry.plan.clone(),
-                    });
+                    let (at, plan) = (entry.at, entry.plan.clone());
+                    next.drilled = Some(DrillProof { at, plan });
                 }
-            }
-            Change::DnsOrdered { order } => {
-                let given = (&entry.actor, entry.at);
-                next.names = Some(Names::ordered(self.names.as_ref(), order, given));
-            }
-            Change::DnsServed { .. } => {
-                next.names = self.names.as_ref().map(|it| it.served(entry.at));
-            }
-            Change::DnsQuiet => {
-                next.names = self.names.as_ref().map(|it| it.quiet(entry.at));
-            }
-            Change::DnsStopped { .. } => {
-                next.names = self.names.as_ref().map(|it| it.stopped(&entry.reason));
             }
             Change::Completed => {
                 let way_back = WayBack::Open;

@@ -217,9 +217,9 @@ pub(super) fn roll_back(
     let from = position.weight;
     let cause = why.cause;
     // After a drill the same clients are on new again.
-    let salt = match position.injection() {
-        None => transition.context.salt,
-        Some(_) => position.salt,
+    let salt = match (position.injection(), &cause) {
+        (Some(_), RollbackCause::Trigger(_) | RollbackCause::Evidence(_)) => position.salt,
+        (None, _) | (Some(_), RollbackCause::Operator(_)) => transition.context.salt,
     };
     let draft = Draft {
         change: Change::RolledBack { cause, salt, from },

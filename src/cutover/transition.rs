@@ -239,7 +239,7 @@ impl<'a> Transition<'a> {
                 weight: position.weight,
                 salt: position.salt,
                 // Those that a drill does not touch go on.
-                tunnels: (is_rollback && before.injection().is_none())
+                tunnels: (is_rollback && position.drilling().is_none())
                     .then_some(self.plan.rollback.tunnels),
             });
         }

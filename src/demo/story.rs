@@ -132,7 +132,7 @@ impl Story<'_> {
             Progress::Ramping if self.has_ended(status) => Progress::Ended(now),
             Progress::Ramping => {
                 self.break_new(status, now)?;
-                self.drill(running, status).await?;
+                self.drill(running, status).await;
                 Progress::Ramping
             }
             Progress::Waiting => Progress::Waiting,
@@ -198,10 +198,10 @@ impl Story<'_> {
     }
 
     /// Orders the drill of the scenario that has one, once the first step has seen some requests.
-    async fn drill(&mut self, running: &Running, status: &Status) -> io::Result<()> {
+    async fn drill(&self, running: &Running, status: &Status) {
         let is_time = status.ramp.step == 1 && status.sides.new.requests >= DRILL_AFTER;
         if self.options.scenario != Scenario::Drill || status.drill.is_some() || !is_time {
-            return Ok(());
+            return;
         }
         let command = Command::Drill {
             injection: Injection {
@@ -215,7 +215,6 @@ impl Story<'_> {
         if let Err(error) = running.control.command(command, actor).await {
             tracing::debug!(%error, "no drill yet");
         }
-        Ok(())
     }
 
     /// In the middle of the second step, or once names have moved.

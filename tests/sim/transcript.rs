@@ -99,7 +99,7 @@ impl Transcript {
                     self.note(format!("  fresh evidence since generation {since}"));
                 }
                 Effect::Inject(Some(injection)) => self.note(format!("  inject {injection}")),
-                Effect::Inject(None) => self.note("  inject nothing".to_owned()),
+                Effect::Inject(None) => self.note("  inject nothing"),
                 Effect::Answered { seq, result } => match result {
                     Ok(()) => self.note(format!("  answered #{seq}: done")),
                     Err(refusal) => self.note(format!("  answered #{seq}: {refusal}")),

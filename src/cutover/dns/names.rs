@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{Actor, DnsOrder, DnsPurpose},
-    plan::dns::{Change, RecordSet, Ttl},
+    cutover::{Actor, Change, DnsOrder, DnsPurpose, Entry},
+    plan::dns::{self, RecordSet, Ttl},
     units::Timestamp,
 };
 
@@ -26,7 +26,7 @@ pub struct Names {
     /// The lowered TTL; `None` where it was not lowered, or is restored.
     pub lowered: Option<Lowered>,
     /// The last move, for the way back.
-    pub moved: Option<Change>,
+    pub moved: Option<dns::Change>,
     /// Since when every server of the zone has led clients to new; see [`Names::moved_since`].
     #[serde(default)]
     pub moved_at: Option<Timestamp>,
@@ -75,12 +75,21 @@ pub struct Lowered {
 }
 
 impl Names {
+    /// Where names stand after an entry.
+    pub(in crate::cutover) fn after(before: Option<&Self>, entry: &Entry) -> Option<Self> {
+        match &entry.change {
+            Change::DnsOrdered { order } => {
+                Some(Self::ordered(before, order, (&entry.actor, entry.at)))
+            }
+            Change::DnsServed { .. } => before.map(|it| it.served(entry.at)),
+            Change::DnsQuiet => before.map(|it| it.quiet(entry.at)),
+            Change::DnsStopped { .. } => before.map(|it| it.stopped(&entry.reason)),
+            _of_the_ramp => before.cloned(),
+        }
+    }
+
     /// What an order makes of what was there before.
-    pub(in crate::cutover) fn ordered(
-        before: Option<&Self>,
-        order: &DnsOrder,
-        (actor, at): (&Actor, Timestamp),
-    ) -> Self {
+    fn ordered(before: Option<&Self>, order: &DnsOrder, (actor, at): (&Actor, Timestamp)) -> Self {
         let was_lowered = before.and_then(|it| it.lowered.clone());
         let lowered = match order.purpose {
             DnsPurpose::LowerTtl => Some(lowered(was_lowered, order)),
@@ -113,7 +122,7 @@ impl Names {
     }
 
     /// After every server was seen to say what was ordered.
-    pub(in crate::cutover) fn served(&self, at: Timestamp) -> Self {
+    fn served(&self, at: Timestamp) -> Self {
         let leads = match self.order.purpose {
             DnsPurpose::Revert => Leads::From,
             DnsPurpose::LowerTtl | DnsPurpose::Move | DnsPurpose::RestoreTtl => self.leads,
@@ -137,7 +146,7 @@ impl Names {
     }
 
     /// After it was quiet here for long enough.
-    pub(in crate::cutover) fn quiet(&self, at: Timestamp) -> Self {
+    fn quiet(&self, at: Timestamp) -> Self {
         Self {
             quiet_at: Some(at),
             ..self.clone()
@@ -145,7 +154,7 @@ impl Names {
     }
 
     /// After the order was given up; nothing of it was done.
-    pub(in crate::cutover) fn stopped(&self, why: &str) -> Self {
+    fn stopped(&self, why: &str) -> Self {
         let leads = match self.order.purpose {
             DnsPurpose::Move => Leads::From,
             DnsPurpose::LowerTtl | DnsPurpose::Revert | DnsPurpose::RestoreTtl => self.leads,
@@ -174,7 +183,7 @@ impl Names {
     #[must_use]
     pub fn leave_before(&self, now: Timestamp) -> Option<Timestamp> {
         let moved_at = self.moved_since()?;
-        let before = self.moved.as_ref().map_or(&[][..], Change::before);
+        let before = self.moved.as_ref().map_or(&[][..], dns::Change::before);
         let ttl = before.iter().map(|it| it.ttl).max().unwrap_or_default();
         Some(moved_at.max(now.before(ttl.duration())))
     }

@@ -222,41 +222,8 @@ fn follows(case: &Case<'_>, entry: &Entry) -> Result<(), Violation> {
             let was_rolled_back = matches!(before.ramp, Ramp::RolledBack { .. });
             must(!was_rolled_back, "no weight is set while rolled back")
         }
-        Change::RolledBack { salt, .. } => {
-            must(after.weight == Weight::NONE, "a rollback is to weight 0")?;
-            let is_drill = before.injection().is_some();
-            must(
-                (*salt == before.salt) == is_drill,
-                "a rollback draws a new salt, but not for a drill",
-            )
-        }
-        Change::DrillStarted { injection, .. } => {
-            must(is_operator, "somebody orders a drill")?;
-            must(
-                after.weight <= DRILL_WEIGHT_MAX && after.weight == before.weight,
-                "a drill is done at a small weight, and leaves it",
-            )?;
-            must(
-                after.injection() == Some(*injection),
-                "a drill injects what was ordered",
-            )
-        }
-        Change::DrillEnded { outcome } => {
-            must(
-                after.injection().is_none(),
-                "nothing is injected after a drill",
-            )?;
-            must(
-                after.salt == before.salt,
-                "clients keep their sides over a drill",
-            )?;
-            let is_passed = matches!(outcome, DrillOutcome::Passed { .. });
-            let was_rolled_back = matches!(before.ramp, Ramp::RolledBack { .. });
-            must(
-                is_passed == (was_rolled_back && after.weight > Weight::NONE),
-                "a drill that was passed ends where it began, and no other moves the weight",
-            )
-        }
+        Change::RolledBack { .. } => rolls_back_as_it_may(case),
+        Change::DrillStarted { .. } | Change::DrillEnded { .. } => drill_follows(case, entry),
         Change::Reloaded
         | Change::Upgraded { .. }
         | Change::DatabaseStep { .. }
@@ -300,4 +267,50 @@ fn resumes_as_it_may(case: &Case<'_>, bake: Bake) -> Result<(), Violation> {
         !was_by_hand || (bake == Bake::Anew && after.weight >= before.weight),
         "after a weight by hand the next step at or above it bakes in full",
     )
+}
+
+/// A drill keeps clients on their sides, and nothing else does.
+fn rolls_back_as_it_may(case: &Case<'_>) -> Result<(), Violation> {
+    let (before, after) = (&case.before.position, &case.decision.state.position);
+    must(after.weight == Weight::NONE, "a rollback is to weight 0")?;
+    must(
+        (after.salt == before.salt) == after.drilling().is_some(),
+        "a rollback draws a new salt, but not for a drill",
+    )
+}
+
+/// A drill leads from the state before to the one after.
+fn drill_follows(case: &Case<'_>, entry: &Entry) -> Result<(), Violation> {
+    let (before, after) = (&case.before.position, &case.decision.state.position);
+    let is_operator = matches!(&entry.actor, Actor::Operator(name) if !name.is_empty());
+    match &entry.change {
+        Change::DrillStarted { injection, .. } => {
+            must(is_operator, "somebody orders a drill")?;
+            must(
+                after.weight <= DRILL_WEIGHT_MAX && after.weight == before.weight,
+                "a drill is done at a small weight, and leaves it",
+            )?;
+            must(
+                after.injection() == Some(*injection),
+                "a drill injects what was ordered",
+            )
+        }
+        Change::DrillEnded { outcome } => {
+            must(
+                after.injection().is_none(),
+                "nothing is injected after a drill",
+            )?;
+            must(
+                after.salt == before.salt,
+                "clients keep their sides over a drill",
+            )?;
+            let is_passed = matches!(outcome, DrillOutcome::Passed { .. });
+            let was_rolled_back = matches!(before.ramp, Ramp::RolledBack { .. });
+            must(
+                is_passed == (was_rolled_back && after.weight > Weight::NONE),
+                "a drill that was passed ends where it began, and no other moves the weight",
+            )
+        }
+        _other => Ok(()),
+    }
 }
