@@ -93,6 +93,7 @@ fn decide_at(
         zone: &Err(String::new()),
         arrivals: &Arrivals::default(),
         drilled: 0,
+        tunnels: 0,
         windows,
         evidence,
         coverage: Coverage::Full,

@@ -400,6 +400,7 @@ pub(crate) fn entries() -> Vec<Entry> {
                 run: Some(Duration::from_millis(412)),
             }],
             reaction_ms: None,
+            overtakes: None,
             explanation: (seq == 6).then(|| Box::new(explanation())),
         });
     entries.collect()

@@ -15,7 +15,7 @@ use crate::{
         page::Page,
     },
     control::{Done, DrillStatus, Status},
-    plan::DRILL_SPAN_MAX,
+    plan::{DRILL_SPAN_MAX, DrillFault},
     units::Weight,
 };
 
@@ -28,8 +28,8 @@ const LOOKS_MAX: u128 = 2 * DRILL_SPAN_MAX.as_millis() / LOOK.as_millis();
 /// Inject a fault into requests for new until something trips, measure it, and go on where the ramp was
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Only reads that the weight sent to new are touched, and old answers them: no client gets an error by it. \
-    Exit code 1: nothing tripped, or it was broken off."
+    after_help = "Only reads that the weight sent to new are touched. Old answers them, but with latency, where new does: no client \
+    gets an error by it. Exit code 1: nothing tripped, or it was broken off."
 )]
 pub(crate) struct Arguments {
     /// The fault
@@ -74,6 +74,16 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         let text = "--latency beside another fault: say --fault latency";
         return Err(Failure::Usage(text.into()));
     }
+    let most = DrillFault::LATENCY_MAX;
+    let is_wrong = |it: &Duration| it.as_millis() == 0 || *it > most;
+    if let Some(wrong) = arguments.latency.filter(is_wrong) {
+        let text = format!("--latency is {wrong:?}; expected 1ms to {most:?}");
+        return Err(Failure::Usage(text));
+    }
+    if arguments.share == Weight::NONE {
+        let text = "--share is 0%: nothing would be touched".to_owned();
+        return Err(Failure::Usage(text));
+    }
     let millis = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
     let body = Body {
         fault: arguments.fault,
@@ -104,6 +114,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
 fn outcome(client: &Client) -> Result<DrillStatus, Failure> {
     for _ in 0..LOOKS_MAX {
         let (_, status): (String, Status) = client.get("/api/v1/status")?;
+        // Known once the ramp has returned, too.
         let ended = status.drill.filter(|it| it.ended_at.is_some());
         if let Some(drill) = ended {
             return Ok(drill);
@@ -128,10 +139,7 @@ fn shown(drill: &DrillStatus) -> String {
         );
     }
     if let Some(touched) = drill.touched {
-        page.line(
-            "touched",
-            format_args!("{} requests, all of them answered by old", count(touched)),
-        );
+        page.line("touched", format_args!("{} requests", count(touched)));
     }
     if let Some(why) = &drill.why {
         page.line("why", why);

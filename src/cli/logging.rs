@@ -34,6 +34,9 @@ pub(crate) fn start(format: LogFormat, level: LevelFilter) -> Result<(), Failure
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // It would be told on standard error, with a panic where that cannot be written: a log that nobody can read, or that
+        // is on a full disk, must not end the proxy.
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal());
     let started = match format {
         LogFormat::Text => builder.try_init(),

@@ -51,7 +51,7 @@ impl Hands {
             } => {
                 self.publish(generation, weight, salt, tunnels);
                 observer.published(generation, weight);
-                if tunnels.is_some() {
+                if weight == Weight::NONE {
                     observer.withdrawn(self.clock.timestamp());
                 }
             }
@@ -70,7 +70,17 @@ impl Hands {
                 // What the triggers said is of the evidence before.
                 self.events.push_back(Event::Turn);
             }
-            Effect::Inject(injection) => self.publication.injected().set(injection),
+            Effect::Inject(injection) => {
+                self.publication.injected().set(injection);
+                if injection.is_some() {
+                    observer.set_evidence_aside();
+                }
+            }
+            Effect::TakeUpEvidence(generation) => {
+                let weight = self.publication.load().weight;
+                observer.take_evidence_up(generation, weight, self.clock.timestamp());
+                self.events.push_back(Event::Turn);
+            }
             Effect::Answered { seq, result } => {
                 let generation = self.publication.load().generation;
                 self.answers.answered(seq, &result, generation);

@@ -119,6 +119,12 @@ fn drill(scene: &Scene<'_>) -> Option<DrillStatus> {
             status.state = "tripped".to_owned();
             status.cause = Some(cause.to_string());
         }
+        DrillStanding::Returning { outcome, .. } => {
+            status.state = "returning".to_owned();
+            if let DrillOutcome::Passed { cause, .. } = outcome {
+                status.cause = Some(cause.to_string());
+            }
+        }
         DrillStanding::Ended { at, outcome } => {
             status.state = outcome.as_str().to_owned();
             status.ended_at = Some(*at);

@@ -250,6 +250,8 @@ impl ControlLoop {
     /// Says which client connections are to leave.
     fn send_off(&self) {
         let names = self.state.position.names.as_ref();
+        // Without [dns] nobody says for how long that goes on.
+        let names = names.filter(|_| self.edition.plan().dns.is_some());
         let moment = names.and_then(|it| it.leave_before(self.hands.clock.timestamp()));
         self.hands.publication.leave_before().set(moment);
     }

@@ -57,6 +57,8 @@ pub(super) struct Observer {
     requests_on_new: u64,
     /// Requests that drills have touched.
     drilled: u64,
+    /// The evidence from before a fault was injected.
+    aside: Option<Box<Evidence>>,
 }
 
 /// Where others put what they know.
@@ -115,6 +117,7 @@ impl Observer {
             generation: position.generation,
             requests_on_new: 0,
             drilled: 0,
+            aside: None,
         }
     }
 
@@ -197,6 +200,25 @@ impl Observer {
         self.connects.restart(Side::New, now);
     }
 
+    /// What is measured from now on is of a fault that is injected.
+    pub(super) fn set_evidence_aside(&mut self) {
+        self.aside = Some(Box::new(self.evidence.clone()));
+    }
+
+    /// The evidence is what it was before the fault, and goes on from `generation`.
+    pub(super) fn take_evidence_up(
+        &mut self,
+        generation: Generation,
+        weight: Weight,
+        now: Timestamp,
+    ) {
+        if let Some(before) = self.aside.take() {
+            self.evidence = *before;
+            self.evidence.published(generation, weight);
+        }
+        self.restart(generation, now);
+    }
+
     /// Nothing is sent to new any more. What still waits for a connection to it and fails later is no news, and nothing
     /// would come that could end such a run: it would keep the ramp from being resumed for good.
     pub(super) fn withdrawn(&self, now: Timestamp) {
@@ -226,6 +248,7 @@ impl Observer {
             arrivals: &self.arrivals,
             store: self.store.clone(),
             requests_on_new: self.requests_on_new,
+            tunnels: self.totals.tunnels(Side::Old) + self.totals.tunnels(Side::New),
             drilled: self.drilled,
         }
     }

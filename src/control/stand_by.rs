@@ -28,6 +28,7 @@ use crate::{
     cutover::{Decision, Effect, Event, StoreState},
     measure::Interval,
     store::{Snapshot, StoreHandle},
+    units::Weight,
 };
 
 /// Measurements that are kept for the process that takes over, which its own evidence begins with; ten a second come from
@@ -235,7 +236,7 @@ impl ControlLoop {
             matches!(
                 it,
                 Effect::Publish {
-                    tunnels: Some(_),
+                    weight: Weight::NONE,
                     ..
                 }
             )

@@ -85,7 +85,7 @@ pub struct DrillStatus {
     pub fault: String,
     /// The share of requests that it is injected into.
     pub share: f64,
-    /// `running`, `tripped`, `passed`, `not_noticed` or `broken_off`.
+    /// `running`, `tripped`, `returning`, `passed`, `not_noticed` or `broken_off`.
     pub state: String,
     /// When it ended.
     pub ended_at: Option<Timestamp>,

@@ -120,9 +120,11 @@ fn turn(transition: &mut Transition<'_>) {
         transition.observation,
         now,
     );
-    dns::look(transition);
     transition.evaluate();
-    if rollback::trip(transition) == Tripped::Nothing && !drill::go_on(transition) {
+    let tripped = rollback::trip(transition);
+    // After the trip, since nothing comes before a rollback.
+    dns::look(transition);
+    if tripped == Tripped::Nothing && !drill::go_on(transition) {
         ramp::go_on(transition);
     }
     snapshot_if_due(transition);

@@ -1,14 +1,15 @@
 //! Drills: a fault is injected on purpose, something has to trip, and everything goes back to where it was.
 //!
 //! ```text
-//!  baking ──▶ running ──── a trigger or a test trips ────▶ tripped, weight 0 ──── a moment later ────▶ baking, passed
-//!                │                                            │
-//!                ├── nothing trips in time ──▶ not noticed    └── somebody steers, or the process ends ──▶ broken off
-//!                └── somebody steers, or the process ends ──▶ broken off
+//!  baking ──▶ running ── something trips ──▶ tripped, weight 0 ── a moment later ──▶ returning, passed ──▶ baking
+//!                │                             │                                      │
+//!                ├── nothing trips in time     └──────── somebody steers, the process ends, or old has to stay: ────┐
+//!                └── somebody steers, or the process ends                          over, and everything stays ◀──────┘
 //! ```
 //!
 //! The trip is the real one, by the same triggers and tests, to weight 0. Only what follows differs: clients keep their
-//! sides, tunnels stay open, nobody is called, and the ramp goes on at its step. What was measured meanwhile is no evidence.
+//! sides, tunnels stay open, nobody is called, and the ramp goes on at its step with the evidence from before. If that
+//! cannot be within seconds, it is a rollback like any other.
 
 use std::time::Duration;
 
@@ -16,17 +17,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cutover::{
-        Actor, Answer, Change, Coverage, Entry, Position, Ramp, Refusal, RollbackCause,
+        Actor, Answer, Bake, Change, Coverage, Entry, Position, Ramp, Refusal, RollbackCause, Wait,
+        rollback::in_ms,
         transition::{Draft, Transition},
-        wait,
+        wait::{self, Span},
     },
     evidence::Finding,
     plan::{DRILL_SPAN_MAX, DRILL_WEIGHT_MAX, DrillGate, Injection, TripAction},
-    units::{Share, Timestamp, Weight},
+    units::{Share, Side, Timestamp, Weight},
 };
 
 /// How long everything stays on old after the trip, so that it is seen to have gone there.
 const REST: Duration = Duration::from_secs(1);
+
+/// After this long on old nothing goes back to new by itself: whoever is there by then should look first.
+const RETURN_MAX: Duration = Duration::from_secs(10);
 
 /// A drill by the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +48,10 @@ pub struct Drill {
     pub baked: Duration,
     /// The requests on new that the step had seen.
     pub requests: u64,
+    /// The weight that it began at.
+    pub weight: Weight,
+    /// Digest of the plan that it began under.
+    pub plan: String,
     /// What became of it.
     pub standing: DrillStanding,
 }
@@ -60,6 +69,13 @@ pub enum DrillStanding {
         /// What.
         cause: RollbackCause,
     },
+    /// It was passed, and the ramp goes on once that is recorded.
+    Returning {
+        /// When it was passed.
+        at: Timestamp,
+        /// How.
+        outcome: DrillOutcome,
+    },
     /// It is over.
     Ended {
         /// When.
@@ -73,7 +89,7 @@ pub enum DrillStanding {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "outcome")]
 pub enum DrillOutcome {
-    /// Something tripped, and the ramp went on.
+    /// Something tripped.
     Passed {
         /// What tripped.
         cause: RollbackCause,
@@ -135,6 +151,8 @@ impl Drill {
                 step: *step,
                 baked: *baked,
                 requests: *requests,
+                weight: entry.weight,
+                plan: entry.plan.clone(),
                 standing: DrillStanding::Running,
             });
         }
@@ -151,11 +169,22 @@ impl DrillStanding {
         let at = entry.at;
         match (self, &entry.change) {
             (Self::Ended { .. }, _) => self.clone(),
+            (Self::Tripped { .. }, Change::DrillEnded { outcome })
+                if matches!(outcome, DrillOutcome::Passed { .. }) =>
+            {
+                let outcome = outcome.clone();
+                Self::Returning { at, outcome }
+            }
             (_, Change::DrillEnded { outcome }) => {
                 let outcome = outcome.clone();
                 Self::Ended { at, outcome }
             }
             (_, change) if change.leaves_all_as_it_is() => self.clone(),
+            // Whatever comes now, it was passed then.
+            (Self::Returning { at, outcome }, _) => Self::Ended {
+                at: *at,
+                outcome: outcome.clone(),
+            },
             (
                 Self::Running,
                 Change::RolledBack {
@@ -180,6 +209,12 @@ impl Position {
     #[must_use]
     pub fn drilling(&self) -> Option<&Drill> {
         self.drill.as_ref().filter(|it| it.is_under_way())
+    }
+
+    /// The drill that was passed, and that the ramp returns from.
+    pub(super) fn returning(&self) -> Option<&Drill> {
+        let returns = |it: &&Drill| matches!(it.standing, DrillStanding::Returning { .. });
+        self.drilling().filter(returns)
     }
 
     /// What is injected into requests for new.
@@ -232,17 +267,14 @@ pub(super) fn begin(
     if !has_tests && !triggers.any(|it| it.action == TripAction::Rollback) {
         return held("the plan, in which nothing rolls back".to_owned());
     }
-    let (state, observation) = (&transition.state, transition.observation);
-    let mut found = wait::breaches(plan, state);
-    found.extend(wait::doubts(observation, Finding::is_doubt));
-    found.extend(wait::to_raise(plan, state, observation, weight));
-    if let Some(wait) = found.first() {
+    if let Some(wait) = hindrances(transition, weight).first() {
         return held(wait.to_string());
     }
-    if observation.coverage != Coverage::Full {
-        return held("workers, not all of which report".to_owned());
+    let doubts = wait::doubts(transition.observation, Finding::is_doubt);
+    if let Some(doubt) = doubts.into_iter().next() {
+        return held(doubt.to_string());
     }
-    let progress = &state.progress;
+    let progress = &transition.state.progress;
     let draft = Draft {
         change: Change::DrillStarted {
             injection,
@@ -255,7 +287,24 @@ pub(super) fn begin(
         reason,
         explanation: None,
     };
-    Ok(Answer::OnRecorded(transition.record_first(draft)))
+    // It takes nothing away that a restart would have to know of, so it need not wait for its entry.
+    Ok(Answer::InForce(transition.put_in_force(draft, None)))
+}
+
+/// What is in the way of beginning at this weight, and of going back to it.
+fn hindrances(transition: &Transition<'_>, weight: Weight) -> Vec<Wait> {
+    let (plan, state, observation) = (transition.plan, &transition.state, transition.observation);
+    let mut found = wait::to_raise(plan, state, observation, weight);
+    found.extend(wait::store(state, observation));
+    if observation.health[Side::Old].usable == 0 {
+        found.push(Wait::Gate {
+            what: "old has no usable endpoint".to_owned(),
+        });
+    }
+    if observation.coverage != Coverage::Full {
+        found.push(Wait::Coverage);
+    }
+    found
 }
 
 /// Goes on with the drill that is under way; whether there is one.
@@ -264,65 +313,108 @@ pub(super) fn go_on(transition: &mut Transition<'_>) -> bool {
     let Some(drill) = transition.state.position.drilling().cloned() else {
         return false;
     };
-    let watch = &transition.state.watch;
-    if watch.pending.is_some() || watch.retry_at.is_some_and(|at| now < at) {
-        return true;
-    }
-    let Some(begun) = watch.drill else {
-        let by = "the process that began it has ended".to_owned();
-        end(transition, DrillOutcome::BrokenOff { by });
+    let Some(begun) = transition.state.watch.drill else {
+        break_off(transition, "the process that began it has ended");
         return true;
     };
     let touched = transition.observation.drilled;
     let touched = touched.saturating_sub(begun.touched_before);
-    match drill.standing {
-        DrillStanding::Running if now.since(begun.since) >= DRILL_SPAN_MAX => {
-            transition.page(format!(
-                "a drill was not noticed: {}, {touched} requests in {} s, and nothing tripped",
-                drill.injection,
-                DRILL_SPAN_MAX.as_secs()
-            ));
-            end(transition, DrillOutcome::NotNoticed { touched });
+    match &drill.standing {
+        DrillStanding::Running => run(transition, &drill, now.since(begun.since), touched),
+        DrillStanding::Tripped { at, cause } if now.since(*at) >= REST => {
+            if touched == 0 {
+                break_off(
+                    transition,
+                    &format!("{cause} tripped, and no request was touched"),
+                );
+            } else {
+                let passed = DrillOutcome::Passed {
+                    cause: cause.clone(),
+                    reaction_ms: in_ms(at.since(begun.since)),
+                    touched,
+                };
+                end(transition, passed, Actor::Plan);
+            }
         }
-        DrillStanding::Tripped { at, cause } if now.since(at) >= REST => {
-            let reaction_ms = at.since(begun.since).as_secs_f64() * 1e3;
-            let passed = DrillOutcome::Passed {
-                cause,
-                reaction_ms,
-                touched,
-            };
-            go_back(transition, drill.step, passed);
-        }
-        DrillStanding::Running | DrillStanding::Tripped { .. } | DrillStanding::Ended { .. } => (),
+        DrillStanding::Returning { at, .. } => go_back(transition, &drill, now.since(*at)),
+        DrillStanding::Tripped { .. } | DrillStanding::Ended { .. } => (),
     }
     true
 }
 
-/// The ramp goes on where it was, once that is recorded.
-fn go_back(transition: &mut Transition<'_>, step: usize, outcome: DrillOutcome) {
-    let (plan, state, observation) = (transition.plan, &transition.state, transition.observation);
-    let Some(step) = plan.ramp.steps.get(step) else {
-        let by = "the plan, which has no such step any more".to_owned();
-        return end(transition, DrillOutcome::BrokenOff { by });
-    };
-    let weight = step.weight;
-    let is_hindered = wait::store(state, observation).is_some()
-        || observation.coverage != Coverage::Full
-        || !wait::to_raise(plan, state, observation, weight).is_empty();
-    if is_hindered {
+/// Goes on injecting, unless it is enough.
+fn run(transition: &mut Transition<'_>, drill: &Drill, span: Duration, touched: u64) {
+    if transition.observation.health[Side::Old].usable == 0 {
+        return break_off(transition, "old has no usable endpoint any more");
+    }
+    if span < DRILL_SPAN_MAX {
         return;
     }
-    let draft = draft(outcome, weight);
-    transition.record_first(draft);
+    transition.page(format!(
+        "a drill was not noticed: {}, {touched} requests in {} s, and nothing tripped",
+        drill.injection,
+        DRILL_SPAN_MAX.as_secs()
+    ));
+    end(
+        transition,
+        DrillOutcome::NotNoticed { touched },
+        Actor::Plan,
+    );
 }
 
-/// It ends here, and the ramp stays as it is.
-fn end(transition: &mut Transition<'_>, outcome: DrillOutcome) {
-    let draft = draft(outcome, transition.state.position.weight);
-    transition.put_in_force(draft, None);
+/// The ramp goes on where it was, once that is recorded; or stays on old where it cannot be for too long.
+fn go_back(transition: &mut Transition<'_>, drill: &Drill, span: Duration) {
+    let steps = &transition.plan.ramp.steps;
+    let is_there = steps
+        .get(drill.step)
+        .is_some_and(|it| it.weight == drill.weight);
+    if !is_there || transition.state.watch.plan != drill.plan {
+        return break_off(transition, "the configuration is another one");
+    }
+    let found = hindrances(transition, drill.weight);
+    if span >= RETURN_MAX {
+        let by = found.first().map_or_else(
+            || "the journal did not take the return in time".to_owned(),
+            ToString::to_string,
+        );
+        return break_off(transition, &by);
+    }
+    let watch = &transition.state.watch;
+    let now = transition.context.now;
+    if !found.is_empty() || watch.pending.is_some() || watch.retry_at.is_some_and(|at| now < at) {
+        return;
+    }
+    transition.record_first(Draft {
+        change: Change::Resumed {
+            step: drill.step,
+            bake: Bake::GoesOn,
+        },
+        weight: drill.weight,
+        actor: Actor::Plan,
+        reason: "the drill is over".to_owned(),
+        explanation: None,
+    });
 }
 
-fn draft(outcome: DrillOutcome, weight: Weight) -> Draft {
+/// An operator wants everything to stay where it is. Returns the entry's number.
+pub(super) fn stay(transition: &mut Transition<'_>, actor: &Actor) -> u64 {
+    let by = format!("held by {actor}");
+    end(transition, DrillOutcome::BrokenOff { by }, actor.clone())
+}
+
+/// It ends here. Where everything is on old it stays there, and somebody should know.
+fn break_off(transition: &mut Transition<'_>, by: &str) {
+    if transition.state.position.weight == Weight::NONE {
+        transition.page(format!(
+            "a drill was broken off after its trip: {by}; everything is on old until somebody resumes"
+        ));
+    }
+    let by = by.to_owned();
+    end(transition, DrillOutcome::BrokenOff { by }, Actor::Plan);
+}
+
+/// Writes down how it ended; the weight stays as it is. Returns the entry's number.
+fn end(transition: &mut Transition<'_>, outcome: DrillOutcome, actor: Actor) -> u64 {
     let reason = match &outcome {
         DrillOutcome::Passed {
             cause,
@@ -336,13 +428,14 @@ fn draft(outcome: DrillOutcome, weight: Weight) -> Draft {
         }
         DrillOutcome::BrokenOff { by } => format!("broken off: {by}"),
     };
-    Draft {
+    let draft = Draft {
         change: Change::DrillEnded { outcome },
-        weight,
-        actor: Actor::Plan,
+        weight: transition.state.position.weight,
+        actor,
         reason,
         explanation: None,
-    }
+    };
+    transition.put_in_force(draft, None)
 }
 
 /// Why a gate that asks for a drill is not satisfied; `None` where it is.
@@ -352,8 +445,7 @@ pub(super) fn missing(
     plan: &str,
     now: Timestamp,
 ) -> Option<String> {
-    let days = gate.within.as_secs_f64() / 86_400.0;
-    let asked = format!("a drill of this configuration within {days} days");
+    let asked = format!("a drill of this configuration within {}", Span(gate.within));
     match &position.drilled {
         None => Some(format!("{asked} is asked for, and there was none")),
         Some(proof) if proof.plan != plan => Some(format!(

@@ -34,7 +34,11 @@ pub enum Effect {
     Snapshot(Progress),
     /// Forget what was measured before this generation.
     RestartEvidence(Generation),
-    /// Inject this into requests for new from now on, or nothing.
+    /// Forget what was measured since something was injected: evidence is what it was before, and goes on from this
+    /// generation.
+    TakeUpEvidence(Generation),
+    /// Inject this into requests for new from now on, or nothing. The evidence of the moment is kept for
+    /// [`Effect::TakeUpEvidence`].
     Inject(Option<Injection>),
     /// Answer the command that was given [`Answer::OnRecorded`] of this number.
     Answered {

@@ -41,6 +41,10 @@ pub struct Entry {
     /// For a rollback by a trigger: from the first sample of the run that tripped to the decision, in ms. Its
     /// first effect is the publication, so what that adds is below a millisecond.
     pub reaction_ms: Option<f64>,
+    /// The entry that was being recorded when this one came into force, and that never was in force. Journals of earlier
+    /// versions do not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overtakes: Option<u64>,
     /// Why, in numbers, where the ramp went on, held or went back. Journals of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Box<Explanation>>,
@@ -223,6 +227,7 @@ impl Entry {
             reason: "the journal began".to_owned(),
             readings: Vec::new(),
             reaction_ms: None,
+            overtakes: None,
             explanation: None,
         }
     }

@@ -34,6 +34,9 @@ pub(super) fn waits(
                     }
                 }
             }
+            // A drill goes back to where it was.
+            GateCondition::Drill(_) if weight <= state.position.weight => (),
+            GateCondition::Drill(_) if state.position.drilling().is_some() => (),
             GateCondition::Drill(asked) => {
                 let (position, watch) = (&state.position, &state.watch);
                 let now = watch.turned_at.unwrap_or(position.at);

@@ -27,6 +27,8 @@ pub struct Observation<'a> {
     pub zone: &'a Result<Arc<ZoneLook>, String>,
     /// What still arrives here, where the plan moves names.
     pub arrivals: &'a Arrivals,
+    /// Tunnels that are open, to whichever side.
+    pub tunnels: u64,
     /// Requests that drills have touched since the process began.
     pub drilled: u64,
     /// Whether the journal can be written.

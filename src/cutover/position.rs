@@ -12,6 +12,8 @@
 //!            Baking ◀─┘
 //! ```
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -148,7 +150,13 @@ impl Position {
     /// # Errors
     /// See [`ReplayError`].
     pub fn replay<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Result<Self, ReplayError> {
-        let mut entries = entries.into_iter();
+        let entries: Vec<&Entry> = entries.into_iter().collect();
+        // An entry that says nothing of the ramp does not make good what it has overtaken.
+        let overtakes = entries.iter().filter(|it| it.change.leaves_all_as_it_is());
+        let overtaken: BTreeSet<u64> = overtakes.filter_map(|it| it.overtakes).collect();
+        let mut entries = entries
+            .into_iter()
+            .filter(|it| !overtaken.contains(&it.seq));
         let first = entries.next().ok_or(ReplayError::Empty)?;
         let began = Self::began(first).ok_or(ReplayError::NoBeginning { seq: first.seq })?;
         let began = began.consistent()?;
@@ -236,10 +244,12 @@ impl Position {
             | Change::DnsStopped { .. } => (),
             Change::DrillEnded { outcome } => {
                 if let (DrillOutcome::Passed { .. }, Some(drill)) = (outcome, &self.drill) {
-                    let step = drill.step;
-                    next.ramp = Ramp::Baking { step, since };
-                    let (at, plan) = (entry.at, entry.plan.clone());
+                    let (at, plan) = (entry.at, drill.plan.clone());
                     next.drilled = Some(DrillProof { at, plan });
+                }
+                // What it may have overtaken would have led away from there.
+                if entry.weight == Weight::NONE {
+                    next.ramp = Ramp::RolledBack { since };
                 }
             }
             Change::Completed => {

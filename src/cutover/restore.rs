@@ -85,6 +85,7 @@ fn plan_changed(plan: &Plan, state: &State, now: Timestamp) -> Option<Entry> {
         reason: difference,
         readings: Vec::new(),
         reaction_ms: None,
+        overtakes: None,
         explanation: Some(Box::new(explanation)),
     })
 }

@@ -202,7 +202,7 @@ fn goes_back_on(plan: &Plan, weight: Weight, view: View<'_>, finding: &Finding) 
 const OLD_SEEN_FOR: Duration = Duration::from_secs(10);
 
 /// To the microsecond, which is what comes back unchanged from any JSON parser.
-fn in_ms(span: Duration) -> f64 {
+pub(super) fn in_ms(span: Duration) -> f64 {
     (span.as_secs_f64() * 1e6).round() / 1e3
 }
 
@@ -221,11 +221,15 @@ pub(super) fn roll_back(
         (Some(_), RollbackCause::Trigger(_) | RollbackCause::Evidence(_)) => position.salt,
         (None, _) | (Some(_), RollbackCause::Operator(_)) => transition.context.salt,
     };
+    let reason = match salt == position.salt {
+        true => format!("in a drill: {}", why.reason),
+        false => why.reason,
+    };
     let draft = Draft {
         change: Change::RolledBack { cause, salt, from },
         weight: Weight::NONE,
         actor,
-        reason: why.reason,
+        reason,
         explanation: Some(why.explanation),
     };
     transition.state.watch.is_held_for_both = false;

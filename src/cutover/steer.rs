@@ -54,6 +54,10 @@ fn hold(transition: &mut Transition<'_>, actor: &Actor) -> Result<Answer, Refusa
         // A change that is being recorded would let it go on: holding overtakes that.
         Ramp::Holding { .. } if transition.state.watch.pending.is_some() => (),
         Ramp::Holding { .. } => return refused(transition, "it holds already"),
+        // It would go on by itself.
+        Ramp::RolledBack { .. } if position.drilling().is_some() => {
+            return Ok(Answer::InForce(drill::stay(transition, actor)));
+        }
         Ramp::Idle | Ramp::RolledBack { .. } if transition.state.watch.pending.is_some() => {
             return refused(
                 transition,

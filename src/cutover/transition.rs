@@ -84,6 +84,7 @@ impl<'a> Transition<'a> {
     pub(super) fn put_in_force(&mut self, draft: Draft, reaction_ms: Option<f64>) -> u64 {
         let mut entry = self.entry(draft);
         entry.reaction_ms = reaction_ms;
+        entry.overtakes = self.state.watch.pending.as_ref().map(|it| it.seq);
         let seq = entry.seq;
         let overtaken = self.state.watch.pending.take();
         self.state.watch.unrecorded.insert(seq);
@@ -198,7 +199,8 @@ impl<'a> Transition<'a> {
         // What was measured during a drill is no evidence after it.
         let is_drilling = position.injection().is_some();
         let ends_drill = is_drilling && !draft.change.leaves_all_as_it_is();
-        let is_new = draft.change.takes_generation() || watch.pending.is_some() || ends_drill;
+        let is_new =
+            draft.change.takes_generation() || watch.pending.is_some() || ends_drill || opens;
         let generation = if is_new {
             watch.generation = watch.generation.next();
             watch.generation
@@ -222,6 +224,7 @@ impl<'a> Transition<'a> {
             reason: draft.reason,
             readings: self.state.readings().cloned().collect(),
             reaction_ms: None,
+            overtakes: None,
             explanation: draft.explanation.map(Box::new),
         }
     }
@@ -239,21 +242,17 @@ impl<'a> Transition<'a> {
                 weight: position.weight,
                 salt: position.salt,
                 // Those that a drill does not touch go on.
-                tunnels: (is_rollback && position.drilling().is_none())
+                tunnels: (position.weight == Weight::NONE && position.drilling().is_none())
                     .then_some(self.plan.rollback.tunnels),
             });
         }
         let keeps = entry.change.keeps_bake();
-        let drill = match &entry.change {
-            Change::DrillEnded { .. } if matches!(before.ramp, Ramp::RolledBack { .. }) => {
-                position.drill.as_ref()
-            }
-            _other => None,
-        };
-        let (baked, requests) = match drill {
-            Some(drill) => (drill.baked, drill.requests),
+        let was_drilling = before.drilling().filter(|_| position.drilling().is_none());
+        let (baked, requests) = match was_drilling {
+            // What was observed meanwhile is no part of the bake.
+            Some(drill) if keeps => (drill.baked, drill.requests),
             None if keeps => (state.progress.baked, state.progress.requests),
-            None => (Duration::ZERO, 0),
+            Some(_) | None => (Duration::ZERO, 0),
         };
         let mut stretches = std::mem::take(&mut state.progress.stretches);
         if let Change::DnsOrdered { order } = &entry.change
@@ -293,7 +292,13 @@ impl<'a> Transition<'a> {
             // A rollback keeps the numbers that it rested on in sight.
             if !is_rollback {
                 let since = position.evidence_since;
-                self.effects.push(Effect::RestartEvidence(since));
+                let is_returning = before.returning().is_some() && entry.change.keeps_bake();
+                let is_drill = before.injection().is_some() || is_returning;
+                self.effects
+                    .push(match is_drill && position.weight > Weight::NONE {
+                        true => Effect::TakeUpEvidence(since),
+                        false => Effect::RestartEvidence(since),
+                    });
             }
         }
     }

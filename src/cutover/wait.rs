@@ -102,7 +102,16 @@ pub fn waits(
 ) -> Vec<Wait> {
     if let Some(drill) = state.position.drilling() {
         let what = drill.injection.to_string();
-        return vec![Wait::Drill { what }];
+        let is_back = state.position.weight == Weight::NONE;
+        let what = match is_back {
+            true => format!("{what}; it goes back by itself"),
+            false => what,
+        };
+        let mut found = vec![Wait::Drill { what }];
+        if is_back {
+            found.extend(to_raise(plan, state, observation, drill.weight));
+        }
+        return found;
     }
     match &state.position.ramp {
         Ramp::Idle => {

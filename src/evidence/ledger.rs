@@ -586,7 +586,7 @@ impl Ledger {
             .map_or(Generation::ZERO, |it| it.generation)
     }
 
-    fn weight(&self) -> Weight {
+    pub(crate) fn weight(&self) -> Weight {
         self.tables.last().map_or(Weight::NONE, |it| it.weight)
     }
 }

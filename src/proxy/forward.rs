@@ -12,6 +12,7 @@ use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 use http::Version;
 use http_body::Body;
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     measure::Class,
@@ -63,6 +64,8 @@ pub(crate) struct Journey {
     failed_over: Option<Class>,
     /// Whether a drill could have touched it before; none does twice.
     is_drilled: bool,
+    /// Whether new was left out by a drill, and could be asked yet.
+    may_ask_new: bool,
 }
 
 /// An endpoint's answer.
@@ -103,6 +106,7 @@ impl Journey {
             last: None,
             failed_over: None,
             is_drilled: false,
+            may_ask_new: false,
         }
     }
 
@@ -153,10 +157,22 @@ impl Journey {
         {
             hold.not_reached(endpoint.index);
         }
-        if self.fail_over(failure) {
+        if self.fail_over(failure) || self.ask_new_after_all() {
             return Ok(());
         }
         Err(failure)
+    }
+
+    /// Old, which was to answer in place of a new that a drill left out, cannot be reached: new may be there.
+    fn ask_new_after_all(&mut self) -> bool {
+        let may = std::mem::take(&mut self.may_ask_new) && self.side == Side::Old;
+        if may {
+            self.side = Side::New;
+            self.failed_over = None;
+            self.avoid = None;
+            self.unsent = 0;
+        }
+        may
     }
 
     /// A send had no answer: it is repeated, or that is the end.
@@ -229,15 +245,18 @@ impl Journey {
     async fn suffer(&mut self, hold: &Hold, fault: DrillFault) {
         hold.worker().recorder.drilled();
         match fault {
-            DrillFault::Errors => self.let_old_answer_for(Class::ServerError),
+            DrillFault::Errors => {
+                self.let_old_answer_for(Class::ServerError);
+                self.may_ask_new = true;
+            }
             DrillFault::Refused => {
                 self.footing.upstreams.refuse(Side::New);
                 self.let_old_answer(Failure::Connect);
+                self.may_ask_new = true;
             }
             DrillFault::Latency(micros) => {
-                let span = Duration::from_micros(u64::from(micros));
                 // Boxed: hardly any request waits so, and every one would have room for it.
-                Box::pin(tokio::time::sleep(span)).await;
+                Box::pin(wait_as_injected(hold, micros)).await;
             }
         }
     }
@@ -276,6 +295,15 @@ impl Journey {
             authority: host_sent(&upstream.host, &self.intake.authority),
         };
         translate(&mut self.head, &self.intake.hop, destination, framing);
+    }
+}
+
+/// Waits for so many microseconds, or until nothing is injected any more.
+async fn wait_as_injected(hold: &Hold, micros: u32) {
+    const SLICE: Duration = Duration::from_millis(50);
+    let until = Instant::now() + Duration::from_micros(u64::from(micros));
+    while hold.worker().injected.get().is_some() && Instant::now() < until {
+        sleep_until(until.min(Instant::now() + SLICE)).await;
     }
 }
 

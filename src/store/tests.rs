@@ -28,6 +28,7 @@ fn entry(seq: u64, weight: u16, change: Change) -> Entry {
         reason: format!("entry {seq}"),
         readings: Vec::new(),
         reaction_ms: None,
+        overtakes: None,
         explanation: None,
     }
 }

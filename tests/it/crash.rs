@@ -1,7 +1,10 @@
 //! `kill -9` of the real process at random instants, with and without a full disk: what was acknowledged is
 //! there after the restart, and a rollback stays one.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -182,4 +185,21 @@ fn a_rollback_on_a_full_disk_survives_a_kill() {
             (now.len() > events.len() && now[..events.len()] == events).then_some(())
         },
     );
+}
+
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let (old, new) = (Environment::start("old"), Environment::start("new"));
+    let folder = Folder::new();
+    let text = configuration(&old.url(), &new.url(), "");
+    folder.write("changeover.toml", &text);
+    let mut command = Command::new("sh");
+    let binary = env!("CARGO_BIN_EXE_changeover");
+    command.args(["-c", "exec \"$0\" \"$@\" 2>/dev/full", binary]);
+    let proxy = Proxy::start_with(command, &folder);
+    // Each of these is a line of the log.
+    proxy.set_weight(50.0);
+    proxy.does("/api/v1/rollback", &json!({ "reason": "test" }));
+    let status = proxy.status();
+    assert_eq!(status["weight"], 0.0, "{status}");
 }

@@ -105,6 +105,7 @@ fn a_drill_proves_the_way_back_and_opens_the_gate_without_a_lost_request() {
         "drill_started",
         "rolled_back",
         "drill_ended",
+        "resumed",
         "advanced",
     ];
     assert_eq!(kinds, expected);

@@ -144,9 +144,9 @@ fn command(rng: &mut Rng, plan: &Plan) -> Command {
         0 => "  ".to_owned(),
         _ => "as it should be".to_owned(),
     };
-    match rng.u8(..14) {
+    match rng.u8(..13) {
         0..3 => Command::Start,
-        12 | 13 => Command::Drill {
+        12 => Command::Drill {
             injection: Injection {
                 fault: DrillFault::Errors,
                 share: Share::WHOLE,

@@ -89,6 +89,8 @@ struct Samples {
 #[derive(Default)]
 pub(crate) struct Checker {
     observed: BTreeMap<BakeKey, Observed>,
+    /// What was observed at a step when its drill began.
+    before_drill: Option<Observed>,
     /// How long what gates ask for has held.
     held: Held,
     /// Since the position changed, or the process began.
@@ -292,6 +294,7 @@ impl Checker {
                 Effect::Publish { .. }
                 | Effect::RestartEvidence(_)
                 | Effect::Inject(_)
+                | Effect::TakeUpEvidence(_)
                 | Effect::Answered { .. }
                 | Effect::Page { .. } => (),
             }
@@ -375,9 +378,15 @@ impl Checker {
             | Change::DnsStopped { .. } => true,
             _other => false,
         };
-        let was = self.observed.get(&key(&case.before.position)).copied();
+        let (before, position) = (&case.before.position, &case.decision.state.position);
+        let was = self.observed.get(&key(before)).copied();
+        if matches!(entry.change, Change::DrillStarted { .. }) {
+            self.before_drill = was;
+        }
+        // What was observed during a drill is no part of the bake.
+        let has_drilled = before.drilling().is_some() && position.drilling().is_none();
+        let was = if has_drilled { self.before_drill } else { was };
         let observed = was.filter(|_| keeps).unwrap_or_default();
-        let position = &case.decision.state.position;
         self.observed.insert(key(position), observed);
         if !entry.change.leaves_all_as_it_is() {
             self.changed_at = Some(case.context.now);
@@ -521,8 +530,9 @@ impl Case<'_> {
         let mut effects = self.decision.effects.iter();
         let published = matches!(
             effects.next(),
-            Some(Effect::Publish { weight, tunnels: Some(_), .. })
+            Some(Effect::Publish { weight, tunnels, .. })
                 if *weight == changeover::units::Weight::NONE
+                    && tunnels.is_none() == self.decision.state.position.drilling().is_some()
         );
         let recorded = matches!(
             effects.next(),

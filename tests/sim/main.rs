@@ -41,7 +41,7 @@ use std::{
 use changeover::{clock, cutover::decide, plan::Plan};
 
 /// Seeds of the ordinary tests.
-const SEEDS: u64 = 320;
+const SEEDS: u64 = 480;
 
 /// Steps of 100 ms that each seed is run for.
 const STEPS: u32 = 1_000;
@@ -150,6 +150,7 @@ fn are_eventful<'a>(worlds: impl Iterator<Item = &'a BTreeMap<&'static str, u32>
         "upgraded",
         "reloaded in all",
         "recovered from the marker",
+        "drill_started",
     ] {
         let count = seen.get(kind).copied().unwrap_or(0);
         assert!(count >= 5, "{kind} was seen {count} times: {seen:?}");

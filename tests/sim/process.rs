@@ -49,6 +49,9 @@ pub(crate) struct Process {
     pub(crate) store_state: StoreState,
     pub(crate) lags: Vec<LagReadings>,
     arrivals: Arrivals,
+    pub(crate) drilled: u64,
+    /// The evidence from before a fault was injected.
+    pub(crate) aside: Option<Evidence>,
     requests_on_new: u64,
     split: Arc<SplitPlan>,
     routes: Arc<RouteTable>,
@@ -131,6 +134,8 @@ impl Process {
             store_state: StoreState::Writable,
             lags: Vec::new(),
             arrivals: Arrivals::default(),
+            drilled: 0,
+            aside: None,
             requests_on_new: 0,
             split,
             routes,
@@ -227,7 +232,8 @@ impl Process {
             lags: &self.lags,
             zone: &NO_ZONE,
             arrivals: &self.arrivals,
-            drilled: 0,
+            drilled: self.drilled,
+            tunnels: 0,
             requests_on_new: self.requests_on_new,
         }
     }

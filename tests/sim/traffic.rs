@@ -198,7 +198,7 @@ enum Sending {
 
 /// Sends a request, after asking once more whether its table is still in force.
 fn send(
-    process: &Process,
+    process: &mut Process,
     table: &SplitTable,
     sides: &PerSide<Environment>,
     request: &mut InFlight,
@@ -219,6 +219,7 @@ fn send(
         && cause == Cause::Weighted
         && process.publication.injected().get().is_some();
     if is_drilled {
+        process.drilled += 1;
         request.phase = Phase::Sent(at.after(DRILLED), Class::ServerError);
         return Ok(Sending::Goes);
     }

@@ -98,6 +98,9 @@ impl Transcript {
                 Effect::RestartEvidence(since) => {
                     self.note(format!("  fresh evidence since generation {since}"));
                 }
+                Effect::TakeUpEvidence(since) => {
+                    self.note(format!("  evidence as before, since generation {since}"));
+                }
                 Effect::Inject(Some(injection)) => self.note(format!("  inject {injection}")),
                 Effect::Inject(None) => self.note("  inject nothing"),
                 Effect::Answered { seq, result } => match result {

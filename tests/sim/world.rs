@@ -15,7 +15,7 @@ use changeover::{
         Observation, Refusal, Reload, RollbackCause, State, StoreState, Upgrade, decide, restore,
     },
     plan::{EndpointId, Plan},
-    units::{PerSide, Salt, Side, Timestamp},
+    units::{PerSide, Salt, Side, Timestamp, Weight},
 };
 use fastrand::Rng;
 
@@ -327,14 +327,14 @@ impl World {
                 generation,
                 weight,
                 salt,
-                tunnels,
+                tunnels: _,
             } => {
                 let before = process.publication.load();
                 if generation <= before.generation {
                     return Err(Violation::new("generations rise").into());
                 }
                 process.publish(generation, weight, salt);
-                if tunnels.is_some() {
+                if weight == Weight::NONE {
                     let now = process.time(self.time);
                     process.connects.restart(Side::New, now);
                 }
@@ -355,7 +355,22 @@ impl World {
                 let now = process.time(self.time);
                 process.connects.restart(Side::New, now);
             }
-            Effect::Inject(injection) => process.publication.injected().set(injection),
+            Effect::Inject(injection) => {
+                process.publication.injected().set(injection);
+                if injection.is_some() {
+                    process.aside = Some(process.evidence.clone());
+                }
+            }
+            Effect::TakeUpEvidence(generation) => {
+                if let Some(before) = process.aside.take() {
+                    process.evidence = before;
+                    let weight = process.state.position.weight;
+                    process.evidence.published(generation, weight);
+                }
+                process.windows.restart(generation);
+                let now = process.time(self.time);
+                process.connects.restart(Side::New, now);
+            }
             Effect::Answered { result, .. } => {
                 if result == Err(Refusal::Overtaken) {
                     *self.changes.entry("overtaken").or_default() += 1;

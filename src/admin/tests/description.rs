@@ -47,15 +47,7 @@ async fn the_description_knows_the_plan_and_the_version() {
 
 #[tokio::test]
 async fn what_is_said_of_drills_is_as_described() {
-    let description = World::local()
-        .ask("GET /openapi.json", &[], None)
-        .await
-        .json();
-    let check = |document: Value, name: &str| {
-        let schema = &description["components"]["schemas"][name];
-        let checked = conforms(&description, schema, &document, name);
-        assert_eq!(checked, Ok(()), "{document}");
-    };
+    let check = checker().await;
     let started = ChangeDocument::DrillStarted {
         fault: "errors".into(),
         share: 0.5,
@@ -90,15 +82,7 @@ async fn what_is_said_of_drills_is_as_described() {
 
 #[tokio::test]
 async fn what_is_said_of_names_is_as_described() {
-    let description = World::local()
-        .ask("GET /openapi.json", &[], None)
-        .await
-        .json();
-    let check = |document: Value, name: &str| {
-        let schema = &description["components"]["schemas"][name];
-        let checked = conforms(&description, schema, &document, name);
-        assert_eq!(checked, Ok(()), "{document}");
-    };
+    let check = checker().await;
     let purpose = DnsPurpose::LowerTtl;
     let ordered = ChangeDocument::DnsOrdered {
         purpose,
@@ -133,6 +117,17 @@ async fn what_is_said_of_names_is_as_described() {
         ..names(purpose)
     };
     check(json(&moved), "Dns");
+}
+
+/// Holds a document against the description of that name.
+async fn checker() -> impl Fn(Value, &str) {
+    let world = World::local();
+    let description = world.ask("GET /openapi.json", &[], None).await.json();
+    move |document, name| {
+        let schema = &description["components"]["schemas"][name];
+        let checked = conforms(&description, schema, &document, name);
+        assert_eq!(checked, Ok(()), "{document}");
+    }
 }
 
 /// Whether `value` has every required field, no undescribed one, and the described types all the way down.

@@ -13,7 +13,7 @@ use crate::{
         figures::{count, cut, latency, rate, ratio, reading, span, verdict},
         page::Page,
     },
-    control::{OutlookStatus, RampStatus, ReplicationStatus, SideStatus, Status},
+    control::{DrillStatus, OutlookStatus, RampStatus, ReplicationStatus, SideStatus, Status},
     units::{PerSide, Side, Timestamp},
 };
 
@@ -58,6 +58,9 @@ pub(crate) fn text(status: &Status) -> String {
         let what = format!("{} {ago} ago{reaction}", rollback.cause);
         page.line("rollback", what);
         page.more(rollback.sentence.as_ref().unwrap_or(&rollback.detail));
+    }
+    if let Some(it) = &status.drill {
+        drill(&mut page, it);
     }
     page.blank();
     sides(&mut page, &status.sides);
@@ -244,6 +247,25 @@ fn bar(share: f64) -> String {
         false => '-',
     };
     (0..places).map(place).collect()
+}
+
+/// The last drill, and the last that was passed where that is another.
+fn drill(page: &mut Page, drill: &DrillStatus) {
+    let state = drill.state.replace('_', " ");
+    let at = drill.ended_at.unwrap_or(drill.at);
+    page.line("drill", format_args!("{state} at {at}: {}", drill.fault));
+    if let (Some(cause), Some(ms)) = (&drill.cause, drill.reaction_ms) {
+        page.more(&format!("{cause} tripped, {} to weight 0", latency(ms)));
+    }
+    if let Some(why) = &drill.why {
+        page.more(why);
+    }
+    match drill.passed_at {
+        Some(passed) if drill.ended_at != Some(passed) => {
+            page.more(&format!("the last one was passed at {passed}"));
+        }
+        Some(_) | None => (),
+    }
 }
 
 fn sides(page: &mut Page, sides: &PerSide<SideStatus>) {

@@ -46,6 +46,13 @@ pub(super) fn look(transition: &mut Transition<'_>, plan: &DnsPlan) {
     let requests = transition.observation.arrivals.within(window, now);
     let seen = match transition.observation.coverage {
         Coverage::Partial => Seen::Nothing("not every worker reported".to_owned()),
+        // They say nothing more that is counted, and would be cut with the proxy.
+        Coverage::Full if transition.observation.tunnels > 0 => {
+            Seen::Fails(match transition.observation.tunnels {
+                1 => "a tunnel is open".to_owned(),
+                tunnels => format!("{tunnels} tunnels are open"),
+            })
+        }
         Coverage::Full if quiet.allows(requests) => Seen::Holds,
         Coverage::Full => Seen::Fails(format!("{requests} requests within {}", Span(window))),
     };

@@ -138,6 +138,12 @@ fn stopped(
     purpose: DnsPurpose,
     step: &DnsStep,
 ) -> Result<Answer, Refusal> {
+    // What is being recorded would say where the ramp is, and this entry does not.
+    if transition.state.watch.pending.is_some() {
+        return Err(Refusal::Held(
+            "the change before, which is being recorded: try again in a moment".to_owned(),
+        ));
+    }
     let names = transition.state.position.names.as_ref();
     let is_last = names.is_some_and(|it| {
         it.order.purpose == purpose && matches!(it.standing, DnsStanding::Ordered)

@@ -39,6 +39,8 @@ pub(super) struct Bench {
     pub(super) zone: Result<Arc<ZoneLook>, String>,
     pub(super) arrivals: Arrivals,
     pub(super) drilled: u64,
+    pub(super) tunnels: u64,
+    aside: Option<Evidence>,
     pub(super) requests_on_new: u64,
     pub(super) now: Timestamp,
     pub(super) wall_ahead: Duration,
@@ -118,6 +120,8 @@ impl Bench {
             zone: Err("nobody has looked".to_owned()),
             arrivals: Arrivals::default(),
             drilled: 0,
+            tunnels: 0,
+            aside: None,
             requests_on_new: 0,
             now: START,
             wall_ahead: Duration::ZERO,
@@ -163,6 +167,15 @@ impl Bench {
                     self.evidence.published(*generation, *weight);
                 }
                 Effect::RestartEvidence(generation) => self.windows.restart(*generation),
+                Effect::Inject(Some(_)) => self.aside = Some(self.evidence.clone()),
+                Effect::TakeUpEvidence(generation) => {
+                    if let Some(before) = self.aside.take() {
+                        self.evidence = before;
+                        let weight = self.state.position.weight;
+                        self.evidence.published(*generation, weight);
+                    }
+                    self.windows.restart(*generation);
+                }
                 _other => (),
             }
         }
@@ -180,6 +193,7 @@ impl Bench {
             zone: &self.zone,
             arrivals: &self.arrivals,
             drilled: self.drilled,
+            tunnels: self.tunnels,
             windows: &self.windows,
             evidence: &self.evidence,
             coverage: self.coverage,

@@ -1,14 +1,17 @@
 //! Drills: a fault on purpose, a real trip, and back to where it was.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::bench::{Batch, Bench, plan};
 use crate::{
     cutover::{
         Actor, Answer, Change, Command, DrillOutcome, DrillStanding, Effect, Entry, Event,
-        Position, Ramp, RollbackCause, StoreState, Wait, waits,
+        Position, Ramp, Reload, RollbackCause, StoreState, Wait, waits,
     },
-    plan::{DRILL_SPAN_MAX, DrillFault, DrillGate, Gate, GateCondition, Injection, Plan},
+    plan::{
+        DRILL_SPAN_MAX, DRILL_WEIGHT_MAX, DrillFault, DrillGate, Gate, GateCondition, Injection,
+        Plan,
+    },
     units::{Share, Side, Weight},
 };
 
@@ -68,7 +71,9 @@ fn injected(bench: &Bench) -> Vec<Option<Injection>> {
 fn outcome(bench: &Bench) -> Option<DrillOutcome> {
     match &bench.state.position.drill.as_ref()?.standing {
         DrillStanding::Ended { outcome, .. } => Some(outcome.clone()),
-        DrillStanding::Running | DrillStanding::Tripped { .. } => None,
+        DrillStanding::Running
+        | DrillStanding::Tripped { .. }
+        | DrillStanding::Returning { .. } => None,
     }
 }
 
@@ -89,9 +94,8 @@ fn a_drill_trips_for_real_and_goes_back_to_where_it_was() {
     let mut bench = baking();
     let before = bench.state.clone();
     asked(&mut bench).expect("it may begin");
-    assert_eq!(injected(&bench), [], "nothing before it is recorded");
-    bench.record();
     assert_eq!(injected(&bench), [Some(ERRORS)]);
+    bench.record();
     assert_eq!(bench.state.position.generation, before.position.generation);
     until_tripped(&mut bench);
     assert_eq!(injected(&bench), [None]);
@@ -107,7 +111,13 @@ fn a_drill_trips_for_real_and_goes_back_to_where_it_was() {
         bench.turn();
         assert_eq!(bench.state.position.weight, Weight::NONE, "it rests");
     }
-    until_recorded(&mut bench);
+    assert_eq!(until_recorded(&mut bench).change.kind(), "drill_ended");
+    assert_eq!(
+        bench.state.position.weight,
+        Weight::NONE,
+        "it is not recorded"
+    );
+    assert_eq!(until_recorded(&mut bench).change.kind(), "resumed");
     let position = &bench.state.position;
     assert_eq!(position.weight, before.position.weight);
     assert!(matches!(position.ramp, Ramp::Baking { step: 0, .. }));
@@ -126,13 +136,18 @@ fn a_drill_trips_for_real_and_goes_back_to_where_it_was() {
     }
     let proof = position.drilled.as_ref().expect("it was passed");
     assert_eq!(proof.plan, position.plan);
+    assert_eq!(
+        bench.evidence.ledger().weight(),
+        before.position.weight,
+        "what was learnt before goes on"
+    );
 }
 
 #[test]
 fn the_same_happens_in_replay() {
     let mut bench = baking();
-    asked(&mut bench).expect("it may begin");
     let began = bench.state.position.clone();
+    asked(&mut bench).expect("it may begin");
     let mut entries = vec![bench.entry().expect("it is recorded").clone()];
     bench.record();
     until_tripped(&mut bench);
@@ -150,17 +165,32 @@ fn a_drill_that_nobody_notices_ends_and_calls_somebody() {
     let mut bench = baking();
     asked(&mut bench).expect("it may begin");
     bench.record();
-    let weight = bench.state.position.weight;
+    let (weight, baked) = (bench.state.position.weight, bench.state.progress.baked);
     let seconds = u32::try_from(DRILL_SPAN_MAX.as_secs()).expect("a minute");
     bench.run_fine(seconds - 1);
     assert_eq!(outcome(&bench), None);
     let plan = bench.plan.clone();
     let found = bench.observed(|it| waits(&plan, &bench.state, it, bench.now));
     assert!(matches!(found[..], [Wait::Drill { .. }]), "{found:?}");
-    until_recorded(&mut bench);
+    for _ in 0..20 {
+        bench.turn();
+        if bench.entry().is_some() {
+            break;
+        }
+    }
+    assert!(
+        bench.pages()[0].starts_with("a drill was not noticed"),
+        "{:?}",
+        bench.pages()
+    );
+    bench.record();
     assert_eq!(
         outcome(&bench),
         Some(DrillOutcome::NotNoticed { touched: 0 })
+    );
+    assert_eq!(
+        bench.state.progress.baked, baked,
+        "it is no part of the bake"
     );
     assert_eq!(bench.state.position.weight, weight);
     assert_eq!(bench.state.position.injection(), None);
@@ -281,6 +311,7 @@ fn a_gate_waits_for_a_drill_of_this_plan_that_is_fresh() {
     until_tripped(&mut bench);
     bench.record();
     until_recorded(&mut bench);
+    until_recorded(&mut bench);
     bench.turn();
     assert_eq!(said(&bench), "");
     let mut other = bench.state.position.clone();
@@ -324,4 +355,155 @@ fn entries_say_what_happened() {
         serde_json::from_str::<Change>(&text).expect("it was"),
         ended
     );
+}
+
+/// A drill that has tripped, and rests on old.
+fn tripped(adjust: impl FnOnce(&mut Plan)) -> Bench {
+    let mut bench = baking_with(adjust);
+    asked(&mut bench).expect("it may begin");
+    bench.record();
+    until_tripped(&mut bench);
+    bench.record();
+    bench
+}
+
+/// That it stays on old whatever time passes, and somebody knows.
+fn stays(bench: &mut Bench, by: &str) {
+    let mut called = Vec::new();
+    for _ in 0..200 {
+        bench.turn();
+        called.extend(bench.pages().iter().map(|it| (*it).to_owned()));
+        if bench.entry().is_some() && bench.store == StoreState::Writable {
+            bench.record();
+        }
+        assert_eq!(bench.state.position.weight, Weight::NONE);
+    }
+    assert!(matches!(bench.state.position.ramp, Ramp::RolledBack { .. }));
+    assert_eq!(bench.state.position.drilling(), None);
+    assert!(called.iter().any(|it| it.contains(by)), "{called:?}");
+}
+
+#[test]
+fn what_cannot_return_in_time_stays_on_old_and_calls_somebody() {
+    let mut bench = tripped(|_| ());
+    bench.health[Side::New].usable = 0;
+    stays(&mut bench, "new has no usable endpoint");
+    assert!(
+        bench.state.position.drilled.is_some(),
+        "it was passed all the same"
+    );
+    let mut bench = tripped(|_| ());
+    bench.health[Side::Old].usable = 0;
+    stays(&mut bench, "old has no usable endpoint");
+    // A process that begins again knows nothing of what it did.
+    let Bench { plan, state, .. } = tripped(|_| ());
+    let mut bench = Bench::restored(plan, state.position, state.progress);
+    stays(&mut bench, "the process that began it has ended");
+    // What nobody touched was no drill's trip.
+    let mut bench = baking();
+    asked(&mut bench).expect("it may begin");
+    bench.record();
+    until_tripped(&mut bench);
+    bench.record();
+    bench.drilled = 0;
+    stays(&mut bench, "no request was touched");
+}
+
+#[test]
+fn another_configuration_gets_no_proof_and_no_traffic() {
+    let mut bench = tripped(|_| ());
+    let mut other = bench.plan.clone();
+    other.ramp.steps[0].weight = Weight::FULL;
+    other.ramp.steps.truncate(1);
+    let reload = Reload {
+        plan: Arc::new(other.clone()),
+        difference: "steps".to_owned(),
+        actor: Actor::Operator("ada".to_owned()),
+    };
+    bench.decide(&Event::Reload(reload));
+    bench.record();
+    bench.plan = other;
+    let proven = bench.state.position.plan.clone();
+    stays(&mut bench, "the configuration is another one");
+    let proof = bench
+        .state
+        .position
+        .drilled
+        .as_ref()
+        .map(|it| it.plan.clone());
+    assert!(
+        proof.is_some_and(|it| it != proven),
+        "it is of the one before"
+    );
+}
+
+#[test]
+fn a_hold_while_everything_rests_on_old_keeps_it_there() {
+    for turns in [0, 12] {
+        let mut bench = tripped(|_| ());
+        for _ in 0..turns {
+            bench.turn();
+            if bench
+                .entry()
+                .is_some_and(|it| it.change.kind() == "drill_ended")
+            {
+                bench.record();
+            }
+        }
+        bench.accepted(&Command::Hold);
+        for _ in 0..200 {
+            bench.turn();
+            assert_eq!(bench.state.position.weight, Weight::NONE);
+        }
+        assert_eq!(bench.state.position.drilling(), None);
+    }
+}
+
+#[test]
+fn old_has_to_be_there_when_a_drill_begins_and_while_it_runs() {
+    let mut bench = baking();
+    bench.health[Side::Old].usable = 0;
+    let refused = asked(&mut bench).expect_err("old is gone");
+    assert!(refused.contains("old has no usable endpoint"), "{refused}");
+    bench.health[Side::Old].usable = 1;
+    asked(&mut bench).expect("it may begin");
+    bench.record();
+    bench.health[Side::Old].usable = 0;
+    bench.turn();
+    assert_eq!(bench.state.position.injection(), None);
+    assert!(matches!(
+        outcome(&bench),
+        Some(DrillOutcome::BrokenOff { .. })
+    ));
+}
+
+#[test]
+fn a_gate_below_the_weight_in_force_is_not_in_the_way_of_the_drill_that_it_asks_for() {
+    let mut bench = baking_with(|plan| {
+        plan.ramp.steps[1].weight = DRILL_WEIGHT_MAX;
+        plan.ramp.steps[1].bake = Duration::from_secs(86_400);
+        plan.gates.push(Gate {
+            above_weight: plan.ramp.steps[0].weight,
+            condition: GateCondition::Drill(DrillGate {
+                within: Duration::from_secs(3600),
+            }),
+        });
+    });
+    let pass = |bench: &mut Bench| {
+        asked(bench).expect("it may begin");
+        bench.record();
+        until_tripped(bench);
+        bench.record();
+        until_recorded(bench);
+        until_recorded(bench);
+        assert!(bench.state.position.weight > Weight::NONE);
+    };
+    pass(&mut bench);
+    bench.run_fine(5);
+    bench.accepted(&Command::Advance);
+    bench.run_fine(5);
+    bench.pass(Duration::from_secs(3601), &[], &[]);
+    bench.run_fine(5);
+    assert_eq!(bench.state.position.weight, DRILL_WEIGHT_MAX);
+    pass(&mut bench);
 }

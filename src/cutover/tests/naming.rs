@@ -469,7 +469,12 @@ fn it_is_quiet_once_few_enough_have_come_for_long_enough() {
     let broken = stretch.broken.as_ref().map(|it| it.by.as_str());
     assert_eq!(broken, Some("35 requests within 20 s"));
     assert!(!world.kinds().contains(&"dns_quiet"));
+    // Nor is it quiet while somebody would be cut off.
+    world.bench.tunnels = 2;
     world.run(45);
+    assert!(!world.kinds().contains(&"dns_quiet"));
+    world.bench.tunnels = 0;
+    world.run(25);
     assert_eq!(world.kinds().last(), Some(&"dns_quiet"));
     assert!(world.names().quiet_at.is_some());
     // It is written down once, and forgotten with the way back.

@@ -94,13 +94,14 @@ pub(super) fn explained(
     }
 }
 
-/// Nobody knows what became of the call; one that only reads has changed nothing.
+/// Nobody knows what became of the call. One that only reads has changed nothing, and is worth another try as well.
 fn unanswered(plan: &ApiPlan, method: &Method, why: &str) -> ProviderError {
-    match *method == Method::GET {
-        true => unchanged(plan, why),
-        false => ProviderError::Unknown {
-            why: format!("{}: {why}", plan.url),
-        },
+    let so = match *method == Method::GET {
+        true => ", so nothing was changed",
+        false => "",
+    };
+    ProviderError::Unknown {
+        why: format!("{}: {why}{so}", plan.url),
     }
 }
 
@@ -258,6 +259,13 @@ fn fault(error: &Error) -> Fault {
 
 /// How long to wait: seconds, or until a date (RFC 9110 section 10.2.3).
 fn wait(text: &str) -> Option<Duration> {
+    wanted(text).map(|it| it.min(WAIT_MAX))
+}
+
+/// Nobody is believed who wants to be left alone for longer: a way back may wait for it.
+const WAIT_MAX: Duration = Duration::from_secs(300);
+
+fn wanted(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }

@@ -466,3 +466,18 @@ async fn a_drill_blames_new_and_no_client_notices() {
     assert!(said.body.starts_with("[new]"), "{said:?}");
     assert_eq!(rig.drilled, 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_lets_new_answer_after_all_where_old_is_gone() {
+    let endpoints = sides(nobody().await, http("new").await);
+    let mut rig = Rig::start(endpoints, Weight::FULL, |_| ());
+    rig.shared.publication.injected().set(Some(Injection {
+        fault: DrillFault::Errors,
+        share: Share::WHOLE,
+    }));
+    let mut client = Talk::to(rig.address()).await;
+    let said = client.get("/").await;
+    assert!(said.body.starts_with("[new]"), "{said:?}");
+    let outcome = rig.outcome().await;
+    assert_eq!((outcome.class, outcome.side()), (Class::Success, Side::New));
+}

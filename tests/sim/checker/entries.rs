@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use changeover::{
     cutover::{
-        Actor, Answer, Bake, Change, DrillOutcome, Entry, Event, HoldCause, Ramp, StoreState,
-        WayBack, plan_digest,
+        Actor, Answer, Bake, Change, DrillOutcome, DrillStanding, Entry, Event, HoldCause,
+        Position, Ramp, StoreState, WayBack, plan_digest,
     },
     plan::{DRILL_WEIGHT_MAX, GateCondition, Plan, Writes},
     units::{Side, Weight},
@@ -209,12 +209,11 @@ fn follows(case: &Case<'_>, entry: &Entry) -> Result<(), Violation> {
         }
         Change::Held { .. } => must(after.weight == before.weight, "a hold moves nothing"),
         Change::Resumed { step, bake } => {
-            must(is_operator, "somebody resumes")?;
             must(
                 weight_of(*step) == Some(after.weight),
                 "a step has its weight",
             )?;
-            resumes_as_it_may(case, *bake)
+            resumes_as_it_may(case, entry, *bake)
         }
         Change::WeightSet { .. } => {
             must(is_operator, "somebody sets a weight")?;
@@ -248,10 +247,21 @@ fn follows(case: &Case<'_>, entry: &Entry) -> Result<(), Violation> {
 }
 
 /// How a bake and its evidence go on depends on what stopped it.
-fn resumes_as_it_may(case: &Case<'_>, bake: Bake) -> Result<(), Violation> {
+fn resumes_as_it_may(case: &Case<'_>, entry: &Entry, bake: Bake) -> Result<(), Violation> {
     let (before, after) = (&case.before.position, &case.decision.state.position);
+    let is_operator = matches!(&entry.actor, Actor::Operator(name) if !name.is_empty());
+    must(
+        is_operator || is_returning(before),
+        "somebody resumes, or a drill goes back",
+    )?;
     let was_rolled_back = matches!(before.ramp, Ramp::RolledBack { .. });
     let is_fresh = after.evidence_since == after.generation;
+    if is_returning(before) && bake == Bake::GoesOn {
+        return must(
+            is_fresh && after.salt == before.salt,
+            "after a drill nothing of it is evidence, and clients keep their sides",
+        );
+    }
     must(
         !was_rolled_back || (bake == Bake::Anew && is_fresh),
         "after a rollback bake and evidence are fresh",
@@ -267,6 +277,12 @@ fn resumes_as_it_may(case: &Case<'_>, bake: Bake) -> Result<(), Violation> {
         !was_by_hand || (bake == Bake::Anew && after.weight >= before.weight),
         "after a weight by hand the next step at or above it bakes in full",
     )
+}
+
+/// Whether a drill was passed from which the ramp has not returned.
+fn is_returning(position: &Position) -> bool {
+    let drill = position.drilling();
+    drill.is_some_and(|it| matches!(it.standing, DrillStanding::Returning { .. }))
 }
 
 /// A drill keeps clients on their sides, and nothing else does.
@@ -301,14 +317,14 @@ fn drill_follows(case: &Case<'_>, entry: &Entry) -> Result<(), Violation> {
                 "nothing is injected after a drill",
             )?;
             must(
-                after.salt == before.salt,
-                "clients keep their sides over a drill",
+                after.salt == before.salt && after.weight == before.weight,
+                "a drill ends where it is",
             )?;
-            let is_passed = matches!(outcome, DrillOutcome::Passed { .. });
             let was_rolled_back = matches!(before.ramp, Ramp::RolledBack { .. });
+            let is_passed = matches!(outcome, DrillOutcome::Passed { .. });
             must(
-                is_passed == (was_rolled_back && after.weight > Weight::NONE),
-                "a drill that was passed ends where it began, and no other moves the weight",
+                !is_passed || was_rolled_back,
+                "no drill is passed without weight 0",
             )
         }
         _other => Ok(()),

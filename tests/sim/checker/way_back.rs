@@ -47,8 +47,12 @@ impl Checker {
             &case.before.position.ramp,
             &case.decision.state.position.ramp,
         );
+        let stays = matches!(before, Ramp::RolledBack { .. })
+            && !case.rolls_back()
+            && case.before.position.drilling().is_some();
         let is_rollback = matches!(after, Ramp::RolledBack { .. }) && before != after;
-        if !is_rollback {
+        // A drill may end without going back to new.
+        if !is_rollback || stays {
             return Ok(());
         }
         must(
@@ -67,25 +71,7 @@ impl Checker {
                 must(*name == actor.to_string(), "a rollback names its operator")
             }
             (RollbackCause::Trigger(name), Event::Turn | Event::Recorded { .. }) => {
-                let (trigger, reading) = find(case, name)
-                    .ok_or_else(|| Violation::new("a rollback names its trigger"))?;
-                must(reading.verdict == Verdict::Breach, "only a breach trips")?;
-                let is_windowed = !matches!(trigger.limit, Limit::InARow(_))
-                    && trigger.reading != Reading::Unhealthy;
-                must(
-                    !is_windowed || reading.requests >= trigger.requests,
-                    "too few samples never trip",
-                )?;
-                let is_gone = is_old_gone(case);
-                must(
-                    case.plan.rollback.both_bad == BothBad::Rollback || !is_gone,
-                    "nobody is moved to an old side that is gone",
-                )?;
-                let pages = case.decision.effects.iter();
-                let is_paged = pages
-                    .into_iter()
-                    .any(|it| matches!(it, Effect::Page { .. }));
-                must(is_paged, "a rollback by a trigger calls somebody")
+                by_trigger(case, name)
             }
             (RollbackCause::Evidence(name), Event::Turn | Event::Recorded { .. }) => {
                 by_evidence(case, name)
@@ -183,6 +169,33 @@ impl Checker {
     }
 }
 
+/// A rollback by a trigger.
+fn by_trigger(case: &Case<'_>, name: &str) -> Result<(), Violation> {
+    let (trigger, reading) =
+        find(case, name).ok_or_else(|| Violation::new("a rollback names its trigger"))?;
+    must(reading.verdict == Verdict::Breach, "only a breach trips")?;
+    let is_windowed =
+        !matches!(trigger.limit, Limit::InARow(_)) && trigger.reading != Reading::Unhealthy;
+    must(
+        !is_windowed || reading.requests >= trigger.requests,
+        "too few samples never trip",
+    )?;
+    let is_gone = is_old_gone(case);
+    must(
+        case.plan.rollback.both_bad == BothBad::Rollback || !is_gone,
+        "nobody is moved to an old side that is gone",
+    )?;
+    let pages = case.decision.effects.iter();
+    let is_paged = pages
+        .into_iter()
+        .any(|it| matches!(it, Effect::Page { .. }));
+    let is_drill = case.decision.state.position.drilling().is_some();
+    must(
+        is_paged != is_drill,
+        "a rollback by a trigger calls somebody, but for a drill",
+    )
+}
+
 /// A rollback by the test of this name.
 fn by_evidence(case: &Case<'_>, name: &str) -> Result<(), Violation> {
     let mut found = case.observation.evidence.findings();
@@ -200,9 +213,10 @@ fn by_evidence(case: &Case<'_>, name: &str) -> Result<(), Violation> {
         "a limit alone moves nobody to an old side that is no better",
     )?;
     let mut effects = case.decision.effects.iter();
+    let is_drill = case.decision.state.position.drilling().is_some();
     must(
-        effects.any(|it| matches!(it, Effect::Page { .. })),
-        "a rollback by evidence calls somebody",
+        is_drill || effects.any(|it| matches!(it, Effect::Page { .. })),
+        "a rollback by evidence calls somebody, but for a drill",
     )
 }
 
