@@ -94,14 +94,13 @@ pub(super) fn explained(
     }
 }
 
-/// Nobody knows what became of the call. One that only reads has changed nothing, and is worth another try as well.
+/// Nobody knows what became of the call; one that only reads has changed nothing.
 fn unanswered(plan: &ApiPlan, method: &Method, why: &str) -> ProviderError {
-    let so = match *method == Method::GET {
-        true => ", so nothing was changed",
-        false => "",
-    };
-    ProviderError::Unknown {
-        why: format!("{}: {why}{so}", plan.url),
+    match *method == Method::GET {
+        true => unchanged(plan, why),
+        false => ProviderError::Unknown {
+            why: format!("{}: {why}", plan.url),
+        },
     }
 }
 
