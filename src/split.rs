@@ -7,6 +7,7 @@ mod assign;
 mod leave;
 mod publication;
 mod route;
+mod speaker;
 mod table;
 mod writers;
 
@@ -14,5 +15,6 @@ pub use assign::{Assignment, Cause, ClientKey, Draw, Facts, Intent, assign, slot
 pub use leave::LeaveBefore;
 pub use publication::{Publication, Reader};
 pub use route::{RouteTable, Target};
+pub use speaker::Speaker;
 pub use table::{SplitTable, Withdrawal};
-pub use writers::{WriterCell, Writers};
+pub use writers::{HEARD_WITHIN, WriterCell, Writers};

@@ -11,7 +11,7 @@ use crate::{
         RollbackCause, TriggerReading,
     },
     plan::dns::RecordSet,
-    units::{Side, Timestamp},
+    units::{Direction, Side, Timestamp},
 };
 
 /// One page of the journal: the answer of `GET /api/v1/events`.
@@ -121,6 +121,32 @@ pub enum ChangeDocument {
         /// Whether it begins or has failed.
         outcome: DatabaseStepOutcome,
     },
+    /// A replication has trailed by little for as long as a gate asks for.
+    GateSatisfied {
+        /// Steps above this weight, in percent, wait for it.
+        above_weight: f64,
+        /// The replication, as the plan names it.
+        replication: String,
+        /// Which way.
+        direction: Direction,
+        /// The lag that it must be below, in seconds.
+        lag_below_s: f64,
+        /// For how long, in seconds.
+        needed_s: f64,
+    },
+    /// The time that made a gate satisfied has ended.
+    GateBroken {
+        /// Steps above this weight, in percent, wait for it.
+        above_weight: f64,
+        /// The replication, as the plan names it.
+        replication: String,
+        /// Which way.
+        direction: Direction,
+        /// The lag that it must be below, in seconds.
+        lag_below_s: f64,
+        /// For how long, in seconds.
+        needed_s: f64,
+    },
     /// A change of names in DNS is ordered, and carried out next.
     DnsOrdered {
         /// What for.
@@ -210,6 +236,20 @@ impl From<&Change> for ChangeDocument {
                 side: *side,
                 what: what.clone(),
                 outcome: *outcome,
+            },
+            Change::GateSatisfied { gate } => Self::GateSatisfied {
+                above_weight: gate.above_weight.percent(),
+                replication: gate.replication.clone(),
+                direction: gate.direction,
+                lag_below_s: gate.lag_below.as_secs_f64(),
+                needed_s: gate.held_for.as_secs_f64(),
+            },
+            Change::GateBroken { gate } => Self::GateBroken {
+                above_weight: gate.above_weight.percent(),
+                replication: gate.replication.clone(),
+                direction: gate.direction,
+                lag_below_s: gate.lag_below.as_secs_f64(),
+                needed_s: gate.held_for.as_secs_f64(),
             },
             Change::DnsOrdered { order } => Self::DnsOrdered {
                 purpose: order.purpose,

@@ -120,9 +120,12 @@ fn turn(transition: &mut Transition<'_>) {
         transition.observation,
         now,
     );
-    dns::look(transition);
     transition.evaluate();
-    if rollback::trip(transition) == Tripped::Nothing {
+    let tripped = rollback::trip(transition);
+    // What these have written down is in force at once, and nothing may come before a rollback.
+    dns::look(transition);
+    gate::tell(transition);
+    if tripped == Tripped::Nothing {
         ramp::go_on(transition);
     }
     snapshot_if_due(transition);

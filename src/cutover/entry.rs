@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{Actor, DnsOrder, DnsPurpose, Explanation, TriggerReading, plan_digest},
+    cutover::{Actor, DnsOrder, DnsPurpose, Explanation, GateTerms, TriggerReading, plan_digest},
     plan::Plan,
     units::{Generation, Salt, Side, Timestamp, Weight},
 };
@@ -119,6 +119,16 @@ pub enum Change {
         /// Whether it begins or has failed.
         outcome: DatabaseStepOutcome,
     },
+    /// A replication has trailed by little for as long as a gate asks for.
+    GateSatisfied {
+        /// The gate.
+        gate: GateTerms,
+    },
+    /// The time that made a gate satisfied has ended.
+    GateBroken {
+        /// The gate.
+        gate: GateTerms,
+    },
     /// A change of names in DNS is ordered, and carried out next.
     DnsOrdered {
         /// The change, and what it is for.
@@ -226,6 +236,8 @@ impl Change {
             Self::Reloaded => "reloaded",
             Self::Upgraded { .. } => "upgraded",
             Self::DatabaseStep { .. } => "database_step",
+            Self::GateSatisfied { .. } => "gate_satisfied",
+            Self::GateBroken { .. } => "gate_broken",
             Self::DnsOrdered { .. } => "dns_ordered",
             Self::DnsServed { .. } => "dns_served",
             Self::DnsQuiet => "dns_quiet",
@@ -240,6 +252,8 @@ impl Change {
             Self::Reloaded
             | Self::Upgraded { .. }
             | Self::DatabaseStep { .. }
+            | Self::GateSatisfied { .. }
+            | Self::GateBroken { .. }
             | Self::DnsOrdered { .. }
             | Self::DnsServed { .. }
             | Self::DnsQuiet
@@ -270,6 +284,8 @@ impl Change {
             Self::Reloaded
             | Self::Upgraded { .. }
             | Self::DatabaseStep { .. }
+            | Self::GateSatisfied { .. }
+            | Self::GateBroken { .. }
             | Self::DnsOrdered { .. }
             | Self::DnsServed { .. }
             | Self::DnsQuiet
@@ -318,6 +334,8 @@ impl fmt::Display for Change {
                 };
                 write!(f, "{replication}: {what} on {side} {outcome}")
             }
+            Self::GateSatisfied { gate } => write!(f, "gate above {} satisfied", gate.above_weight),
+            Self::GateBroken { gate } => write!(f, "gate above {} broken", gate.above_weight),
             Self::DnsOrdered { order } => write!(f, "dns {} ordered", order.purpose),
             Self::DnsServed { purpose } => write!(f, "dns {purpose} served everywhere"),
             Self::DnsQuiet => f.write_str("quiet at the old address"),

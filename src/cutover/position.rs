@@ -15,7 +15,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{Change, Entry, HoldCause, Names, RollbackCause},
+    cutover::{Change, Entry, GateTold, HoldCause, Names, RollbackCause, gate},
     units::{Generation, Salt, Timestamp, Weight},
 };
 
@@ -43,6 +43,9 @@ pub struct Position {
     /// Where names in DNS stand; `None` where nothing was ordered yet.
     #[serde(default)]
     pub names: Option<Names>,
+    /// What was said last of gates that ask for a lag.
+    #[serde(default)]
+    pub gates: Vec<GateTold>,
 }
 
 /// The ramp's state.
@@ -172,6 +175,7 @@ impl Position {
             last_rollback: None,
             plan: entry.plan.clone(),
             names: None,
+            gates: Vec::new(),
         })
     }
 
@@ -217,6 +221,12 @@ impl Position {
             }
             // Whatever the ramp does, it goes on doing.
             Change::Reloaded | Change::Upgraded { .. } | Change::DatabaseStep { .. } => (),
+            Change::GateSatisfied { gate } => {
+                next.gates = gate::told_after(&self.gates, gate, true, entry.at);
+            }
+            Change::GateBroken { gate } => {
+                next.gates = gate::told_after(&self.gates, gate, false, entry.at);
+            }
             Change::DnsOrdered { order } => {
                 let given = (&entry.actor, entry.at);
                 next.names = Some(Names::ordered(self.names.as_ref(), order, given));

@@ -305,6 +305,8 @@ impl Change {
             | Self::Reloaded
             | Self::Upgraded { .. }
             | Self::DatabaseStep { .. }
+            | Self::GateSatisfied { .. }
+            | Self::GateBroken { .. }
             | Self::DnsOrdered { .. }
             | Self::DnsServed { .. }
             | Self::DnsQuiet

@@ -5,6 +5,7 @@
 
 mod entries;
 mod evidence;
+mod gates;
 mod way_back;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
@@ -91,6 +92,8 @@ pub(crate) struct Checker {
     observed: BTreeMap<BakeKey, Observed>,
     /// How long what gates ask for has held.
     held: Held,
+    /// What the journal said of gates.
+    told: gates::Told,
     /// Since the position changed, or the process began.
     samples: PerSide<Samples>,
     /// The process's last turn.
@@ -214,6 +217,7 @@ impl Checker {
         let entry: Entry = serde_json::to_string(entry)
             .and_then(|text| serde_json::from_str(&text))
             .map_err(|error| Violation::new(format!("an entry is JSON: {error}")))?;
+        self.told.appended(&entry)?;
         let next = match &self.durable {
             None => Position::began(&entry),
             Some(position) => {
@@ -276,6 +280,7 @@ impl Checker {
         if before != after {
             let entry = self.entry_in_force(case)?;
             self.moves_as_it_may(case, &entry)?;
+            self.gate_is_as_told(case, &entry)?;
             self.changed(case, &entry);
         }
         for effect in effects {
@@ -366,6 +371,8 @@ impl Checker {
             Change::Reloaded
             | Change::Upgraded { .. }
             | Change::DatabaseStep { .. }
+            | Change::GateSatisfied { .. }
+            | Change::GateBroken { .. }
             | Change::DnsOrdered { .. }
             | Change::DnsServed { .. }
             | Change::DnsQuiet

@@ -63,6 +63,18 @@ pub(crate) fn what(change: &ChangeDocument) -> String {
             };
             format!("{replication}: set up {what} on {side}{outcome}")
         }
+        ChangeDocument::GateSatisfied {
+            above_weight,
+            replication,
+            direction,
+            ..
+        } => format!("gate above {above_weight}% satisfied: {replication} {direction}"),
+        ChangeDocument::GateBroken {
+            above_weight,
+            replication,
+            direction,
+            ..
+        } => format!("gate above {above_weight}% BROKEN: {replication} {direction}"),
         ChangeDocument::DnsOrdered { purpose, .. } => format!("dns {purpose} ordered"),
         ChangeDocument::DnsServed { purpose } => format!("dns {purpose} served everywhere"),
         ChangeDocument::DnsQuiet => "quiet at the old address".to_owned(),

@@ -10,7 +10,10 @@ use changeover::{
     units::{Side, Weight},
 };
 
-use crate::checker::{Case, Checker, Violation, must};
+use crate::{
+    checker::{Case, Checker, Violation, must},
+    lag,
+};
 
 impl Checker {
     /// The change is one that the plan, or an operator, may make from where it was.
@@ -97,6 +100,10 @@ impl Checker {
                 "a gate that fails holds",
             )?;
             self.no_breach(case, case.before.position.weight)?;
+            must(
+                !lag::is_too_long(case.plan, case.observation),
+                "a lag above its limit holds",
+            )?;
         }
         match &entry.change {
             Change::Started { .. } | Change::Advanced { .. } | Change::Completed => {
@@ -106,6 +113,11 @@ impl Checker {
                     "nothing goes on without a way back",
                 )?;
                 self.no_breach(case, case.before.position.weight)?;
+                let is_start = matches!(entry.change, Change::Started { .. });
+                must(
+                    is_start || lag::is_known(case.plan, case.observation),
+                    "a lag that is not known holds",
+                )?;
             }
             Change::WayBackClosed => {
                 let observed = self.observed_at(&case.before.position);
@@ -122,6 +134,8 @@ impl Checker {
             | Change::Reloaded
             | Change::Upgraded { .. }
             | Change::DatabaseStep { .. }
+            | Change::GateSatisfied { .. }
+            | Change::GateBroken { .. }
             | Change::DnsOrdered { .. }
             | Change::DnsServed { .. }
             | Change::DnsQuiet
@@ -214,6 +228,8 @@ fn follows(case: &Case<'_>, entry: &Entry) -> Result<(), Violation> {
         Change::Reloaded
         | Change::Upgraded { .. }
         | Change::DatabaseStep { .. }
+        | Change::GateSatisfied { .. }
+        | Change::GateBroken { .. }
         | Change::DnsOrdered { .. }
         | Change::DnsServed { .. }
         | Change::DnsQuiet
