@@ -90,8 +90,8 @@ mod tests {
             "the opening itself may write"
         );
         writers.passed(at(130));
-        speaker.told(&writers, at(130));
-        assert!(!writers.is_kept(ada, BOUND, at(130)));
+        speaker.told(&writers, at(131));
+        assert!(!writers.is_kept(ada, BOUND, at(131)));
         speaker.said(&writers, at(200));
         speaker.told(&writers, at(229));
         writers.passed(at(228));

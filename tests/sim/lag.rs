@@ -21,9 +21,9 @@ pub(crate) enum Trail {
 
 impl Trail {
     pub(crate) fn random(rng: &mut Rng) -> Self {
-        match rng.u8(..6) {
-            0..3 => Self::By(Duration::from_millis(20)),
-            3 => Self::By(Duration::from_millis(rng.u64(..5_000))),
+        match rng.u8(..8) {
+            0..5 => Self::By(Duration::from_millis(20)),
+            5 => Self::By(Duration::from_millis(rng.u64(..5_000))),
             _ => Self::Unknown,
         }
     }

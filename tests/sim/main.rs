@@ -41,7 +41,7 @@ use std::{
 use changeover::{clock, cutover::decide, plan::Plan};
 
 /// Seeds of the ordinary tests.
-const SEEDS: u64 = 320;
+const SEEDS: u64 = 400;
 
 /// Steps of 100 ms that each seed is run for.
 const STEPS: u32 = 1_000;

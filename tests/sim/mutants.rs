@@ -8,7 +8,7 @@ use changeover::{
         StoreState, decide,
     },
     evidence::{Evidence, Settings},
-    plan::{AdvanceOn, BothBad, GateCondition, Plan},
+    plan::{AdvanceOn, BothBad, GateCondition, Limit, Plan, Reading, TripAction},
     units::{Salt, Weight},
 };
 
@@ -214,7 +214,7 @@ fn a_gate_that_asks_for_no_time_is_caught() {
             }
             decide(&hasty, state, event, observation, context)
         },
-        &["a gate that fails holds"],
+        &["a gate that fails holds", "a gate is one of the plan"],
     );
 }
 
@@ -237,6 +237,39 @@ fn a_gate_that_counts_what_nobody_saw_is_caught() {
             "what a gate asks for counts while it is seen to hold",
             "a gate that fails holds",
         ],
+    );
+}
+
+#[test]
+fn a_lag_that_no_trigger_sees_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut blind = plan.clone();
+            for trigger in &mut blind.triggers {
+                if let Reading::ReplicationLag { .. } = trigger.reading {
+                    trigger.limit = Limit::Latency(Duration::from_secs(3_600));
+                }
+            }
+            decide(&blind, state, event, observation, context)
+        },
+        &[
+            "a lag above its limit holds",
+            "a lag above its limit rolls back while old is well",
+        ],
+    );
+}
+
+#[test]
+fn a_trigger_that_is_to_hold_and_rolls_back_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut eager = plan.clone();
+            for trigger in &mut eager.triggers {
+                trigger.action = TripAction::Rollback;
+            }
+            decide(&eager, state, event, observation, context)
+        },
+        &["a trigger that is to hold rolls nothing back"],
     );
 }
 

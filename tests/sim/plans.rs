@@ -98,14 +98,14 @@ fn triggers(rng: &mut Rng, windows: [Duration; 2]) -> Vec<Trigger> {
             replication: 0,
             direction: Direction::Forward,
         };
-        let (reading, limit) = match rng.u8(..12) {
+        let (reading, limit) = match rng.u8(..11) {
             0..3 => (Reading::ErrorRate, Limit::Share(percent(rng, 20))),
             3 => (Reading::ErrorRate, times),
             4 => (Reading::ConnectFailures, Limit::Share(percent(rng, 50))),
             5 => (Reading::ConnectFailures, Limit::InARow(rng.u32(2..8))),
             6 => (Reading::Unhealthy, Limit::Share(percent(rng, 99))),
             7 => (Reading::Latency(percentile), times),
-            8 | 9 => (
+            8 => (
                 trails,
                 Limit::Latency(Duration::from_millis(rng.u64(500..4_500))),
             ),

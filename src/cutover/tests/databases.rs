@@ -86,6 +86,8 @@ fn a_step_is_written_down_and_the_ramp_goes_on() {
 fn a_step_that_has_failed_is_another_entry() {
     let mut bench = Bench::new();
     tell(&mut bench, DatabaseStepOutcome::Begins);
+    let entry = bench.entry().expect("it is written down");
+    assert_eq!(entry.readings.len(), 1, "triggers are looked at for it");
     bench.record();
     tell(&mut bench, DatabaseStepOutcome::Failed);
     let entry = bench.entry().expect("it is written down").clone();
@@ -152,13 +154,17 @@ fn a_rollback_does_not_wait_for_a_step_that_is_being_written_down() {
 fn what_a_server_says_is_cut_to_the_length_of_a_reason() {
     let mut bench = Bench::new();
     let long = DatabaseStep {
-        detail: "an error ".repeat(REASON_CHARS_MAX),
+        detail: "an\u{7} error ".repeat(REASON_CHARS_MAX),
         ..step(DatabaseStepOutcome::Failed)
     };
     bench.decide(&Event::DatabaseStep(long));
     let entry = bench.entry().expect("it is written down");
     assert_eq!(entry.reason.chars().count(), REASON_CHARS_MAX);
     assert!(entry.reason.ends_with('…'));
+    assert!(
+        entry.reason.starts_with("an  error an"),
+        "and nothing rings"
+    );
 }
 
 #[test]

@@ -197,6 +197,8 @@ fn a_lag_that_swings_does_not_fill_the_journal() {
     assert_eq!(world.kinds().len(), 6);
     world.run(&known(10), 60 * SECOND);
     assert_eq!(world.kinds().len(), 7);
+    let told = &world.bench.state.position.gates[0];
+    assert_eq!(told.at.len(), 6, "what bounds nothing is not kept");
     let last = world.journal.last().expect("there are some");
     assert_eq!(last.at.to_string(), "2026-11-22T13:00:03.100Z");
     // The first of the others will be an hour old by then.
@@ -259,6 +261,33 @@ fn a_gate_that_asks_for_no_time_is_satisfied_as_soon_as_it_is_looked_at_again() 
 }
 
 #[test]
+fn a_gate_that_bears_no_gap_bears_the_time_between_two_looks() {
+    let mut plan = gated();
+    let GateCondition::Lag(lag) = &mut plan.gates[0].condition else {
+        panic!("it asks for a lag");
+    };
+    lag.gap = Duration::ZERO;
+    let mut world = World::with(Bench::with(plan));
+    world.run(&known(10), 4 * SECOND);
+    assert_eq!(world.kinds(), ["gate_satisfied"]);
+}
+
+#[test]
+fn a_gate_that_was_satisfied_is_remembered_though_the_plan_has_it_no_more() {
+    let mut world = World::new();
+    world.run(&known(10), 4 * SECOND);
+    world.bench.plan.gates[0].above_weight = percent(20);
+    world.rest(&known(10), 3_700);
+    // A change of the other one.
+    world.run(&known(2_000), SECOND);
+    let gates = world.bench.state.position.gates.iter();
+    let gates: Vec<_> = gates
+        .map(|it| (it.gate.above_weight, it.is_satisfied))
+        .collect();
+    assert_eq!(gates, [(percent(10), true), (percent(20), false)]);
+}
+
+#[test]
 fn the_lag_of_other_databases_is_another_one() {
     let mut world = World::new();
     world.run(&known(10), 4 * SECOND);
@@ -298,7 +327,11 @@ fn nothing_is_told_that_the_journal_cannot_take() {
     };
     world.run(&known(10), 5 * SECOND);
     assert_eq!(world.told(), []);
+    // By then nobody knows whether it still holds.
+    world.run(&LagReading::unknown("down"), Duration::from_millis(100));
     world.bench.store = StoreState::Writable;
+    world.run(&LagReading::unknown("down"), Duration::from_millis(500));
+    assert_eq!(world.told(), []);
     world.run(&known(10), SECOND);
     assert_eq!(world.kinds(), ["gate_satisfied"]);
 }
