@@ -237,17 +237,18 @@ fn follows(case: &Case<'_>, entry: &Entry) -> Result<(), Violation> {
             after.ramp == before.ramp && after.salt == before.salt,
             "a reload or an upgrade leaves the ramp as it is",
         ),
-        Change::WayBackClosed => must(
-            matches!(
-                before.ramp,
-                Ramp::Complete {
-                    way_back: WayBack::Open,
-                    ..
-                }
-            ),
-            "only an open way back is closed",
-        ),
+        Change::WayBackClosed => must(is_open(&before.ramp), "only an open way back is closed"),
     }
+}
+
+const fn is_open(ramp: &Ramp) -> bool {
+    matches!(
+        ramp,
+        Ramp::Complete {
+            way_back: WayBack::Open,
+            ..
+        }
+    )
 }
 
 /// How a bake and its evidence go on depends on what stopped it.

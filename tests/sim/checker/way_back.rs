@@ -68,35 +68,7 @@ impl Checker {
                 must(*name == actor.to_string(), "a rollback names its operator")
             }
             (RollbackCause::Trigger(name), Event::Turn | Event::Recorded { .. }) => {
-                let (trigger, reading) = find(case, name)
-                    .ok_or_else(|| Violation::new("a rollback names its trigger"))?;
-                must(reading.verdict == Verdict::Breach, "only a breach trips")?;
-                must(
-                    trigger.action == TripAction::Rollback,
-                    "a trigger that is to hold rolls nothing back",
-                )?;
-                let is_lag = matches!(trigger.reading, Reading::ReplicationLag { .. });
-                must(
-                    !is_lag || lag::calls_for_rollback(case.plan, case.observation),
-                    "only a lag above its limit rolls back",
-                )?;
-                let is_windowed = !matches!(trigger.limit, Limit::InARow(_))
-                    && trigger.reading != Reading::Unhealthy
-                    && !is_lag;
-                must(
-                    !is_windowed || reading.requests >= trigger.requests,
-                    "too few samples never trip",
-                )?;
-                let is_gone = is_old_gone(case);
-                must(
-                    case.plan.rollback.both_bad == BothBad::Rollback || !is_gone,
-                    "nobody is moved to an old side that is gone",
-                )?;
-                let pages = case.decision.effects.iter();
-                let is_paged = pages
-                    .into_iter()
-                    .any(|it| matches!(it, Effect::Page { .. }));
-                must(is_paged, "a rollback by a trigger calls somebody")
+                by_trigger(case, name)
             }
             (RollbackCause::Evidence(name), Event::Turn | Event::Recorded { .. }) => {
                 by_evidence(case, name)
@@ -199,6 +171,39 @@ impl Checker {
         }
         Ok(())
     }
+}
+
+/// A rollback by the trigger of this name.
+fn by_trigger(case: &Case<'_>, name: &str) -> Result<(), Violation> {
+    let (trigger, reading) =
+        find(case, name).ok_or_else(|| Violation::new("a rollback names its trigger"))?;
+    must(reading.verdict == Verdict::Breach, "only a breach trips")?;
+    must(
+        trigger.action == TripAction::Rollback,
+        "a trigger that is to hold rolls nothing back",
+    )?;
+    let is_lag = matches!(trigger.reading, Reading::ReplicationLag { .. });
+    must(
+        !is_lag || lag::calls_for_rollback(case.plan, case.observation),
+        "only a lag above its limit rolls back",
+    )?;
+    let is_windowed = !matches!(trigger.limit, Limit::InARow(_))
+        && trigger.reading != Reading::Unhealthy
+        && !is_lag;
+    must(
+        !is_windowed || reading.requests >= trigger.requests,
+        "too few samples never trip",
+    )?;
+    let is_gone = is_old_gone(case);
+    must(
+        case.plan.rollback.both_bad == BothBad::Rollback || !is_gone,
+        "nobody is moved to an old side that is gone",
+    )?;
+    let pages = case.decision.effects.iter();
+    let is_paged = pages
+        .into_iter()
+        .any(|it| matches!(it, Effect::Page { .. }));
+    must(is_paged, "a rollback by a trigger calls somebody")
 }
 
 /// A rollback by the test of this name.
