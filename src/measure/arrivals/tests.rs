@@ -1,3 +1,5 @@
+//! Minutes as they add up: what is counted, what is named, and what nobody saw whole.
+
 use super::*;
 
 fn at(second: i64) -> Timestamp {
