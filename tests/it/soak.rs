@@ -47,6 +47,7 @@ response_head = "500ms"
 body_idle = "500ms"
 upstream_idle = "1s"
 client_idle = "5s"
+tunnel_idle = "5s"
 "#;
 
 fn start(name: &str, sides: &str) -> Proxy {
