@@ -207,7 +207,7 @@ impl Samples {
         let least = self.before.descriptors + 4;
         eventually(
             "its descriptors are closed",
-            Duration::from_secs(20),
+            Duration::from_secs(90),
             || (held(proxy.pid()).descriptors <= least).then_some(()),
         );
     }

@@ -54,7 +54,6 @@ pub enum Protocol {
 
 /// What became of one request.
 #[derive(Debug)]
-#[expect(dead_code, reason = "`error` is for the message of a failed test")]
 pub struct Answer {
     pub id: String,
     pub client: u64,
