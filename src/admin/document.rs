@@ -130,7 +130,7 @@ pub enum ChangeDocument {
         /// The step that the ramp is at, counted from 1.
         step: usize,
     },
-    /// A drill is over; where it was passed, the ramp goes on at its step.
+    /// A drill is over; where it was passed, the ramp is resumed at its step by the next entry.
     DrillEnded {
         /// How it ended.
         #[serde(flatten)]

@@ -6,7 +6,7 @@ use crate::{
     },
     cutover::{Names, quiet_stretch},
     measure::{Count, Decay, Minute},
-    plan::dns::{Change, DnsPlan},
+    plan::dns::DnsPlan,
     units::Timestamp,
 };
 
@@ -57,7 +57,8 @@ pub(super) fn quiet(
     let (estimate, no_estimate) = match (quiet.allows(requests), stretch.since) {
         // It is what would be foretold.
         (true, Some(_)) => (None, None),
-        _not_yet => match arrivals.decay(known_from(names, moved_at)) {
+        // Until resolvers that keep to TTLs know of the move, requests fall by another law.
+        _not_yet => match arrivals.decay(moved_at.after(names.ttl_before_move())) {
             Ok(decay) => (Some(estimate(&decay, plan, scene.at)), None),
             Err(why) => (None, Some(why.to_string())),
         },
@@ -77,13 +78,6 @@ pub(super) fn quiet(
         estimate,
         no_estimate,
     })
-}
-
-/// From when on resolvers that keep to TTLs know of the move; until then requests fall by another law.
-fn known_from(names: &Names, moved_at: Timestamp) -> Timestamp {
-    let before = names.moved.as_ref().map_or(&[][..], Change::before);
-    let ttl = before.iter().map(|it| it.ttl).max().unwrap_or_default();
-    moved_at.after(ttl.duration())
 }
 
 /// What has not come to pass by now is not foretold for earlier.

@@ -136,7 +136,7 @@ pub enum Change {
         /// The requests on new that it has seen.
         requests: u64,
     },
-    /// A drill is over; where it was passed, the ramp goes on at its step.
+    /// A drill is over; where it was passed, the ramp is resumed at its step by the next entry.
     DrillEnded {
         /// How it ended.
         #[serde(flatten)]

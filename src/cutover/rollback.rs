@@ -217,13 +217,10 @@ pub(super) fn roll_back(
     let from = position.weight;
     let cause = why.cause;
     // After a drill the same clients are on new again.
-    let salt = match (position.injection(), &cause) {
-        (Some(_), RollbackCause::Trigger(_) | RollbackCause::Evidence(_)) => position.salt,
-        (None, _) | (Some(_), RollbackCause::Operator(_)) => transition.context.salt,
-    };
-    let reason = match salt == position.salt {
-        true => format!("in a drill: {}", why.reason),
-        false => why.reason,
+    let is_drill = position.injection().is_some() && !matches!(cause, RollbackCause::Operator(_));
+    let (salt, reason) = match is_drill {
+        true => (position.salt, format!("in a drill: {}", why.reason)),
+        false => (transition.context.salt, why.reason),
     };
     let draft = Draft {
         change: Change::RolledBack { cause, salt, from },

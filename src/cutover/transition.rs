@@ -195,10 +195,10 @@ impl<'a> Transition<'a> {
         let watch = &mut self.state.watch;
         let opens = position.weight == Weight::NONE && draft.weight > Weight::NONE;
         let is_rollback = matches!(draft.change, Change::RolledBack { .. });
-        // An entry that overtakes one must come after it in the journal, should both be recorded.
         // What was measured during a drill is no evidence after it.
         let is_drilling = position.injection().is_some();
         let ends_drill = is_drilling && !draft.change.leaves_all_as_it_is();
+        // An entry that overtakes one must come after it in the journal, should both be recorded.
         let is_new =
             draft.change.takes_generation() || watch.pending.is_some() || ends_drill || opens;
         let generation = if is_new {

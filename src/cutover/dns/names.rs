@@ -183,9 +183,15 @@ impl Names {
     #[must_use]
     pub fn leave_before(&self, now: Timestamp) -> Option<Timestamp> {
         let moved_at = self.moved_since()?;
+        Some(moved_at.max(now.before(self.ttl_before_move())))
+    }
+
+    /// The longest TTL that was given out before the last move: for so long after it resolvers may not know of it.
+    #[must_use]
+    pub fn ttl_before_move(&self) -> Duration {
         let before = self.moved.as_ref().map_or(&[][..], dns::Change::before);
-        let ttl = before.iter().map(|it| it.ttl).max().unwrap_or_default();
-        Some(moved_at.max(now.before(ttl.duration())))
+        let longest = before.iter().map(|it| it.ttl).max();
+        longest.unwrap_or_default().duration()
     }
 
     /// Whether the last order is still to be carried out, or to be seen everywhere.

@@ -1,16 +1,16 @@
 //! The journal gives the position, and what is no journal is refused.
 
-use super::bench::{Bench, because, percent};
+use super::bench::{Bench, START, because, percent, plan};
 use crate::{
-    cutover::{Change, Command, Entry, Position, ReplayError},
-    units::{Generation, Weight},
+    cutover::{Change, Command, Entry, Position, Ramp, ReplayError},
+    units::{Generation, Salt, Weight},
 };
 
 /// A journal of a start, a hold and a rollback.
 fn journal() -> (Vec<Entry>, Position) {
     let mut bench = Bench::new();
     let salt = bench.state.position.salt;
-    let mut entries = vec![Entry::began(&bench.plan, salt, super::bench::START)];
+    let mut entries = vec![Entry::began(&bench.plan, salt, START)];
     bench.turn();
     let rollback = Command::Rollback {
         reason: because("back"),
@@ -96,4 +96,37 @@ fn entries_say_what_happened() {
         assert_eq!(json["kind"], kind);
     }
     assert!(matches!(entries[0].change, Change::Began { .. }));
+}
+
+#[test]
+fn an_entry_that_never_was_in_force_is_left_out() {
+    let mut bench = Bench::with(plan());
+    bench.turn();
+    bench.command(Command::Start);
+    let started = bench.entry().expect("it is being recorded").clone();
+    bench.command(Command::Rollback {
+        reason: because("no"),
+    });
+    let overtakes = bench.entry().and_then(|it| it.overtakes);
+    assert_eq!(overtakes, Some(started.seq));
+    // One that says nothing of the ramp does not make good what it has overtaken.
+    let began = Entry::began(&plan(), Salt::new([0; 16]), START);
+    let quiet = |overtakes| Entry {
+        seq: started.seq + 1,
+        generation: started.generation.next(),
+        change: Change::DnsQuiet,
+        overtakes,
+        ..began.clone()
+    };
+    let replayed = Position::replay([&began, &started, &quiet(Some(started.seq))]);
+    assert_eq!(replayed.map(|it| it.ramp), Ok(Ramp::Idle));
+    assert!(Position::replay([&began, &started, &quiet(None)]).is_err());
+}
+
+#[test]
+fn numbers_come_back_to_the_last_bit() {
+    let number: f64 = 1.111_111_111_111_112e62;
+    let text = serde_json::to_string(&number).expect("it is a number");
+    let read: f64 = serde_json::from_str(&text).expect("it was written so");
+    assert_eq!(read.to_bits(), number.to_bits());
 }
