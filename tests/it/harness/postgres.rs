@@ -1,6 +1,7 @@
 //! Two PostgreSQL clusters of Debian's package, in a temporary folder and on free ports, one replicating to the other.
 //!
-//! They run as somebody who is not root, keep nothing on disk for good, and end with the test. The database `shop` has a
+//! Clusters are copies of two that are made once and kept with what is built: making one costs ten times as much as copying
+//! it. They run as somebody who is not root, keep nothing on disk for good, and end with the test. The database `shop` has a
 //! table `item` and what `docs/replication.md` creates: the role `changeover`, its heartbeat and the publication.
 
 use std::{
@@ -8,11 +9,11 @@ use std::{
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread,
     time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::{
@@ -75,19 +76,19 @@ pub struct Cluster {
 impl Cluster {
     /// Starts an empty one with further settings.
     pub fn start(settings: &[&str]) -> Self {
-        Self::start_in(initialised(), logical(settings))
+        Self::start_in(copy_of(&blank()), logical(settings))
     }
 
     /// Starts an empty one that nothing is prepared on: changes cannot be carried over, and passwords are asked for.
     pub fn start_bare() -> Self {
-        let home = initialised();
+        let home = copy_of(&blank());
         fs::write(home.path().join("data/pg_hba.conf"), STRICT_HBA).expect("it is there");
         Self::start_in(home, Vec::new())
     }
 
     /// Starts an empty one that speaks TLS, with a certificate for `name`.
     pub fn start_with_tls(authority: &Authority, name: &str) -> Self {
-        let home = initialised();
+        let home = copy_of(&blank());
         let (chain, key) = authority.issue_pem(name);
         let mut settings = logical(&["ssl=on"]);
         for (setting, file, content) in [
@@ -104,17 +105,21 @@ impl Cluster {
     }
 
     fn start_in(home: TempDir, settings: Vec<String>) -> Self {
+        let cluster = Self::begin_in(home, settings);
+        cluster.wait_ready();
+        cluster
+    }
+
+    fn begin_in(home: TempDir, settings: Vec<String>) -> Self {
         let port = free_port();
         let postmaster = start_postmaster(&home.path().join("data"), port, &settings);
-        let cluster = Self {
+        Self {
             port,
             postmaster,
             is_stopped: false,
             home,
             settings,
-        };
-        cluster.wait_ready();
-        cluster
+        }
     }
 
     /// What one statement, or several, say: fields separated by `|`, no headings.
@@ -197,6 +202,13 @@ impl Cluster {
         self.postmaster.wait().expect("it is ours");
     }
 
+    /// Ends it in order, so that its files can be copied.
+    fn shut_down(mut self) -> TempDir {
+        signal_process(self.pid(), Signal::INT);
+        self.postmaster.wait().expect("it is ours");
+        std::mem::replace(&mut self.home, TempDir::new().expect("a temporary folder"))
+    }
+
     /// Starts it again on its port.
     pub fn restart(&mut self) {
         self.postmaster = start_postmaster(&self.data(), self.port, &self.settings);
@@ -238,17 +250,11 @@ impl Pair {
 
     /// As [`Pair::start`], with further settings of each.
     pub fn start_with(old: &[&str], new: &[&str]) -> Self {
-        let (home, other) = thread::scope(|scope| {
-            let home = scope.spawn(initialised);
-            let other = initialised();
-            (home.join().expect("it is initialised"), other)
-        });
         // By this thread, since they end with the one that starts them.
-        let old = Cluster::start_in(home, logical(old));
-        let new = Cluster::start_in(other, logical(new));
+        let start = |settings| Cluster::begin_in(copy_of(&shop()), logical(settings));
+        let (old, new) = (start(old), start(new));
         for cluster in [&old, &new] {
-            cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"));
-            cluster.shop(&format!("{SCHEMA} {ROLE}"));
+            cluster.wait_ready();
         }
         Self { old, new }
     }
@@ -290,6 +296,57 @@ impl Pair {
 fn logical(settings: &[&str]) -> Vec<String> {
     let all = [LOGICAL].into_iter().chain(settings.iter().copied());
     all.map(str::to_owned).collect()
+}
+
+/// A cluster with nothing in it, to be copied.
+fn blank() -> PathBuf {
+    kept(&format!("blank {HBA}"), initialised)
+}
+
+/// A cluster with the database of the tests, the schema and the role, to be copied.
+fn shop() -> PathBuf {
+    kept(&format!("shop {HBA} {SCHEMA} {ROLE}"), || {
+        let cluster = Cluster::start(&[]);
+        cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"));
+        cluster.shop(&format!("{SCHEMA} {ROLE}"));
+        cluster.shut_down()
+    })
+}
+
+/// The folder that holds what `make` makes, made now if it is not there; `recipe` is everything that it depends on but the
+/// server's version.
+fn kept(recipe: &str, make: impl FnOnce() -> TempDir) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let digest = Sha256::digest(format!("{recipe} {}", programs().display()));
+    let place = folder.join(format!("postgres-{}", hex::encode(&digest[..8])));
+    if !place.exists() {
+        let made = make();
+        let copy = TempDir::new_in(folder).expect("it is cargo's for us");
+        copy_into(&made.path().join("data"), copy.path());
+        // Another test, or another run of them, may have been faster.
+        if fs::rename(copy.path(), &place).is_ok() {
+            drop(copy.keep());
+        }
+    }
+    place
+}
+
+/// A temporary folder with a copy of a kept cluster in it.
+fn copy_of(kept: &Path) -> TempDir {
+    let home = TempDir::new().expect("a temporary folder");
+    own(home.path());
+    copy_into(&kept.join("data"), home.path());
+    home
+}
+
+/// With its owner, who is not root.
+fn copy_into(folder: &Path, target: &Path) {
+    let mut copy = Command::new("cp");
+    succeeded(
+        copy.args(["--archive", "--reflink=auto"])
+            .arg(folder)
+            .arg(target),
+    );
 }
 
 /// A temporary folder with a new cluster in it.
