@@ -33,7 +33,7 @@ mod tests;
 
 pub use context::Context;
 pub use dns::{DnsAnswer, DnsError, DnsReply, DnsRequest, DnsWay};
-pub use document::{ChangeDocument, EventDocument, EventPage};
+pub use document::{ChangeDocument, EventDocument, EventPage, GateDocument};
 pub use journal::{Journal, JournalError};
 pub use metrics::{CONTENT_TYPE, MetricsError, render};
 pub use orders::{

@@ -42,7 +42,7 @@ pub use drill::{DRILL_SHARE, Drill, DrillOutcome, DrillProof, DrillStanding};
 pub use effect::{Answer, Effect};
 pub use entry::{Bake, Change, DatabaseStepOutcome, Entry, HoldCause, RollbackCause};
 pub use explanation::{Explanation, RouteSeen, SideSeen};
-pub use gate::lag_gates;
+pub use gate::{GateTerms, GateTold, lag_gates};
 pub use observation::{ConnectRun, Coverage, HealthCount, LagReadings, Observation, StoreState};
 pub use position::{Position, Ramp, ReplayError, RollbackSummary, WayBack};
 pub use reload::Reload;

@@ -22,6 +22,7 @@ mod hints;
 mod http1;
 mod listener;
 mod names;
+mod open_writes;
 mod pipe;
 mod relay;
 mod reply;

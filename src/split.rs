@@ -8,6 +8,7 @@ mod injection;
 mod leave;
 mod publication;
 mod route;
+mod speaker;
 mod table;
 mod writers;
 
@@ -16,5 +17,6 @@ pub use injection::Injected;
 pub use leave::LeaveBefore;
 pub use publication::{Publication, Reader};
 pub use route::{RouteTable, Target};
+pub use speaker::Speaker;
 pub use table::{SplitTable, Withdrawal};
-pub use writers::{WriterCell, Writers};
+pub use writers::{HEARD_WITHIN, WriterCell, Writers};

@@ -115,7 +115,7 @@ impl Worker {
             _ => Identity::Nobody.slot(&table.salt, draw),
         };
         let intent = [Intent::Read, Intent::Write][number % 2];
-        let cell = WriterCell::of(&table.salt, ClientKey(&(number / 2).to_be_bytes()));
+        let cell = WriterCell::of(ClientKey(&(number / 2).to_be_bytes()));
         let writers = self.publication.writers();
         if intent == Intent::Write {
             writers.wrote(cell, at(number));

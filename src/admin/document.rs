@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cutover::{
         Actor, Bake, Change, DatabaseStepOutcome, DnsPurpose, DrillOutcome, Entry, Explanation,
-        HoldCause, RollbackCause, TriggerReading,
+        GateTerms, HoldCause, RollbackCause, TriggerReading,
     },
     plan::dns::RecordSet,
-    units::{Side, Timestamp},
+    units::{Direction, Side, Timestamp},
 };
 
 /// One page of the journal: the answer of `GET /api/v1/events`.
@@ -136,6 +136,10 @@ pub enum ChangeDocument {
         #[serde(flatten)]
         outcome: DrillOutcome,
     },
+    /// A replication has trailed by little for as long as a gate asks for.
+    GateSatisfied(GateDocument),
+    /// The time that made a gate satisfied has ended.
+    GateBroken(GateDocument),
     /// A change of names in DNS is ordered, and carried out next.
     DnsOrdered {
         /// What for.
@@ -175,6 +179,33 @@ impl From<&Entry> for EventDocument {
             readings: entry.readings.clone(),
             reaction_ms: entry.reaction_ms,
             explanation: entry.explanation.as_deref().cloned(),
+        }
+    }
+}
+
+/// A gate that asks for a lag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateDocument {
+    /// Steps above this weight, in percent, wait for it.
+    pub above_weight: f64,
+    /// The replication, as the plan names it.
+    pub replication: String,
+    /// Which way.
+    pub direction: Direction,
+    /// The lag that it must be below, in seconds.
+    pub lag_below_s: f64,
+    /// For how long, in seconds.
+    pub needed_s: f64,
+}
+
+impl From<&GateTerms> for GateDocument {
+    fn from(gate: &GateTerms) -> Self {
+        Self {
+            above_weight: gate.above_weight.percent(),
+            replication: gate.replication.clone(),
+            direction: gate.direction,
+            lag_below_s: gate.lag_below.as_secs_f64(),
+            needed_s: gate.held_for.as_secs_f64(),
         }
     }
 }
@@ -236,6 +267,8 @@ impl From<&Change> for ChangeDocument {
             Change::DrillEnded { outcome } => Self::DrillEnded {
                 outcome: outcome.clone(),
             },
+            Change::GateSatisfied { gate } => Self::GateSatisfied(gate.into()),
+            Change::GateBroken { gate } => Self::GateBroken(gate.into()),
             Change::DnsOrdered { order } => Self::DnsOrdered {
                 purpose: order.purpose,
                 zone: order.change.zone().to_ascii(),

@@ -106,6 +106,10 @@ impl Running {
     ) {
         let workers = self.edition.load().plan().workers;
         let (heir, measured) = mpsc::channel(INTERVALS_PER_WORKER * workers);
+        // Who writes in the other process is not known here: reads that are still to come are answered by old.
+        let drain = self.edition.load().plan().timeouts.drain;
+        let end = self.clock.timestamp().after(drain);
+        self.publication.writers().forget(end);
         self.control.hand_over(heir).await;
         drop(self.admin_socket);
         let (noted, is_noted) = oneshot::channel();

@@ -116,7 +116,7 @@ impl Hands {
     ) {
         let before = self.publication.load();
         if salt != before.salt {
-            // Who has written is known by the salt before.
+            // Whoever takes no cookie is known by an id of the salt before.
             self.publication.writers().forget(self.clock.timestamp());
         }
         let withdrawal = tunnels.map(|grace| Withdrawal {

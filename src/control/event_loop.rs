@@ -84,6 +84,10 @@ pub(super) enum Reports {
 }
 
 /// What happened.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and boxing each interval would cost more than its place"
+)]
 enum Happened {
     Turn,
     Alarm,
@@ -154,7 +158,7 @@ impl ControlLoop {
         match happened {
             Happened::Turn => self.turn(),
             Happened::Alarm => self.alarmed(),
-            Happened::Interval(interval) => self.observer.take(interval, Instant::now()),
+            Happened::Interval(interval) => self.take(interval, Instant::now()),
             Happened::Request(Request::Command {
                 command,
                 actor,
@@ -230,7 +234,7 @@ impl ControlLoop {
     pub(super) fn turn(&mut self) {
         let now = Instant::now();
         while let Ok(interval) = self.inputs.intervals.try_recv() {
-            self.observer.take(interval, now);
+            self.take(interval, now);
         }
         self.turned = now;
         self.next_turn = now + TURN;
@@ -245,6 +249,14 @@ impl ControlLoop {
         self.send_off();
         self.show(now);
         self.is_faulty = self.has_failed;
+    }
+
+    /// Takes in what a worker measured, and what one of a process that drains says of who writes there.
+    pub(super) fn take(&mut self, interval: Interval, now: Instant) {
+        let heard_at = self.hands.clock.timestamp();
+        let writers = self.hands.publication.writers();
+        writers.heard(&interval.writers, heard_at);
+        self.observer.take(interval, now);
     }
 
     /// Says which client connections are to leave.

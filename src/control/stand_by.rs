@@ -211,7 +211,7 @@ impl ControlLoop {
         if fence.kept.len() < KEPT_MAX {
             fence.kept.push(interval.clone());
         }
-        self.observer.take(interval, Instant::now());
+        self.take(interval, Instant::now());
     }
 
     /// One turn; whether it rolled back.

@@ -122,9 +122,11 @@ fn turn(transition: &mut Transition<'_>) {
     );
     transition.evaluate();
     let tripped = rollback::trip(transition);
-    // After the trip, since nothing comes before a rollback.
+    let is_drilling = tripped == Tripped::Nothing && drill::go_on(transition);
+    // What these have written down is in force at once: it comes after a rollback, or the end of a drill, is recorded.
     dns::look(transition);
-    if tripped == Tripped::Nothing && !drill::go_on(transition) {
+    gate::tell(transition);
+    if tripped == Tripped::Nothing && !is_drilling {
         ramp::go_on(transition);
     }
     snapshot_if_due(transition);

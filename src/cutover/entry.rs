@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cutover::{
-        Actor, DnsOrder, DnsPurpose, DrillOutcome, Explanation, TriggerReading, plan_digest,
+        Actor, DnsOrder, DnsPurpose, DrillOutcome, Explanation, GateTerms, TriggerReading,
+        plan_digest,
     },
     plan::{Injection, Plan},
     units::{Generation, Salt, Side, Timestamp, Weight},
@@ -142,6 +143,16 @@ pub enum Change {
         #[serde(flatten)]
         outcome: DrillOutcome,
     },
+    /// A replication has trailed by little for as long as a gate asks for.
+    GateSatisfied {
+        /// The gate.
+        gate: GateTerms,
+    },
+    /// The time that made a gate satisfied has ended.
+    GateBroken {
+        /// The gate.
+        gate: GateTerms,
+    },
     /// A change of names in DNS is ordered, and carried out next.
     DnsOrdered {
         /// The change, and what it is for.
@@ -231,6 +242,20 @@ impl Entry {
             explanation: None,
         }
     }
+
+    /// Of entries that have come into force, the one that is to survive a kill if only one can: the latest, but none that
+    /// leaves all as it is takes the place of one that does not. `waiting` came into force before `latest`, both oldest
+    /// first, and is not recorded either; `None` where what was kept of them before is to stay.
+    pub fn to_keep<'a>(
+        waiting: impl IntoIterator<Item = &'a Self>,
+        latest: impl DoubleEndedIterator<Item = &'a Self> + Clone,
+    ) -> Option<&'a Self> {
+        let changes = |it: &&Self| !it.change.leaves_all_as_it_is();
+        let mut backwards = latest.rev();
+        let change = backwards.clone().find(changes);
+        let is_kept = change.is_none() && waiting.into_iter().any(|it| changes(&it));
+        change.or_else(|| backwards.next().filter(|_| !is_kept))
+    }
 }
 
 impl Change {
@@ -252,6 +277,8 @@ impl Change {
             Self::DatabaseStep { .. } => "database_step",
             Self::DrillStarted { .. } => "drill_started",
             Self::DrillEnded { .. } => "drill_ended",
+            Self::GateSatisfied { .. } => "gate_satisfied",
+            Self::GateBroken { .. } => "gate_broken",
             Self::DnsOrdered { .. } => "dns_ordered",
             Self::DnsServed { .. } => "dns_served",
             Self::DnsQuiet => "dns_quiet",
@@ -266,6 +293,8 @@ impl Change {
             Self::Reloaded
             | Self::Upgraded { .. }
             | Self::DatabaseStep { .. }
+            | Self::GateSatisfied { .. }
+            | Self::GateBroken { .. }
             | Self::DnsOrdered { .. }
             | Self::DnsServed { .. }
             | Self::DnsQuiet
@@ -300,6 +329,8 @@ impl Change {
             | Self::Reloaded
             | Self::Upgraded { .. }
             | Self::DatabaseStep { .. }
+            | Self::GateSatisfied { .. }
+            | Self::GateBroken { .. }
             | Self::DnsOrdered { .. }
             | Self::DnsServed { .. }
             | Self::DnsQuiet
@@ -354,6 +385,8 @@ impl fmt::Display for Change {
                 DrillOutcome::NotNoticed { .. } => f.write_str("drill NOT noticed"),
                 DrillOutcome::BrokenOff { by } => write!(f, "drill broken off: {by}"),
             },
+            Self::GateSatisfied { gate } => write!(f, "gate above {} satisfied", gate.above_weight),
+            Self::GateBroken { gate } => write!(f, "gate above {} broken", gate.above_weight),
             Self::DnsOrdered { order } => write!(f, "dns {} ordered", order.purpose),
             Self::DnsServed { purpose } => write!(f, "dns {purpose} served everywhere"),
             Self::DnsQuiet => f.write_str("quiet at the old address"),

@@ -1,5 +1,10 @@
 //! Gates: what must hold before the weight rises above a limit. A gate that fails holds; it never rolls back.
 
+mod told;
+
+pub use told::{GateTerms, GateTold};
+pub(super) use told::{after as told_after, tell};
+
 use std::time::Duration;
 
 use crate::{

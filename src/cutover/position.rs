@@ -17,7 +17,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cutover::{Change, Drill, DrillOutcome, DrillProof, Entry, HoldCause, Names, RollbackCause},
+    cutover::{
+        Change, Drill, DrillOutcome, DrillProof, Entry, GateTold, HoldCause, Names, RollbackCause,
+        gate,
+    },
     units::{Generation, Salt, Timestamp, Weight},
 };
 
@@ -51,6 +54,9 @@ pub struct Position {
     /// The last drill that was passed.
     #[serde(default)]
     pub drilled: Option<DrillProof>,
+    /// What was said last of gates that ask for a lag.
+    #[serde(default)]
+    pub gates: Vec<GateTold>,
 }
 
 /// The ramp's state.
@@ -188,6 +194,7 @@ impl Position {
             names: None,
             drill: None,
             drilled: None,
+            gates: Vec::new(),
         })
     }
 
@@ -203,6 +210,7 @@ impl Position {
             plan: entry.plan.clone(),
             names: Names::after(self.names.as_ref(), entry),
             drill: Drill::after(self.drill.as_ref(), entry),
+            gates: gate::told_after(&self.gates, entry),
             ..self.clone()
         };
         let since = entry.at;
@@ -238,6 +246,8 @@ impl Position {
             | Change::Upgraded { .. }
             | Change::DatabaseStep { .. }
             | Change::DrillStarted { .. }
+            | Change::GateSatisfied { .. }
+            | Change::GateBroken { .. }
             | Change::DnsOrdered { .. }
             | Change::DnsServed { .. }
             | Change::DnsQuiet

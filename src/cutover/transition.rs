@@ -334,6 +334,8 @@ impl Change {
             | Self::Reloaded
             | Self::Upgraded { .. }
             | Self::DatabaseStep { .. }
+            | Self::GateSatisfied { .. }
+            | Self::GateBroken { .. }
             | Self::DnsOrdered { .. }
             | Self::DnsServed { .. }
             | Self::DnsQuiet

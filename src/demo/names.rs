@@ -151,6 +151,8 @@ pub(super) fn told(entry: &Entry) -> Option<String> {
         | Change::Reloaded
         | Change::Upgraded { .. }
         | Change::DatabaseStep { .. }
+        | Change::GateSatisfied { .. }
+        | Change::GateBroken { .. }
         | Change::DrillStarted { .. }
         | Change::DrillEnded { .. } => return None,
     };

@@ -253,6 +253,8 @@ impl Story<'_> {
             | Change::Reloaded
             | Change::Upgraded { .. }
             | Change::DatabaseStep { .. }
+            | Change::GateSatisfied { .. }
+            | Change::GateBroken { .. }
             | Change::DnsOrdered { .. }
             | Change::DnsServed { .. }
             | Change::DnsQuiet

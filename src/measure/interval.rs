@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     measure::{Arrived, Class, Pause, Rejection, WaitMark},
     plan::RouteId,
-    split::{Assignment, Cause},
+    split::{Assignment, Cause, WriterCell},
     units::{Generation, PerSide, Side, Slot, Timestamp},
 };
 
@@ -52,6 +52,9 @@ pub struct Interval {
     pub drilled: u64,
     /// Measurements that had to be dropped since the last interval because nobody took them.
     pub lost: u64,
+    /// Clients whose writes are under way now, said only by a worker that drains: for the process that has taken over.
+    #[serde(default)]
+    pub writers: Vec<WriterCell>,
 }
 
 impl Interval {
@@ -75,6 +78,7 @@ impl Interval {
             arrived: Arrived::default(),
             drilled: 0,
             lost: 0,
+            writers: Vec::new(),
         }
     }
 }

@@ -27,8 +27,8 @@ pub(crate) struct Exchange {
     deadline: Rc<Deadline>,
     talk: Talk,
     ticket: RefCell<Option<Ticket>>,
-    /// Where it is kept count of, if it may change something and the plan wants that.
-    writer: Option<WriterCell>,
+    /// Where it is kept count of, if it may change something and the plan wants that, and its place among open writes.
+    writer: Option<(WriterCell, usize)>,
     /// Who answers.
     side: Cell<Side>,
     send: Cell<Send>,
@@ -105,7 +105,7 @@ impl Exchange {
 
     /// For a client whose writes are kept count of, on the side that it is assigned to.
     pub(crate) fn by(mut self, writer: Option<WriterCell>, side: Side) -> Self {
-        self.writer = writer;
+        self.writer = writer.map(|cell| (cell, self.worker.open_writes.enter(cell)));
         self.side = Cell::new(side);
         self
     }
@@ -271,12 +271,15 @@ impl Exchange {
         };
         ticket.finish(outcome, self.worker.now());
         self.may_have_written();
+        if let Some((_, place)) = self.writer {
+            self.worker.open_writes.leave(place);
+        }
     }
 
     /// The client may know from now on that something of old's has changed, or old may have changed it without an answer.
     fn may_have_written(&self) {
-        if let (Some(writer), Side::Old) = (self.writer, self.side.get()) {
-            self.worker.writers.wrote(writer, self.worker.now());
+        if let (Some((cell, _)), Side::Old) = (self.writer, self.side.get()) {
+            self.worker.writers.wrote(cell, self.worker.now());
         }
     }
 

@@ -101,6 +101,7 @@ fn open_tunnel(context: Context, answer: Answer, granted: &UpgradeProtocol) -> R
         endpoint: tunnel,
         side: endpoint.side,
         assignment: journey.assignment(),
+        writer: journey.intake.writer(),
     };
     visit.connection.tunnel.replace(Some(opening));
     hold.leave_reader();

@@ -97,7 +97,7 @@ impl Intake {
         let Some(bound) = table.split.read_your_writes else {
             return;
         };
-        self.cell = self.identity.cell(&table.salt);
+        self.cell = self.identity.cell();
         self.is_kept = match self.intent {
             Intent::Read => self.cell.is_some_and(|it| writers.is_kept(it, bound, now)),
             Intent::Write => false,

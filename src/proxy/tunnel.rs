@@ -20,7 +20,7 @@ use crate::{
         wheel::{Deadline, Wait},
         worker::Worker,
     },
-    split::{Assignment, Cause, Withdrawal},
+    split::{Assignment, Cause, Speaker, Withdrawal, WriterCell},
     units::{Side, Timestamp},
 };
 
@@ -32,6 +32,8 @@ pub(crate) struct Opening {
     pub(crate) side: Side,
     /// How the request got there.
     pub(crate) assignment: Assignment,
+    /// Where the client is kept count of, if the plan wants that.
+    pub(crate) writer: Option<WriterCell>,
 }
 
 impl fmt::Debug for Opening {
@@ -101,7 +103,10 @@ pub(crate) async fn run<C>(
         endpoint,
         side,
         assignment,
+        writer,
     } = opening;
+    let writing = writer.filter(|_| side == Side::Old);
+    let writing = writing.map(|cell| Writing::begin(worker, cell));
     let _counted = worker.recorder.tunnel(side);
     let key = worker.tunnels.enter(Entry {
         side,
@@ -113,7 +118,13 @@ pub(crate) async fn run<C>(
         key,
     };
     let buffer = worker.limits().buffer_bytes;
-    let carrying = carry(deadline, endpoint, client, ahead, buffer);
+    let carrying = carry(
+        (deadline, writing.as_ref()),
+        endpoint,
+        client,
+        ahead,
+        buffer,
+    );
     match deadline.within(Wait::Tunnel, carrying).await {
         Ok(Ok((up, down))) => tracing::debug!(side = side.as_str(), up, down, "a tunnel ended"),
         Ok(Err(error)) => tracing::debug!(side = side.as_str(), %error, "a tunnel broke"),
@@ -122,7 +133,7 @@ pub(crate) async fn run<C>(
 }
 
 async fn carry<C>(
-    deadline: &Deadline,
+    (deadline, writing): (&Deadline, Option<&Writing<'_>>),
     endpoint: UpstreamTunnel<Upload>,
     client: C,
     ahead: Bytes,
@@ -136,11 +147,18 @@ where
     let mut client = End {
         io: client,
         deadline,
+        who: Who::Client,
+        writing,
     };
     let mut endpoint = End {
         io: socket,
         deadline,
+        who: Who::Endpoint,
+        writing,
     };
+    if let Some(writing) = writing.filter(|_| !ahead.is_empty()) {
+        writing.says(Who::Client);
+    }
     endpoint.write_all(&ahead).await?;
     drop(ahead);
     client.write_all(&said).await?;
@@ -152,6 +170,48 @@ where
 struct End<'a, IO> {
     io: IO,
     deadline: &'a Deadline,
+    who: Who,
+    writing: Option<&'a Writing<'a>>,
+}
+
+/// Who is at an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    Client,
+    Endpoint,
+}
+
+/// What the client may write to old in the tunnel, kept count of until it is dropped.
+struct Writing<'a> {
+    worker: &'a Worker,
+    speaker: Speaker,
+    place: usize,
+}
+
+impl<'a> Writing<'a> {
+    fn begin(worker: &'a Worker, cell: WriterCell) -> Self {
+        let bound = worker.table.borrow_mut().table().split.read_your_writes;
+        Self {
+            worker,
+            speaker: Speaker::new(cell, bound.unwrap_or_default(), worker.now()),
+            place: worker.open_writes.enter(cell),
+        }
+    }
+
+    fn says(&self, who: Who) {
+        let (writers, now) = (&self.worker.writers, self.worker.now());
+        match who {
+            Who::Client => self.speaker.said(writers, now),
+            Who::Endpoint => self.speaker.told(writers, now),
+        }
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.says(Who::Endpoint);
+        self.worker.open_writes.leave(self.place);
+    }
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for End<'_, IO> {
@@ -164,6 +224,8 @@ impl<IO: AsyncRead + Unpin> AsyncRead for End<'_, IO> {
         ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
         if buf.filled().len() == before {
             self.deadline.wait(Wait::Leaving);
+        } else if let Some(writing) = self.writing {
+            writing.says(self.who);
         }
         Poll::Ready(Ok(()))
     }

@@ -33,6 +33,7 @@ use crate::{
         descriptors,
         footing::Footing,
         http1::DateLine,
+        open_writes::OpenWrites,
         tunnel::Tunnels,
         upstream::Endpoint,
         wheel::{TURN, Wheel},
@@ -101,6 +102,7 @@ pub(crate) struct Worker {
     pub(crate) recorder: Recorder,
     pub(crate) wheel: Wheel,
     pub(crate) tunnels: Tunnels,
+    pub(crate) open_writes: OpenWrites,
     pub(crate) buffers: Rc<Buffers>,
     pub(crate) date: RefCell<DateLine>,
     pub(crate) lulls: Lulls,
@@ -251,6 +253,7 @@ impl Worker {
             left: RefCell::default(),
             wheel: Wheel::new(plan.timeouts, clock::now()),
             tunnels: Tunnels::default(),
+            open_writes: OpenWrites::default(),
             buffers,
             lulls: Lulls::default(),
             crew: Rc::default(),
@@ -396,6 +399,11 @@ impl Worker {
     fn hand_over(&self, shared: &Shared, now: Timestamp) {
         let spare = Interval {
             measurements: Vec::with_capacity(self.measured.get()),
+            // While it leads, this process needs to tell nobody.
+            writers: match self.stage.get() {
+                Stage::Serving | Stage::Ending => Vec::new(),
+                Stage::Draining => self.open_writes.cells(),
+            },
             ..Interval::empty(self.id, now)
         };
         let interval = self.recorder.take(now, spare);

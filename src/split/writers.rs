@@ -1,9 +1,9 @@
 //! Who has just written, so that they read what they wrote: until new has it, their reads are kept on old.
 //!
 //! ```text
-//! a write's answer ──▶ wrote(client, now) ─┐
-//!                                          ├──▶ is_kept(client, bound, now)
-//! replication ───────▶ passed(moment) ─────┘
+//! a write's answer ──▶ wrote(client, now) ──────┐
+//! a process that drains ──▶ heard(clients, now) ├──▶ is_kept(client, bound, now)
+//! replication ───────▶ passed(moment) ──────────┘
 //! ```
 //!
 //! There is no table of clients that could grow: clients share cells, each of which holds when one of its clients last wrote.
@@ -18,6 +18,8 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     split::{ClientKey, assign::hash_of},
     units::{Salt, Timestamp},
@@ -26,6 +28,14 @@ use crate::{
 /// Cells, of eight bytes each. With 1,000 clients that wrote within the time that new trails, 1.5 % of the others share
 /// a cell with one of them.
 const CELLS: usize = 1 << 16;
+
+/// What cells are keyed by: the same in every process and for every table, so that an answer that comes after a rollback
+/// counts for the client that it goes to. It is no secret. Whoever finds others in his cell keeps them on old, where
+/// everybody may be kept by writing enough.
+const KEY: Salt = Salt::new(*b"changeover cells");
+
+/// What a process that drains has to say of writes may be so long on its way: it says it ten times a second.
+pub const HEARD_WITHIN: Duration = Duration::from_secs(3);
 
 /// Nothing is as old as this: nobody wrote, nothing was passed.
 const NEVER: i64 = i64::MIN;
@@ -41,15 +51,15 @@ pub struct Writers {
     passed: AtomicI64,
 }
 
-/// The cell of a client, the same on every core.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The cell of a client, the same on every core and in every process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct WriterCell(u16);
 
 impl WriterCell {
-    /// That of a client: SipHash-2-4 of its key under the salt, of which the slot takes other digits.
+    /// That of a client: SipHash-2-4 of its key.
     #[must_use]
-    pub fn of(salt: &Salt, key: ClientKey<'_>) -> Self {
-        let [high, low, ..] = hash_of(salt, key).to_be_bytes();
+    pub fn of(key: ClientKey<'_>) -> Self {
+        let [high, low, ..] = hash_of(&KEY, key).to_be_bytes();
         Self(u16::from_be_bytes([high, low]))
     }
 
@@ -77,7 +87,15 @@ impl Writers {
         cells[cell.index()].fetch_max(now.micros(), Ordering::Release);
     }
 
-    /// Up to now anybody may have written: nobody kept count, or by another salt.
+    /// These clients have writes under way in another process, which is to say so again before [`HEARD_WITHIN`] is over: until
+    /// then new may lack what they write.
+    pub fn heard(&self, cells: &[WriterCell], now: Timestamp) {
+        for cell in cells {
+            self.wrote(*cell, now.after(HEARD_WITHIN));
+        }
+    }
+
+    /// Up to now anybody may have written: nobody kept count.
     pub fn forget(&self, now: Timestamp) {
         self.forgotten.fetch_max(now.micros(), Ordering::Release);
     }
@@ -146,10 +164,28 @@ mod tests {
     }
 
     #[test]
+    fn who_writes_in_another_process_is_kept_while_that_says_so_and_for_as_long_as_it_may_be_late()
+    {
+        let writers = Writers::default();
+        let kept = |passed, now| {
+            writers.passed(at(passed));
+            (
+                writers.is_kept(ADA, BOUND, at(now)),
+                writers.is_kept(BEN, BOUND, at(now)),
+            )
+        };
+        writers.heard(&[ADA], at(1_000));
+        assert_eq!(kept(1_900, 2_000), (true, false));
+        writers.heard(&[ADA, BEN], at(2_000));
+        assert_eq!(kept(4_900, 5_000), (true, true));
+        // It ended some time after it was last said to be open, and new has all of that.
+        assert_eq!(kept(5_000, 5_100), (false, false));
+    }
+
+    #[test]
     fn cells_are_spread_and_have_nothing_to_do_with_slots() {
-        let salt = Salt::new([5; 16]);
         let cells: std::collections::BTreeSet<u16> = (0_u32..10_000)
-            .map(|client| WriterCell::of(&salt, ClientKey(&client.to_be_bytes())).0)
+            .map(|client| WriterCell::of(ClientKey(&client.to_be_bytes())).0)
             .collect();
         // So many of 65,536 are hit by 10,000 balls: 65,536 * (1 - exp(-10,000 / 65,536)) = 9,274, give or take 30.
         assert!((9_120..9_430).contains(&cells.len()), "{}", cells.len());

@@ -1,6 +1,7 @@
 //! The rollback marker: the latest entry that came into force before it was recorded (a rollback, or a hold or a
 //! lower weight), in a small file of fixed size, overwritten in place. A rollback stays in it until the journal has
-//! it, since nothing can follow one before; what is no rollback may be overwritten by the next.
+//! it: nothing moves the ramp before, and what leaves all as it is does not take its place ([`Entry::to_keep`]). What is
+//! no rollback may be overwritten by the next.
 //!
 //! Its blocks are allocated when the file is made, so that it can be written on a full disk, where SQLite
 //! cannot commit. It has two halves that are written in turn, each with a length and a checksum: a torn write

@@ -274,6 +274,22 @@ fn a_hold_in_the_marker_is_not_called_safe() {
 }
 
 #[test]
+fn what_leaves_all_as_it_is_takes_no_rollbacks_place_in_the_marker() {
+    let (_dir, path) = place();
+    let (mut store, _) = Store::open(&path).unwrap();
+    store.append(&advance(1)).unwrap();
+    fill_up(&mut store);
+    let (mut handle, mut reports) = store.start().unwrap();
+    // By itself, it is kept.
+    handle.record_after(long(entry(2, 500, Change::Reloaded)));
+    handle.record_after(long(rollback(3)));
+    wait_for(&mut reports, &Report::Marked { seq: 3 });
+    handle.record_after(long(entry(4, 0, Change::DnsQuiet)));
+    handle.close();
+    assert_eq!(recovered(&path), [1, 3]);
+}
+
+#[test]
 fn a_foreign_lock_delays_a_rollbacks_record_and_fails_an_advance() {
     let (_dir, path) = place();
     let (mut store, _) = Store::open(&path).unwrap();

@@ -239,13 +239,15 @@ impl Writer {
         backoff.unwrap_or(PROBE_INTERVAL)
     }
 
-    /// Puts the latest entry in force among `orders` into the marker, ahead of everything that waits.
+    /// Puts the entry in force among `orders` that matters most into the marker, ahead of everything that waits.
     fn mark(&mut self, orders: &[Order]) {
-        let in_force = orders.iter().rev().find_map(|order| match order {
+        let in_force = orders.iter().filter_map(|order| match order {
             Order::RecordAfter(entry) => Some(entry),
             Order::RecordFirst(_) | Order::Snapshot(_) => None,
         });
-        let Some(entry) = in_force else { return };
+        let Some(entry) = Entry::to_keep(&self.pending, in_force) else {
+            return;
+        };
         match self.marker.write(entry) {
             // What follows another entry overwrites it, so that only a rollback is safe here.
             Ok(()) if matches!(entry.change, Change::RolledBack { .. }) => {

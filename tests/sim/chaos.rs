@@ -124,7 +124,7 @@ fn befall(world: &mut World, base: &Plan, moods: Moods, rng: &mut Rng) -> Result
 }
 
 fn mode(rng: &mut Rng) -> Mode {
-    match rng.u8(..13) {
+    match rng.u8(..14) {
         0..5 => Mode::Fine,
         5 => Mode::Errors(Share::WHOLE),
         6 => {
@@ -146,7 +146,7 @@ fn command(rng: &mut Rng, plan: &Plan) -> Command {
     };
     match rng.u8(..13) {
         0..3 => Command::Start,
-        12 => Command::Drill {
+        12 | 13 => Command::Drill {
             injection: Injection {
                 fault: DrillFault::Errors,
                 share: Share::WHOLE,

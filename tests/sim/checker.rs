@@ -5,6 +5,7 @@
 
 mod entries;
 mod evidence;
+mod gates;
 mod way_back;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
@@ -93,6 +94,8 @@ pub(crate) struct Checker {
     before_drill: Option<Observed>,
     /// How long what gates ask for has held.
     held: Held,
+    /// What the journal said of gates.
+    told: gates::Told,
     /// Since the position changed, or the process began.
     samples: PerSide<Samples>,
     /// The process's last turn.
@@ -216,6 +219,7 @@ impl Checker {
         let entry: Entry = serde_json::to_string(entry)
             .and_then(|text| serde_json::from_str(&text))
             .map_err(|error| Violation::new(format!("an entry is JSON: {error}")))?;
+        self.told.appended(&entry)?;
         let next = match &self.durable {
             None => Position::began(&entry),
             Some(position) => {
@@ -278,6 +282,7 @@ impl Checker {
         if before != after {
             let entry = self.entry_in_force(case)?;
             self.moves_as_it_may(case, &entry)?;
+            self.gate_is_as_told(case, &entry)?;
             self.changed(case, &entry);
         }
         for effect in effects {
@@ -370,6 +375,8 @@ impl Checker {
             Change::Reloaded
             | Change::Upgraded { .. }
             | Change::DatabaseStep { .. }
+            | Change::GateSatisfied { .. }
+            | Change::GateBroken { .. }
             | Change::DnsOrdered { .. }
             | Change::DrillStarted { .. }
             | Change::DrillEnded { .. }

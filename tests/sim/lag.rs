@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use changeover::{
     cutover::{LagReadings, Observation, State},
     measure::{Lag, LagReading},
-    plan::{GateCondition, LagGate, Plan},
+    plan::{GateCondition, LagGate, Limit, Plan, Reading, Trigger, TripAction},
     units::Timestamp,
 };
 use fastrand::Rng;
@@ -21,9 +21,9 @@ pub(crate) enum Trail {
 
 impl Trail {
     pub(crate) fn random(rng: &mut Rng) -> Self {
-        match rng.u8(..6) {
-            0..3 => Self::By(Duration::from_millis(20)),
-            3 => Self::By(Duration::from_millis(rng.u64(..5_000))),
+        match rng.u8(..8) {
+            0..5 => Self::By(Duration::from_millis(20)),
+            5 => Self::By(Duration::from_millis(rng.u64(..5_000))),
             _ => Self::Unknown,
         }
     }
@@ -120,6 +120,46 @@ pub(crate) fn lag_gates(plan: &Plan) -> impl Iterator<Item = &LagGate> {
         GateCondition::Lag(gate) => Some(gate),
         GateCondition::Healthy(_) | GateCondition::Drill(_) => None,
     })
+}
+
+/// The triggers of a plan on a replication, each with what is really known of it: whether it is above the limit.
+fn lag_triggers<'a>(
+    plan: &'a Plan,
+    observation: &'a Observation<'_>,
+) -> impl Iterator<Item = (&'a Trigger, Option<bool>)> {
+    plan.triggers.iter().filter_map(|it| {
+        let (
+            Reading::ReplicationLag {
+                replication,
+                direction,
+            },
+            Limit::Latency(limit),
+        ) = (it.reading, it.limit)
+        else {
+            return None;
+        };
+        let is_above = match observation.lags.get(replication)?.of(direction) {
+            LagReading::Known(lag) => Some(lag.span > limit),
+            LagReading::Unknown { .. } => None,
+        };
+        Some((it, is_above))
+    })
+}
+
+/// Whether a replication trails by more than a trigger allows.
+pub(crate) fn is_too_long(plan: &Plan, observation: &Observation<'_>) -> bool {
+    lag_triggers(plan, observation).any(|(_, is_above)| is_above == Some(true))
+}
+
+/// Whether it is known of every replication that a trigger watches how far it trails.
+pub(crate) fn is_known(plan: &Plan, observation: &Observation<'_>) -> bool {
+    lag_triggers(plan, observation).all(|(_, is_above)| is_above.is_some())
+}
+
+/// Whether a replication trails by more than a trigger that rolls back allows.
+pub(crate) fn calls_for_rollback(plan: &Plan, observation: &Observation<'_>) -> bool {
+    lag_triggers(plan, observation)
+        .any(|(trigger, is_above)| trigger.action == TripAction::Rollback && is_above == Some(true))
 }
 
 /// Whether the lag is below what the gate asks for; `None` where nobody knows.

@@ -149,6 +149,10 @@ fn are_eventful<'a>(worlds: impl Iterator<Item = &'a BTreeMap<&'static str, u32>
         "reloaded",
         "upgraded",
         "reloaded in all",
+        "gate_satisfied",
+        "gate_broken",
+        "rolled back by a lag",
+        "kept from going on by a lag",
         "recovered from the marker",
         "drill_started",
     ] {

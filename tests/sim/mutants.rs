@@ -8,7 +8,7 @@ use changeover::{
         StoreState, decide,
     },
     evidence::{Evidence, Settings},
-    plan::{AdvanceOn, BothBad, GateCondition, Plan},
+    plan::{AdvanceOn, BothBad, GateCondition, Limit, Plan, Reading, Trigger, TripAction},
     units::{Salt, Weight},
 };
 
@@ -82,6 +82,7 @@ fn a_trip_that_waits_a_turn_is_caught() {
         &[
             "a trip rolls back in the same turn while old is well",
             "evidence that trips rolls back or holds",
+            "a lag above its limit rolls back while old is well",
         ],
     );
 }
@@ -214,7 +215,7 @@ fn a_gate_that_asks_for_no_time_is_caught() {
             }
             decide(&hasty, state, event, observation, context)
         },
-        &["a gate that fails holds"],
+        &["a gate that fails holds", "a gate is one of the plan"],
     );
 }
 
@@ -222,6 +223,11 @@ fn a_gate_that_asks_for_no_time_is_caught() {
 fn a_gate_that_counts_what_nobody_saw_is_caught() {
     is_caught_at(
         |plan, state, event, observation, context| {
+            let is_lag = |it: &Trigger| matches!(it.reading, Reading::ReplicationLag { .. });
+            if plan.triggers.iter().any(is_lag) {
+                // What a trigger would not see is another rule's.
+                return decide(plan, state, event, observation, context);
+            }
             let trusting: Vec<LagReadings> = observation
                 .lags
                 .iter()
@@ -237,6 +243,39 @@ fn a_gate_that_counts_what_nobody_saw_is_caught() {
             "what a gate asks for counts while it is seen to hold",
             "a gate that fails holds",
         ],
+    );
+}
+
+#[test]
+fn a_lag_that_no_trigger_sees_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut blind = plan.clone();
+            for trigger in &mut blind.triggers {
+                if let Reading::ReplicationLag { .. } = trigger.reading {
+                    trigger.limit = Limit::Latency(Duration::from_secs(3_600));
+                }
+            }
+            decide(&blind, state, event, observation, context)
+        },
+        &[
+            "a lag above its limit holds",
+            "a lag above its limit rolls back while old is well",
+        ],
+    );
+}
+
+#[test]
+fn a_trigger_that_is_to_hold_and_rolls_back_is_caught() {
+    is_caught_at(
+        |plan, state, event, observation, context| {
+            let mut eager = plan.clone();
+            for trigger in &mut eager.triggers {
+                trigger.action = TripAction::Rollback;
+            }
+            decide(&eager, state, event, observation, context)
+        },
+        &["a trigger that is to hold rolls nothing back"],
     );
 }
 

@@ -75,6 +75,10 @@ fn evidence(rng: &mut Rng) -> EvidencePlan {
 fn steps(rng: &mut Rng) -> Vec<Step> {
     let mut weights: Vec<u16> = (0..rng.usize(..4)).map(|_| rng.u16(1..10_000)).collect();
     weights.push(10_000);
+    if rng.bool() {
+        // Drills are done at a low one.
+        weights.push(rng.u16(1..1_000));
+    }
     weights.sort_unstable();
     weights.dedup();
     let step = |points| Step {
@@ -94,22 +98,36 @@ fn triggers(rng: &mut Rng, windows: [Duration; 2]) -> Vec<Trigger> {
         let times = Limit::TimesOld(Factor::from_thousandths(rng.u32(1_100..4_000)));
         let millis = Limit::Latency(Duration::from_millis(rng.u64(30..400)));
         let percentile = *rng.choice(Percentile::ALL.iter()).expect("there are some");
-        let (reading, limit) = match rng.u8(..10) {
+        let trails = Reading::ReplicationLag {
+            replication: 0,
+            direction: Direction::Forward,
+        };
+        let (reading, limit) = match rng.u8(..12) {
             0..3 => (Reading::ErrorRate, Limit::Share(percent(rng, 20))),
             3 => (Reading::ErrorRate, times),
             4 => (Reading::ConnectFailures, Limit::Share(percent(rng, 50))),
             5 => (Reading::ConnectFailures, Limit::InARow(rng.u32(2..8))),
             6 => (Reading::Unhealthy, Limit::Share(percent(rng, 99))),
             7 => (Reading::Latency(percentile), times),
+            8 | 9 => (
+                trails,
+                Limit::Latency(Duration::from_millis(rng.u64(500..4_500))),
+            ),
             _ => (Reading::Latency(percentile), millis),
         };
         found.push(Trigger {
-            name: format!("t{index}"),
+            name: match reading == trails {
+                true => format!("lag{index}"),
+                false => format!("t{index}"),
+            },
             reading,
             limit,
             window: windows[rng.usize(..2)],
             requests: rng.u64(1..60),
-            action: TripAction::Rollback,
+            action: match rng.bool() && reading == trails {
+                true => TripAction::Hold,
+                false => TripAction::Rollback,
+            },
         });
     }
     found

@@ -12,7 +12,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use changeover::{
     cutover::{
         Actor, Answer, Change, Command, Context, Decision, Effect, Entry, Event, HoldCause,
-        Observation, Refusal, Reload, RollbackCause, State, StoreState, Upgrade, decide, restore,
+        Observation, Ramp, Refusal, Reload, RollbackCause, State, StoreState, Upgrade, decide,
+        restore,
     },
     plan::{EndpointId, Plan},
     units::{PerSide, Salt, Side, Timestamp, Weight},
@@ -23,7 +24,7 @@ use crate::{
     checker::{Case, Checker, Violation},
     disk::Disk,
     environment::{ENDPOINTS, Environment, Mode},
-    lag::Trail,
+    lag::{self, Trail},
     process::{Order, Process, Report, StoreThread},
     traffic::{self, Traffic},
     transcript::Transcript,
@@ -306,6 +307,18 @@ impl World {
             true_time: self.time,
         })?;
         self.transcript.decided(self.time, event, &decision);
+        let is_baked = match &decision.state.position.ramp {
+            Ramp::Baking { step, .. } => {
+                decision.state.progress.baked >= process.plan.ramp.steps[*step].bake
+            }
+            _other => false,
+        };
+        if is_baked && lag::is_too_long(&process.plan, &observation) {
+            *self
+                .changes
+                .entry("kept from going on by a lag")
+                .or_default() += 1;
+        }
         process.state = decision.state;
         if let Some(plan) = reloaded {
             *self.changes.entry("reloaded in all").or_default() += 1;
@@ -388,11 +401,11 @@ impl World {
         }
         let store = &mut process.store;
         let orders = std::mem::take(&mut store.orders);
-        let in_force = orders.iter().rev().find_map(|it| match it {
+        let in_force = orders.iter().filter_map(|it| match it {
             Order::After(entry) => Some(entry),
             Order::First(_) | Order::Snapshot(..) => None,
         });
-        if let Some(entry) = in_force {
+        if let Some(entry) = Entry::to_keep(&store.pending, in_force) {
             self.burn()?;
             self.disk.mark(entry);
             if is_rollback(entry) {
@@ -549,6 +562,7 @@ fn kind_of(change: &Change) -> &'static str {
             HoldCause::Split => "held for the split",
         },
         Change::RolledBack { cause, .. } => match cause {
+            RollbackCause::Trigger(name) if name.starts_with("lag") => "rolled back by a lag",
             RollbackCause::Trigger(_) => "rolled back by a trigger",
             RollbackCause::Evidence(_) => "rolled back by evidence",
             RollbackCause::Operator(_) => "rolled back by an operator",
@@ -563,6 +577,8 @@ fn kind_of(change: &Change) -> &'static str {
         | Change::Reloaded
         | Change::Upgraded { .. }
         | Change::DatabaseStep { .. }
+        | Change::GateSatisfied { .. }
+        | Change::GateBroken { .. }
         | Change::DnsOrdered { .. }
         | Change::DrillStarted { .. }
         | Change::DrillEnded { .. }

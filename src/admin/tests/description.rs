@@ -1,5 +1,7 @@
 //! Whether what is served is what the description says.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,9 +12,9 @@ use crate::{
         ArrivalsStatus, DnsOrderStatus, DnsStatus, DrillStatus, EstimateStatus, LoweredStatus,
         MinuteStatus, QuietStatus, ResolverStatus, ServerStatus, VisitorStatus,
     },
-    cutover::{DnsPurpose, DrillOutcome, Leads, RollbackCause},
+    cutover::{Change, DnsPurpose, DrillOutcome, GateTerms, Leads, RollbackCause},
     plan::dns::{self, RecordSet, Ttl},
-    units::Timestamp,
+    units::{Direction, Timestamp, Weight},
 };
 
 #[tokio::test]
@@ -117,6 +119,30 @@ async fn what_is_said_of_names_is_as_described() {
         ..names(purpose)
     };
     check(json(&moved), "Dns");
+}
+
+#[tokio::test]
+async fn what_is_said_of_gates_is_as_described() {
+    let check = checker().await;
+    let gate = GateTerms {
+        above_weight: Weight::from_basis_points(500).unwrap(),
+        replication: "shop".into(),
+        direction: Direction::Forward,
+        lag_below: Duration::from_millis(1_500),
+        held_for: Duration::from_secs(86_400),
+    };
+    let changes = [
+        Change::GateSatisfied { gate: gate.clone() },
+        Change::GateBroken { gate },
+    ];
+    for change in changes {
+        let document = json(&ChangeDocument::from(&change));
+        assert_eq!(document["kind"], change.kind());
+        assert_eq!(document["above_weight"], 5.0);
+        assert_eq!(document["lag_below_s"], 1.5);
+        assert_eq!(document["needed_s"], 86_400.0);
+        check(document, "Change");
+    }
 }
 
 /// Holds a document against the description of that name.

@@ -34,7 +34,7 @@ use crate::{
     cutover::Upgrade,
     measure::Interval,
     plan::Edition,
-    split::Publication,
+    split::{HEARD_WITHIN, Publication},
 };
 
 /// Set where standard input is the socket to the process before. A socket that is inherited in any other way could not be
@@ -191,6 +191,9 @@ impl Predecessor {
         noted: impl Future<Output = ()>,
     ) {
         let clock = self.clock;
+        // What it answers until its first word of who writes comes is not known to be theirs.
+        let heard_from = clock.timestamp().after(HEARD_WITHIN);
+        publication.writers().forget(heard_from);
         let mut translation = Translation::new(&self.hello, &edition);
         let told = wire::send(&mut self.stream, &FromNew::Leading);
         let open = told.and_then(|()| {

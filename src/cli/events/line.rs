@@ -1,7 +1,7 @@
 //! One entry in one line: when, which generation and weight, what, who, why.
 
 use crate::{
-    admin::{ChangeDocument, EventDocument},
+    admin::{ChangeDocument, EventDocument, GateDocument},
     cli::{figures::ratio, output::printable},
     cutover::{Actor, Bake, DatabaseStepOutcome, DrillOutcome, HoldCause, RollbackCause},
 };
@@ -63,6 +63,8 @@ pub(crate) fn what(change: &ChangeDocument) -> String {
             };
             format!("{replication}: set up {what} on {side}{outcome}")
         }
+        ChangeDocument::GateSatisfied(gate) => gate_line(gate, "satisfied"),
+        ChangeDocument::GateBroken(gate) => gate_line(gate, "BROKEN"),
         ChangeDocument::DnsOrdered { purpose, .. } => format!("dns {purpose} ordered"),
         ChangeDocument::DrillStarted { fault, share, step } => {
             format!(
@@ -87,4 +89,14 @@ pub(crate) fn who(actor: &Actor) -> &str {
         Actor::Plan => "plan",
         Actor::Operator(name) => name,
     }
+}
+
+fn gate_line(gate: &GateDocument, what: &str) -> String {
+    let GateDocument {
+        above_weight,
+        replication,
+        direction,
+        ..
+    } = gate;
+    format!("gate above {above_weight}% {what}: {replication} {direction}")
 }

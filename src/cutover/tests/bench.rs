@@ -14,10 +14,11 @@ use crate::{
         WorkerId, ZoneLook,
     },
     plan::{
-        AdminPlan, AdvanceOn, BothBad, EjectionPlan, EndpointPlan, EvidencePlan, ForwardingPlan,
-        HostHeader, Limit, Limits, Plan, RampPlan, Reading, ResolverPlan, RollbackPlan, RouteId,
-        Scheme, SplitPlan, StartMode, Step, Timeouts, Trigger, TripAction, Underscores,
-        UpstreamPlan, UpstreamTlsPlan, Verification,
+        AdminPlan, AdvanceOn, BothBad, ChannelPlan, DatabaseEncryption, DatabasePlan, EjectionPlan,
+        EndpointPlan, EvidencePlan, ForwardingPlan, HostHeader, Limit, Limits, Plan, RampPlan,
+        Reading, ReplicationKind, ReplicationPlan, ResolverPlan, RollbackPlan, RouteId, Scheme,
+        SplitPlan, StartMode, Step, Timeouts, Trigger, TripAction, Underscores, UpstreamPlan,
+        UpstreamTlsPlan, Verification,
     },
     split::{Assignment, Cause},
     units::{Generation, PerSide, Salt, Share, Side, Slot, Timestamp, Weight},
@@ -451,6 +452,35 @@ pub(super) fn plan() -> Plan {
             events_page: 100,
         },
         workers: 1,
+    }
+}
+
+/// A database called "shop", which `old` has now.
+pub(super) fn replication(old: &str) -> ReplicationPlan {
+    let database = |host: &str| DatabasePlan {
+        host: host.to_owned(),
+        port: 5432,
+        database: "shop".to_owned(),
+        user: "changeover".to_owned(),
+        password: None,
+        encryption: DatabaseEncryption::Verified,
+        ca: None,
+        connect_timeout: Duration::from_secs(3),
+        statement_timeout: Duration::from_secs(1),
+    };
+    let channel = |name: &str| ChannelPlan {
+        publication: name.to_owned(),
+        subscription: name.to_owned(),
+    };
+    ReplicationPlan {
+        name: "shop".to_owned(),
+        kind: ReplicationKind::Postgres,
+        databases: PerSide {
+            old: database(old),
+            new: database("new.example"),
+        },
+        forward: channel("changeover"),
+        reverse: channel("changeover_back"),
     }
 }
 

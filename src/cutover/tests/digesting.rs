@@ -2,49 +2,20 @@
 
 use std::time::Duration;
 
-use super::bench::{percent, plan, share};
+use super::bench::{percent, plan, replication, share};
 use crate::{
     cutover::plan_digest,
     plan::{
-        AdvanceOn, BothBad, ChannelPlan, DatabaseEncryption, DatabasePlan, DrillGate, Gate,
-        GateCondition, LagGate, Limit, Plan, Reading, ReplicationKind, ReplicationPlan, RoutePlan,
-        StartMode, Sticky, Symptom, Symptoms, TripAction, Writes,
+        AdvanceOn, BothBad, DrillGate, Gate, GateCondition, LagGate, Limit, Plan, Reading,
+        RoutePlan, StartMode, Sticky, Symptom, Symptoms, TripAction, Writes,
     },
-    units::{Direction, Factor, PerSide, Side},
+    units::{Direction, Factor, Side},
 };
 
 #[test]
 fn it_is_the_same_in_every_version() {
     // A change of this value makes every running ramp hold when the program is replaced.
     assert_eq!(plan_digest(&plan()), "923a8dffefd80f9f");
-}
-
-fn replication(old: &str) -> ReplicationPlan {
-    let database = |host: &str| DatabasePlan {
-        host: host.to_owned(),
-        port: 5432,
-        database: "shop".to_owned(),
-        user: "changeover".to_owned(),
-        password: None,
-        encryption: DatabaseEncryption::Verified,
-        ca: None,
-        connect_timeout: Duration::from_secs(3),
-        statement_timeout: Duration::from_secs(1),
-    };
-    let channel = |name: &str| ChannelPlan {
-        publication: name.to_owned(),
-        subscription: name.to_owned(),
-    };
-    ReplicationPlan {
-        name: "shop".to_owned(),
-        kind: ReplicationKind::Postgres,
-        databases: PerSide {
-            old: database(old),
-            new: database("new.example"),
-        },
-        forward: channel("changeover"),
-        reverse: channel("changeover_back"),
-    }
 }
 
 fn lag_gate(held_for: Duration) -> Gate {

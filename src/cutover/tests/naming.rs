@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hickory_resolver::proto::rr::Name;
 
-use super::bench::{Bench, START, plan};
+use super::bench::{Batch, Bench, START, plan};
 use crate::{
     cutover::{
         Actor, Answer, Change, Command, DnsEvent, DnsOrder, DnsPurpose, DnsStanding, DnsStep,
@@ -16,7 +16,7 @@ use crate::{
         DnsMoves, DnsName, DnsPlan, Kind, LookPlan, ProviderPlan, Quiet, RecordSet, Records, Ttl,
         Value,
     },
-    units::{Salt, Weight},
+    units::{Salt, Side, Weight},
 };
 
 /// Two servers, a cutover that is complete, and everything that was written down.
@@ -489,6 +489,21 @@ fn it_is_quiet_once_few_enough_have_come_for_long_enough() {
     world.done(&Wish::Revert);
     assert_eq!(world.names().quiet_at, None);
     assert_eq!(world.quiet(), None);
+}
+
+#[test]
+fn what_a_zone_says_is_written_down_after_a_rollback_of_the_same_turn() {
+    let mut world = World::new(DnsMoves::Manually);
+    world.run(1);
+    world.order(&lower()).expect("it can be ordered");
+    let after = world.names().order.change.after().to_vec();
+    world.serve(&after);
+    world.bench.zone = Ok(Arc::new(world.look()));
+    world.bench.turn_with(&[Batch::errors(Side::New, 50)]);
+    assert_eq!(world.bench.ramp(), "rolled_back");
+    world.keep();
+    world.run(1);
+    assert_eq!(world.kinds(), ["dns_ordered", "rolled_back", "dns_served"]);
 }
 
 #[test]

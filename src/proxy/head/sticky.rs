@@ -85,8 +85,8 @@ impl Identity {
 
     /// Where it is kept count of what the client writes; `None` for whoever is not recognised.
     #[must_use]
-    pub fn cell(&self, salt: &Salt) -> Option<WriterCell> {
-        self.with_key(|key| WriterCell::of(salt, key))
+    pub fn cell(&self) -> Option<WriterCell> {
+        self.with_key(WriterCell::of)
     }
 
     fn with_key<T>(&self, with: impl FnOnce(ClientKey<'_>) -> T) -> Option<T> {

@@ -306,6 +306,11 @@ impl Rig {
 }
 
 impl LastWords {
+    /// What workers hand over from now on.
+    pub(super) fn intervals(self) -> mpsc::Receiver<Interval> {
+        self.0
+    }
+
     /// Every outcome until the last worker has ended.
     pub(super) async fn last_words(mut self) -> Vec<Finished> {
         let mut finished = Vec::new();

@@ -10,14 +10,14 @@ use tokio::{
 
 use crate::{
     measure::Class,
-    plan::Scheme,
+    plan::{Plan, Scheme, Sticky, Writes},
     proxy::tests::{
         endpoint::{Scripted, http},
         rig::{PATIENCE, Rig, nobody, sides},
         talk::Talk,
     },
     split::Cause,
-    units::{Side, Weight},
+    units::{Side, Timestamp, Weight},
 };
 
 const ASK: &str =
@@ -194,4 +194,134 @@ async fn an_upgrade_that_old_cannot_carry_is_our_own_limit() {
     assert_eq!(said.status(), 502);
     assert_eq!(said.header("x-changeover-error"), Some("no_http1"));
     assert_eq!(rig.outcome().await.class, Class::Proxy);
+}
+
+/// Old, which has a chat and pages; a client's writes are kept count of.
+async fn shop() -> Scripted {
+    Scripted::start(|_, mut client| async move {
+        let head = client.until("\r\n\r\n").await.to_ascii_lowercase();
+        if !head.contains("upgrade: websocket") {
+            return client
+                .say("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nold")
+                .await;
+        }
+        client
+            .say("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nwelcome\n")
+            .await;
+        while client.until("\n").await != "leave\n" {
+            client.say("done\n").await;
+        }
+    })
+    .await
+}
+
+fn keeps_count(plan: &mut Plan) {
+    plan.split.sticky = Sticky::Header("x-client".parse().unwrap());
+    plan.split.writes = Writes::Old;
+    plan.split.read_your_writes = Some(PATIENCE);
+}
+
+/// The side that answers a read of this client.
+async fn reads_on(rig: &Rig, client: &str) -> Side {
+    let mut talk = Talk::to(rig.address()).await;
+    talk.say(&format!(
+        "GET / HTTP/1.1\r\nHost: a\r\nx-client: {client}\r\nConnection: close\r\n\r\n"
+    ))
+    .await;
+    match talk.response().await.body.as_str() {
+        "old" => Side::Old,
+        _ => Side::New,
+    }
+}
+
+/// All that was written until now is on new.
+fn arrived(rig: &Rig) -> Timestamp {
+    let now = rig.shared.clock.timestamp();
+    rig.shared.publication.writers().passed(now);
+    now
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_in_a_tunnel_keeps_the_reads_of_its_client_on_old() {
+    let old = shop().await;
+    let new = http("new").await;
+    let mut rig = Rig::start(sides(old.address, new), Weight::FULL, keeps_count);
+    let mut client = Talk::to(rig.address()).await;
+    let ask = ASK.replace("Host: a", "Host: a\r\nx-client: ada");
+    client.say(&ask).await;
+    client.until("welcome\n").await;
+    rig.until("the tunnel is open", |it| {
+        it.last.as_ref().is_some_and(|it| it.tunnels.old == 1)
+    })
+    .await;
+    assert_eq!(
+        reads_on(&rig, "ada").await,
+        Side::Old,
+        "opening it may write"
+    );
+    arrived(&rig);
+    assert_eq!(reads_on(&rig, "ada").await, Side::New);
+    client.say("one\n").await;
+    assert_eq!(client.until("\n").await, "done\n");
+    assert_eq!(reads_on(&rig, "ada").await, Side::Old);
+    assert_eq!(
+        reads_on(&rig, "ben").await,
+        Side::New,
+        "nobody else is kept"
+    );
+    arrived(&rig);
+    assert_eq!(reads_on(&rig, "ada").await, Side::New);
+    client.say("leave\n").await;
+    assert_eq!(client.rest().await, "");
+    rig.until("no tunnel", |it| {
+        it.last.as_ref().is_some_and(|it| it.tunnels.old == 0)
+    })
+    .await;
+    assert_eq!(reads_on(&rig, "ada").await, Side::Old, "leaving may write");
+    arrived(&rig);
+    assert_eq!(reads_on(&rig, "ada").await, Side::New);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_drains_says_who_may_still_write() {
+    let old = shop().await;
+    let mut rig = Rig::start(
+        sides(old.address, nobody().await),
+        Weight::FULL,
+        keeps_count,
+    );
+    let mut client = Talk::to(rig.address()).await;
+    let ask = ASK.replace("Host: a", "Host: a\r\nx-client: ada");
+    client.say(&ask).await;
+    client.until("welcome\n").await;
+    rig.until("the tunnel is open", |it| {
+        it.last.as_ref().is_some_and(|it| it.tunnels.old == 1)
+    })
+    .await;
+    let said = rig.last.as_ref().map(|it| it.writers.clone());
+    assert_eq!(said, Some(Vec::new()), "while it serves, nobody asks");
+    let ada = crate::split::WriterCell::of(crate::split::ClientKey(b"ada"));
+    let (proxy, rest) = rig.split();
+    let draining = tokio::spawn(proxy.drain());
+    let mut intervals = rest.intervals();
+    let said = async {
+        loop {
+            let interval = intervals.recv().await.unwrap();
+            if interval.writers == [ada] {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, said).await.unwrap();
+    client.say("leave\n").await;
+    assert_eq!(client.rest().await, "");
+    let last = async {
+        let mut last = Vec::new();
+        while let Some(interval) = intervals.recv().await {
+            last = interval.writers;
+        }
+        last
+    };
+    assert_eq!(timeout(PATIENCE, last).await.unwrap(), []);
+    timeout(PATIENCE, draining).await.unwrap().unwrap();
 }

@@ -155,6 +155,14 @@ fn lag(proxy: &Proxy) -> Option<f64> {
     proxy.status()["replications"][0]["lag_s"].as_f64()
 }
 
+/// What the journal was told of gates.
+fn told(proxy: &Proxy) -> Vec<String> {
+    let events = proxy.events();
+    let kinds = events.iter().filter_map(|it| it["change"]["kind"].as_str());
+    let gates = kinds.filter(|it| it.starts_with("gate_"));
+    gates.map(str::to_owned).collect()
+}
+
 fn agrees(proxy: &Proxy, new: &Cluster) {
     let status = proxy.status();
     let replication = &status["replications"][0];
@@ -187,6 +195,10 @@ fn a_lag_of_five_seconds_is_read_holds_the_ramp_and_lets_it_go_on_once_it_is_gon
 
     let blocked = Blocked::begin(&pair, 1);
     proxy.status_when("it does not hold", LIMIT, |it| gate(it)["since"].is_null());
+    // While an entry is being recorded nothing is started.
+    eventually("it is told", LIMIT, || {
+        (told(&proxy) == ["gate_satisfied", "gate_broken"]).then_some(())
+    });
     proxy.does("/api/v1/ramp/start", &json!({}));
     for seconds in [2.0, 3.0, 4.0, 5.0] {
         eventually("the lag grows", LIMIT, || {
@@ -208,6 +220,11 @@ fn a_lag_of_five_seconds_is_read_holds_the_ramp_and_lets_it_go_on_once_it_is_gon
     drop(blocked);
     let status = proxy.status_when("the ramp goes on", LIMIT, |it| it["weight"] == 100.0);
     agrees(&proxy, &pair.new);
+    assert_eq!(
+        told(&proxy),
+        ["gate_satisfied", "gate_broken", "gate_satisfied"],
+        "before the step that waited for it"
+    );
     let broken_by = gate(&status)["broken_by"]
         .as_str()
         .expect("it was")
@@ -223,18 +240,23 @@ fn a_lag_of_five_seconds_is_read_holds_the_ramp_and_lets_it_go_on_once_it_is_gon
         "traffic noticed"
     );
 
-    // A restart is a gap, and no new stretch.
-    let since = gate(&status)["since"].clone();
+    a_restart_is_a_gap_and_no_new_stretch(proxy, &gate(&status)["since"]);
+    drop(writers);
+}
+
+fn a_restart_is_a_gap_and_no_new_stretch(proxy: Proxy, since: &Value) {
+    let gate = |status: &Value| status["gates"][0].clone();
     let folder = proxy.kill();
     let proxy = Proxy::start_in(&folder);
     let status = proxy.status_when("it holds again", LIMIT, |it| gate(it)["satisfied"] == true);
     assert_eq!(
         (&gate(&status)["since"], &gate(&status)["gaps"]),
-        (&since, &json!(1))
+        (since, &json!(1))
     );
     assert!(
         gate(&status)["unobserved_s"].as_f64() > Some(0.0),
         "{status}"
     );
-    drop(writers);
+    let kinds = told(&proxy);
+    assert_eq!(kinds.len(), 3, "nothing is told twice: {kinds:?}");
 }

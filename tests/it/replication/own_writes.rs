@@ -1,6 +1,15 @@
 //! Clients read what they have just written, though new has it later.
 
-use std::{fmt::Write, path::Path, thread, time::Duration};
+use std::{
+    fmt::Write,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use changeover::{
     config::parse,
@@ -27,8 +36,9 @@ const CLIENTS: u64 = 6;
 /// How far new is made to trail.
 const TRAILS: Duration = Duration::from_millis(1_500);
 
-/// An environment in front of its own database: it inserts what is posted, and counts what is asked for.
-fn shop(name: &'static str, database: DatabasePlan) -> Scripted {
+/// An environment in front of its own database: it inserts what is posted, once it may, and counts what is asked for.
+fn shop(name: &'static str, database: DatabasePlan, may_write: &Arc<AtomicBool>) -> Scripted {
+    let may_write = Arc::clone(may_write);
     Scripted::start(move |caller| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -39,6 +49,9 @@ fn shop(name: &'static str, database: DatabasePlan) -> Scripted {
         while let Some((method, item)) = asked(caller) {
             let sql = match method.as_str() {
                 "POST" => {
+                    eventually("it may be written", LIMIT, || {
+                        may_write.load(Ordering::SeqCst).then_some(())
+                    });
                     format!("INSERT INTO public.item VALUES ({item}, 'ordered') RETURNING 1::int8")
                 }
                 _ => format!("SELECT count(*) FROM public.item WHERE id = {item}"),
@@ -159,8 +172,9 @@ fn settled(proxy: &Proxy) {
 fn who_has_just_written_reads_it_though_new_has_it_later() {
     let _turn = turn();
     let pair = Pair::replicating();
-    let old = shop("old", database(&pair.old));
-    let new = shop("new", database(&pair.new));
+    let may_write = Arc::new(AtomicBool::new(true));
+    let old = shop("old", database(&pair.old), &may_write);
+    let new = shop("new", database(&pair.new), &may_write);
     let without = proxy(&pair, (&old, &new), "");
     let with = proxy(&pair, (&old, &new), "read_your_writes = \"30s\"");
     let short = proxy(&pair, (&old, &new), "read_your_writes = \"1s\"");
@@ -207,4 +221,31 @@ fn who_has_just_written_reads_it_though_new_has_it_later() {
     drop(blocked);
     settled(&with);
     assert_eq!(ask(&with, "GET", 1, 4_001), "new 1");
+    a_write_that_the_process_before_finishes_counts(&pair, &with, &may_write);
+}
+
+fn a_write_that_the_process_before_finishes_counts(
+    pair: &Pair,
+    proxy: &Proxy,
+    may_write: &AtomicBool,
+) {
+    may_write.store(false, Ordering::SeqCst);
+    thread::scope(|scope| {
+        let writing = scope.spawn(|| ask(proxy, "POST", 1, 5_001));
+        proxy.status_when("the write is under way", LIMIT, |it| {
+            it["sides"]["old"]["in_flight"] == 1
+        });
+        proxy.upgrade();
+        // Everybody is kept at first, and then only who still writes in the process before.
+        settled(proxy);
+        let blocked = Blocked::begin_with(pair, 5_000, Lock::Writes);
+        may_write.store(true, Ordering::SeqCst);
+        assert_eq!(writing.join().expect("no panic"), "old 1");
+        assert_eq!(ask(proxy, "GET", 1, 5_001), "old 1");
+        assert_eq!(ask(proxy, "GET", 99, 0), "new 0");
+        drop(blocked);
+        eventually("it reads on new", LIMIT, || {
+            (ask(proxy, "GET", 1, 5_001) == "new 1").then_some(())
+        });
+    });
 }

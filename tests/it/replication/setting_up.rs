@@ -4,9 +4,11 @@ use std::{
     fs,
     io::Write,
     process::{Command, Output, Stdio},
+    thread,
     time::Duration,
 };
 
+use rustix::process::Signal;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -223,7 +225,7 @@ fn the_server_sets_replication_up_step_by_step_once_an_approver_consents() {
     nothing_is_run_without_consent(&pair, &proxy);
     a_step_that_fails_is_the_last_one(&pair, &proxy);
     what_is_set_up_replicates_and_is_not_set_up_again(&pair, &proxy);
-    what_is_made_later_is_added_unless_it_would_break_old(&pair, &proxy);
+    let proxy = what_is_made_later_is_added_unless_it_would_break_old(&pair, proxy);
     for cluster in [&pair.old, &pair.new] {
         let log = fs::read_to_string(cluster.data().join("log")).expect("it is there");
         assert!(log.contains("statement: "), "it logs statements");
@@ -295,27 +297,75 @@ fn what_is_set_up_replicates_and_is_not_set_up_again(pair: &Pair, proxy: &Proxy)
     assert_eq!(entries(proxy).len(), written);
 }
 
-fn what_is_made_later_is_added_unless_it_would_break_old(pair: &Pair, proxy: &Proxy) {
+fn what_is_made_later_is_added_unless_it_would_break_old(pair: &Pair, proxy: Proxy) -> Proxy {
     for cluster in [&pair.new, &pair.old] {
         cluster.shop("CREATE TABLE keyless (line text); CREATE TABLE later (id int PRIMARY KEY)");
     }
-    let written = entries(proxy).len();
+    let written = entries(&proxy).len();
     // Once it is published, updates of it fail on old.
-    let (code, _, errors) = apply_as(proxy, APPROVER, &["--yes"]);
+    let (code, _, errors) = apply_as(&proxy, APPROVER, &["--yes"]);
     assert_eq!(code, 3, "{errors}");
     assert!(
         errors.contains("replica identity: public.keyless"),
         "{errors}"
     );
-    assert_eq!(entries(proxy).len(), written);
+    assert_eq!(entries(&proxy).len(), written);
     for cluster in [&pair.new, &pair.old] {
         cluster.shop("DROP TABLE keyless");
     }
     pair.old.shop("INSERT INTO later VALUES (7)");
-    let (code, done, errors) = apply_as(proxy, APPROVER, &["--yes"]);
+    let proxy = a_stop_in_the_middle_of_a_step_leaves_it_to_the_database(pair, proxy);
+    let (code, done, errors) = apply_as(&proxy, APPROVER, &["--yes"]);
     assert_eq!(code, 0, "{done}{errors}");
     let follows = "SELECT id FROM later";
     arrives(&pair.new, "a table made later follows", follows, "7");
+    proxy
+}
+
+/// The server of the database has the statement, and goes on with it whether or not somebody waits for it. What it made is no
+/// step when the set-up is asked for again.
+fn a_stop_in_the_middle_of_a_step_leaves_it_to_the_database(pair: &Pair, proxy: Proxy) -> Proxy {
+    let mut lock = pair.old.psql(DATABASE);
+    let mut lock = lock.stdin(Stdio::piped()).spawn().expect("psql is there");
+    let mut input = lock.stdin.take().expect("it is piped");
+    input
+        .write_all(b"BEGIN; LOCK TABLE later IN SHARE UPDATE EXCLUSIVE MODE;\n")
+        .expect("psql reads");
+    let counts = |what: &str, sql: &str| {
+        eventually(what, LIMIT, || (pair.old.shop(sql) == "1").then_some(()));
+    };
+    counts(
+        "the table is locked",
+        "SELECT count(*) FROM pg_locks WHERE relation = 'later'::regclass AND granted
+            AND mode = 'ShareUpdateExclusiveLock'",
+    );
+    let before = entries(&proxy).len();
+    let folder = proxy.folder();
+    let code = thread::scope(|scope| {
+        let applying = scope.spawn(|| apply_as(&proxy, APPROVER, &["--yes"]).0);
+        counts(
+            "the step waits",
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+                AND query LIKE '%ALTER PUBLICATION%' AND pid <> pg_backend_pid()",
+        );
+        proxy.signal(Signal::TERM);
+        applying.join().expect("no panic")
+    });
+    assert_ne!(code, 0, "nobody knows what becomes of it");
+    drop(proxy.stop());
+    drop(input);
+    lock.wait().expect("it is ours");
+    counts(
+        "the database finishes it",
+        "SELECT count(*) FROM pg_publication_tables WHERE tablename = 'later'",
+    );
+    let proxy = Proxy::start_in(&folder);
+    let written = entries(&proxy);
+    let [.., last] = &written[before..] else {
+        panic!("it is not written down: {written:?}");
+    };
+    assert!(last.ends_with("begins"), "and not that it failed: {last}");
+    proxy
 }
 
 fn status_as(proxy: &Proxy, token: &str) -> Value {

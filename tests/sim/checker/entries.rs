@@ -12,7 +12,10 @@ use changeover::{
     units::{Side, Weight},
 };
 
-use crate::checker::{Case, Checker, Violation, must};
+use crate::{
+    checker::{Case, Checker, Violation, must},
+    lag,
+};
 
 /// How old the last look of the program may be.
 const TURN: Duration = Duration::from_secs(1);
@@ -52,8 +55,13 @@ impl Checker {
         };
         let (before, after) = (&case.before.position, &case.decision.state.position);
         must(
-            (after.weight, after.generation, after.salt)
-                == (before.weight, before.generation, before.salt),
+            (after.weight, after.salt) == (before.weight, before.salt),
+            "a reload never moves the weight",
+        )?;
+        // What was measured while a drill injected faults counts no longer where a reload ends it.
+        let ends_drill = before.drilling().is_some() && after.drilling().is_none();
+        must(
+            after.generation == before.generation || ends_drill,
             "a reload never moves the weight",
         )?;
         if matches!(case.decision.answer, Some(Answer::Refused(_))) {
@@ -95,13 +103,8 @@ impl Checker {
             unrecorded.all(|it| Some(it.seq) == self.from_marker),
             "what is in force is recorded before what follows",
         )?;
-        let raises = entry.weight > case.before.position.weight;
-        if raises {
-            must(
-                self.gates_hold(case, entry.weight),
-                "a gate that fails holds",
-            )?;
-            self.no_breach(case, case.before.position.weight)?;
+        if entry.weight > case.before.position.weight {
+            self.may_raise(case, entry.weight)?;
         }
         match &entry.change {
             Change::Started { .. } | Change::Advanced { .. } | Change::Completed => {
@@ -111,6 +114,11 @@ impl Checker {
                     "nothing goes on without a way back",
                 )?;
                 self.no_breach(case, case.before.position.weight)?;
+                let is_start = matches!(entry.change, Change::Started { .. });
+                must(
+                    is_start || lag::is_known(case.plan, case.observation),
+                    "a lag that is not known holds",
+                )?;
             }
             Change::WayBackClosed => {
                 let observed = self.observed_at(&case.before.position);
@@ -130,6 +138,8 @@ impl Checker {
             | Change::Reloaded
             | Change::Upgraded { .. }
             | Change::DatabaseStep { .. }
+            | Change::GateSatisfied { .. }
+            | Change::GateBroken { .. }
             | Change::DnsOrdered { .. }
             | Change::DnsServed { .. }
             | Change::DnsQuiet
@@ -147,6 +157,15 @@ impl Checker {
             (Actor::Plan, Ramp::Baking { step, .. }) => self.has_baked(case, entry, *step),
             (Actor::Plan | Actor::Operator(_), _) => Ok(()),
         }
+    }
+
+    fn may_raise(&self, case: &Case<'_>, weight: Weight) -> Result<(), Violation> {
+        must(self.gates_hold(case, weight), "a gate that fails holds")?;
+        self.no_breach(case, case.before.position.weight)?;
+        must(
+            !lag::is_too_long(case.plan, case.observation),
+            "a lag above its limit holds",
+        )
     }
 
     /// Whether every gate below `weight` holds.
@@ -226,6 +245,8 @@ fn follows(case: &Case<'_>, entry: &Entry) -> Result<(), Violation> {
         Change::Reloaded
         | Change::Upgraded { .. }
         | Change::DatabaseStep { .. }
+        | Change::GateSatisfied { .. }
+        | Change::GateBroken { .. }
         | Change::DnsOrdered { .. }
         | Change::DnsServed { .. }
         | Change::DnsQuiet
@@ -233,17 +254,18 @@ fn follows(case: &Case<'_>, entry: &Entry) -> Result<(), Violation> {
             after.ramp == before.ramp && after.salt == before.salt,
             "a reload or an upgrade leaves the ramp as it is",
         ),
-        Change::WayBackClosed => must(
-            matches!(
-                before.ramp,
-                Ramp::Complete {
-                    way_back: WayBack::Open,
-                    ..
-                }
-            ),
-            "only an open way back is closed",
-        ),
+        Change::WayBackClosed => must(is_open(&before.ramp), "only an open way back is closed"),
     }
+}
+
+const fn is_open(ramp: &Ramp) -> bool {
+    matches!(
+        ramp,
+        Ramp::Complete {
+            way_back: WayBack::Open,
+            ..
+        }
+    )
 }
 
 /// How a bake and its evidence go on depends on what stopped it.

@@ -9,13 +9,14 @@ use changeover::{
     },
     evidence::Finding,
     measure::Population,
-    plan::{BothBad, Limit, Reading, Trigger},
+    plan::{BothBad, Limit, Reading, Trigger, TripAction},
     units::{Side, Timestamp, Weight},
 };
 
 use crate::{
     checker::{Case, Checker, Violation, must},
     environment::Mode,
+    lag,
     traffic::CONNECT_MAX,
 };
 
@@ -93,8 +94,15 @@ impl Checker {
         let readings = case.decision.state.readings();
         let judged = case.plan.triggers.iter().zip(readings);
         let mut breaching = judged.filter(|(trigger, reading)| {
-            !trigger.is_blind_at(before.weight) && reading.verdict == Verdict::Breach
+            trigger.action == TripAction::Rollback
+                && !trigger.is_blind_at(before.weight)
+                && reading.verdict == Verdict::Breach
         });
+        let trails = lag::calls_for_rollback(case.plan, case.observation);
+        must(
+            !trails || case.rolls_back() || !is_old_well(case),
+            "a lag above its limit rolls back while old is well",
+        )?;
         if breaching.next().is_some() {
             let after = &case.decision.state.position;
             let is_held = matches!(
@@ -104,7 +112,7 @@ impl Checker {
                     ..
                 }
             );
-            let stays = *after == *before || is_held;
+            let stays = (after.weight, &after.ramp) == (before.weight, &before.ramp) || is_held;
             must(case.rolls_back() || stays, "a trip rolls back or holds")?;
             must(
                 case.rolls_back() || !is_old_well(case),
@@ -169,13 +177,23 @@ impl Checker {
     }
 }
 
-/// A rollback by a trigger.
+/// A rollback by the trigger of this name.
 fn by_trigger(case: &Case<'_>, name: &str) -> Result<(), Violation> {
     let (trigger, reading) =
         find(case, name).ok_or_else(|| Violation::new("a rollback names its trigger"))?;
     must(reading.verdict == Verdict::Breach, "only a breach trips")?;
-    let is_windowed =
-        !matches!(trigger.limit, Limit::InARow(_)) && trigger.reading != Reading::Unhealthy;
+    must(
+        trigger.action == TripAction::Rollback,
+        "a trigger that is to hold rolls nothing back",
+    )?;
+    let is_lag = matches!(trigger.reading, Reading::ReplicationLag { .. });
+    must(
+        !is_lag || lag::calls_for_rollback(case.plan, case.observation),
+        "only a lag above its limit rolls back",
+    )?;
+    let is_windowed = !matches!(trigger.limit, Limit::InARow(_))
+        && trigger.reading != Reading::Unhealthy
+        && !is_lag;
     must(
         !is_windowed || reading.requests >= trigger.requests,
         "too few samples never trip",
@@ -228,6 +246,7 @@ fn is_old_well(case: &Case<'_>) -> bool {
     // A limit below what old always takes, connecting included, calls it bad for ever.
     let usual = old.latency * 2 + CONNECT_MAX;
     let is_fast = case.plan.triggers.iter().all(|it| match it.limit {
+        Limit::Latency(_) if matches!(it.reading, Reading::ReplicationLag { .. }) => true,
         Limit::Latency(limit) => limit > usual,
         Limit::Share(_) | Limit::TimesOld(_) | Limit::InARow(_) => true,
     });
