@@ -23,6 +23,7 @@ mod reload;
 mod replication;
 mod rollback;
 mod serve;
+mod shadow;
 mod status;
 mod upgrade;
 mod watch;

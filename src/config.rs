@@ -27,6 +27,7 @@ mod rollback;
 mod route;
 mod scalar;
 mod secret;
+mod shadow;
 mod split;
 mod store;
 mod syntax;

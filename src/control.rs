@@ -28,7 +28,8 @@ pub use status::{
     ArrivalsStatus, BeforeStatus, DnsOrderStatus, DnsStatus, DrillStatus, EndpointStatus,
     EstimateStatus, EvidenceStatus, GateStatus, LatencyStatus, LoweredStatus, MinuteStatus,
     OutlookStatus, PredecessorStatus, ProcessStatus, QuietStatus, RampStatus, ReplicationStatus,
-    ResolverStatus, RollbackStatus, ServerStatus, SideStatus, Status, TriggerStatus, VisitorStatus,
+    ResolverStatus, RollbackStatus, ServerStatus, ShadowStatus, SideStatus, Status, TriggerStatus,
+    VisitorStatus,
 };
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod measure;
 pub mod plan;
 pub mod proxy;
 pub mod replication;
+pub mod shadow;
 pub mod split;
 pub mod store;
 pub mod units;

@@ -14,6 +14,7 @@ mod ramp;
 mod replication;
 mod resolver;
 mod route;
+mod shadow;
 mod split;
 mod symptom;
 mod trigger;
@@ -41,6 +42,7 @@ pub use replication::{
 };
 pub use resolver::ResolverPlan;
 pub use route::{RouteId, RoutePlan, StaysOnOld};
+pub use shadow::{CopiedMethods, Ignored, Pointer, Samples, ShadowPlan};
 pub use split::{CookiePlan, ForcePlan, Secret, SplitPlan, Sticky, Writes};
 pub use symptom::{Symptom, Symptoms};
 pub use trigger::{Limit, Reading, Trigger, TripAction};
@@ -85,6 +87,8 @@ pub struct Plan {
     pub resolver: ResolverPlan,
     /// Databases that replicate from old to new.
     pub replications: Vec<ReplicationPlan>,
+    /// What is copied to compare both sides; `None` where nothing is.
+    pub shadow: Option<ShadowPlan>,
     /// What moves in DNS; `None` where nothing does.
     pub dns: Option<DnsPlan>,
     /// How long anything may take.

@@ -28,6 +28,7 @@ mod relay;
 mod reply;
 mod request;
 mod setup;
+mod shadow;
 #[doc(hidden)]
 pub mod stages;
 mod tls;
@@ -56,6 +57,7 @@ pub use self::{
     listener::{Bound, Sockets, bind},
     names::{resolve, resolve_first},
     setup::{Setup, Setups},
+    shadow::{CopyDesk, CopyQueue},
     upstream::{ClientTls, TlsError},
 };
 
@@ -81,6 +83,8 @@ pub struct Shared {
     pub alarm: Alarm,
     /// Turns instants into timestamps.
     pub clock: Clock,
+    /// Where requests go that are copied, and what copies have shown.
+    pub desk: CopyDesk,
     /// Where each worker hands over what it measured, every 100 ms.
     pub intervals: mpsc::Sender<Interval>,
 }
@@ -125,13 +129,15 @@ pub struct RunningProxy {
     editions: Vec<Arc<AtomicU32>>,
     /// Every listening socket once more.
     sockets: Sockets,
+    /// Sends copies until the workers have ended.
+    copier: shadow::Copier,
 }
 
 /// Starts the workers. Nobody is accepted before [`RunningProxy::open`].
 ///
 /// # Errors
 /// When a thread cannot be made; nothing runs then.
-pub fn start(shared: &Shared, bound: Bound) -> Result<RunningProxy, StartError> {
+pub fn start(shared: &Shared, bound: Bound, copies: CopyQueue) -> Result<RunningProxy, StartError> {
     let setup = shared.setups.load();
     let crowd = Arc::default();
     let workers = setup.plan().workers;
@@ -148,7 +154,9 @@ pub fn start(shared: &Shared, bound: Bound) -> Result<RunningProxy, StartError> 
         let thread = worker::spawn(index, shared.clone(), beside, ports, stopped.clone());
         threads.push(thread.map_err(StartError::Worker)?);
     }
+    let copier = shadow::spawn(shared, copies).map_err(StartError::Worker)?;
     Ok(RunningProxy {
+        copier,
         addresses: bound.addresses,
         stop,
         workers: threads,
@@ -194,6 +202,7 @@ impl RunningProxy {
                 tracing::error!("a worker panicked");
             }
         }
+        drop(self.copier);
     }
 }
 

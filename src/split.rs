@@ -4,6 +4,7 @@
 //! compares its generation again before the first byte goes upstream. Nothing else connects the two.
 
 mod assign;
+mod copying;
 mod injection;
 mod leave;
 mod publication;
@@ -13,6 +14,7 @@ mod table;
 mod writers;
 
 pub use assign::{Assignment, Cause, ClientKey, Draw, Facts, Intent, assign, slot_of};
+pub use copying::Copying;
 pub use injection::Injected;
 pub use leave::LeaveBefore;
 pub use publication::{Publication, Reader};

@@ -181,6 +181,7 @@ fn table() -> SplitTable {
         methods: Vec::new(),
         pin: number.is_multiple_of(500).then_some(Side::Old),
         writes: None,
+        copied: None,
     };
     let routes: Vec<RoutePlan> = (0..1_000).map(route).collect();
     SplitTable {

@@ -19,22 +19,23 @@ const LAYERS: &[(&str, &str)] = &[
     ("measure", "units plan split"),
     ("evidence", "units plan split measure"),
     ("config", "units plan evidence"),
-    ("cutover", "units plan split measure evidence"),
-    ("proxy", "units clock plan split measure"),
+    ("shadow", "units plan evidence"),
+    ("cutover", "units plan split measure evidence shadow"),
+    ("proxy", "units clock plan split measure shadow"),
     ("replication", "units clock plan measure"),
     ("dns", "units clock plan"),
     ("store", "units plan evidence cutover"),
     (
         "control",
-        "units clock plan split measure evidence cutover store",
+        "units clock plan split measure evidence shadow cutover store",
     ),
     (
         "admin",
-        "units clock plan split measure evidence cutover store control",
+        "units clock plan split measure evidence shadow cutover store control",
     ),
     (
         "app",
-        "units clock config plan split measure evidence cutover proxy replication dns store control admin",
+        "units clock config plan split measure evidence shadow cutover proxy replication dns store control admin",
     ),
     (
         "demo",
@@ -43,7 +44,9 @@ const LAYERS: &[(&str, &str)] = &[
 ];
 
 /// Modules that decide and never act: no sockets, files, threads, clocks, randomness or async.
-const PURE: &[&str] = &["units", "plan", "split", "measure", "evidence", "cutover"];
+const PURE: &[&str] = &[
+    "units", "plan", "split", "measure", "evidence", "shadow", "cutover",
+];
 
 /// What a pure module may not mention.
 const IMPURE: &[&str] = &[

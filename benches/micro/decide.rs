@@ -91,6 +91,7 @@ fn decide_at(
 ) -> Decision {
     let observation = Observation {
         zone: &Err(String::new()),
+        copies: &Err(String::new()),
         arrivals: &Arrivals::default(),
         drilled: 0,
         tunnels: 0,

@@ -8,6 +8,7 @@ use crate::{
     admin::{Journal, Orders},
     control::ControlHandle,
     plan::{Edition, Plan},
+    shadow,
 };
 
 /// The plan, the control loop and the journal.
@@ -21,6 +22,8 @@ pub struct Context {
     pub journal: Arc<dyn Journal>,
     /// Who carries out what is asked of the process itself.
     pub orders: Orders,
+    /// What copies of requests have shown.
+    pub copies: Arc<shadow::Board>,
 }
 
 impl Context {

@@ -15,7 +15,8 @@ use crate::{
     control::{
         BeforeStatus, CommandError, ControlHandle, Done, EndpointStatus, EvidenceStatus,
         GateStatus, LatencyStatus, OutlookStatus, PredecessorStatus, ProcessStatus, RampStatus,
-        ReplicationStatus, Request, RollbackStatus, SideStatus, Status, TriggerStatus,
+        ReplicationStatus, Request, RollbackStatus, ShadowStatus, SideStatus, Status,
+        TriggerStatus,
     },
     cutover::{
         Actor, Change, Command, Entry, Explanation, HoldCause, Phase, RollbackCause, RouteSeen,
@@ -70,6 +71,7 @@ pub(crate) fn plan(operators: Vec<Operator>) -> Plan {
         forwarding: ForwardingPlan::default(),
         resolver: ResolverPlan::DEFAULT,
         replications: Vec::new(),
+        shadow: None,
         dns: None,
         timeouts: Timeouts {
             tls_handshake: 10 * second,
@@ -149,6 +151,22 @@ pub(crate) fn operators() -> Vec<Operator> {
     operators.into()
 }
 
+/// Copies that have found something.
+fn copies() -> ShadowStatus {
+    ShadowStatus {
+        since: AT,
+        compared: PerSide { old: 415, new: 430 },
+        differing: PerSide { old: 7, new: 212 },
+        unexplained: 205,
+        dropped: 3,
+        differences: vec![
+            "catalog: json /items/*/price differs in 212 of 430 copies to new, and in none of 415 to old".into(),
+        ],
+        difference_count: 1,
+        is_given: Some(false),
+    }
+}
+
 /// A ramp in its second step of five, with some traffic, one breach and an earlier rollback.
 pub(crate) fn status() -> Status {
     Status {
@@ -192,6 +210,7 @@ pub(crate) fn status() -> Status {
         gates: gates(),
         dns: None,
         drill: None,
+        shadow: Some(copies()),
         replications: replications(),
         before: BeforeStatus {
             requests: 52_000,

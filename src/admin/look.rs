@@ -15,6 +15,7 @@ use crate::{
     },
     control::{CommandError, Status},
     cutover::Entry,
+    shadow::Report,
 };
 
 /// The query of `GET /api/v1/events`.
@@ -55,6 +56,18 @@ pub(crate) async fn events(
         events: entries.iter().map(EventDocument::from).collect(),
         next: entries.last().map_or(after, |entry| entry.seq),
     }))
+}
+
+/// `GET /api/v1/shadow`: what copies of requests have shown.
+pub(crate) async fn shadow(State(context): State<Context>) -> Result<Json<Report>, Problem> {
+    if let Some(report) = context.copies.latest() {
+        return Ok(Json(Report::clone(&report)));
+    }
+    let detail = match context.plan().shadow {
+        Some(_) => "no copy was compared yet: try again in a second",
+        None => "the configuration has no [shadow]: nothing is copied",
+    };
+    Err(Problem::new(Kind::NotFound, detail))
 }
 
 /// The query of `GET /api/v1/explain`.

@@ -52,6 +52,7 @@ pub fn render(edition: &Edition, status: &Status, totals: &Totals) -> Result<Str
     add_evidence(&mut families, status);
     add_replications(&mut families, status);
     names::add_names(&mut families, edition, status);
+    add_copies(&mut families, status);
     add_requests(&mut families, edition, totals);
     add_sides(&mut families, totals);
     add_durations(&mut families, edition, totals);
@@ -76,6 +77,25 @@ fn add_position(families: &mut Families, status: &Status) {
     families.single(table::BAKE_REMAINING, status.ramp.bake_remaining_s);
     families.single(table::ROLLBACKS, count(status.rollbacks));
     families.single(table::STORE_WRITABLE, truth(status.store == "writable"));
+}
+
+/// Adds what copies have shown; nothing where none are sent.
+fn add_copies(families: &mut Families, status: &Status) {
+    let Some(shadow) = &status.shadow else {
+        return;
+    };
+    let mut copies = Family::of(table::SHADOW_COPIES);
+    let mut differing = Family::of(table::SHADOW_DIFFERING);
+    for side in Side::ALL {
+        let labels = [("side", side.as_str())];
+        copies.push(&labels, count(shadow.compared[side]));
+        differing.push(&labels, count(shadow.differing[side]));
+    }
+    families.add(copies);
+    families.add(differing);
+    families.single(table::SHADOW_UNEXPLAINED, count(shadow.unexplained));
+    families.single(table::SHADOW_DROPPED, count(shadow.dropped));
+    families.single(table::SHADOW_DIFFERENCES, size(shadow.difference_count));
 }
 
 fn add_triggers(families: &mut Families, status: &Status) {

@@ -43,6 +43,7 @@ pub(crate) enum Operation {
     Events,
     Explain,
     Follow,
+    Shadow,
     Start,
     Hold,
     Resume,
@@ -86,7 +87,7 @@ const APPROVER: Access = Access::Role(Role::Approver);
 
 /// Every route. Resuming at another step than the first needs an approver besides, which its handler checks,
 /// since the step is in the body.
-pub(crate) const ROUTES: [Route; 23] = [
+pub(crate) const ROUTES: [Route; 24] = [
     route("/", VIEWER, Operation::Root),
     route("/healthz", Access::Open, Operation::Health),
     route("/readyz", Access::Open, Operation::Ready),
@@ -96,6 +97,7 @@ pub(crate) const ROUTES: [Route; 23] = [
     route("/api/v1/events", VIEWER, Operation::Events),
     route("/api/v1/explain", VIEWER, Operation::Explain),
     route("/api/v1/events/stream", VIEWER, Operation::Follow),
+    route("/api/v1/shadow", VIEWER, Operation::Shadow),
     route("/api/v1/ramp/start", OPERATOR, Operation::Start),
     route("/api/v1/ramp/hold", OPERATOR, Operation::Hold),
     route("/api/v1/ramp/resume", OPERATOR, Operation::Resume),
@@ -132,6 +134,7 @@ impl Operation {
             Self::Events => get(look::events),
             Self::Explain => get(look::explain),
             Self::Follow => get(stream::follow),
+            Self::Shadow => get(look::shadow),
             Self::Start => post(steer::start),
             Self::Hold => post(steer::hold),
             Self::Resume => post(steer::resume),

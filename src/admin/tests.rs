@@ -53,6 +53,7 @@ impl World {
             control: control.handle.clone(),
             journal: Arc::new(journal.clone()),
             orders: crate::admin::orders().0,
+            copies: Arc::default(),
         };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { drop(stopped.await) };

@@ -26,7 +26,7 @@ use crate::{
     cutover::State,
     measure::{Board, Connects, Interval, LagBoard, ZoneBoard},
     plan::{Edition, Plan},
-    proxy::{self, Alarm, Bound, RunningProxy, Setup, Setups},
+    proxy::{self, Alarm, Bound, CopyDesk, RunningProxy, Setup, Setups},
     split::{Publication, RouteTable, SplitTable},
     store::JournalReader,
     units::PerSide,
@@ -78,6 +78,23 @@ struct Shared {
     lags: Arc<LagBoard>,
     /// Where looks at the zone's servers stand.
     zone: Arc<ZoneBoard>,
+    /// Where requests go that are copied.
+    desk: CopyDesk,
+}
+
+impl Shared {
+    /// What of it the data plane is given.
+    fn with_workers(&self, setups: Setups, intervals: mpsc::Sender<Interval>) -> proxy::Shared {
+        proxy::Shared {
+            setups,
+            publication: self.publication.clone(),
+            connects: Arc::clone(&self.connects),
+            alarm: alarm(&self.alarm),
+            clock: self.clock,
+            desk: self.desk.clone(),
+            intervals,
+        }
+    }
 }
 
 /// The sockets of everything that listens.
@@ -108,19 +125,13 @@ pub(super) fn start_on(
     let setup = first_setup(&plan)?;
     let (sockets, recovery) = prepare(&plan, &setup, already, predecessor.as_deref_mut())?;
     let entries = recovery.entries;
-    let shared = share(setup, &recovery.restored.state, recovery.clock);
+    let (desk, copies) = CopyDesk::new();
+    let shared = share(setup, &recovery.restored.state, recovery.clock, desk);
     let journal = JournalReader::open(&plan.store)?;
     let (intervals, handed_over) = mpsc::channel(INTERVALS_PER_WORKER * plan.workers);
     let setups = Setups::new(Arc::clone(&shared.setup));
-    let shared_with_workers = proxy::Shared {
-        setups: setups.clone(),
-        publication: shared.publication.clone(),
-        connects: Arc::clone(&shared.connects),
-        alarm: alarm(&shared.alarm),
-        clock: shared.clock,
-        intervals: intervals.clone(),
-    };
-    let started = proxy::start(&shared_with_workers, sockets.listeners);
+    let shared_with_workers = shared.with_workers(setups.clone(), intervals.clone());
+    let started = proxy::start(&shared_with_workers, sockets.listeners, copies);
     let proxy = started.map_err(|source| ServeError::Proxy { source })?;
     if let Some(predecessor) = &mut predecessor {
         // Up to here nothing was written, and nobody was accepted.
@@ -135,6 +146,7 @@ pub(super) fn start_on(
         control: control.clone(),
         journal: Arc::new(journal),
         orders,
+        copies: Arc::clone(&shared.desk.board),
     };
     let admin_thread = admin_thread::start(admin_thread::Parts {
         listener: sockets.admin,
@@ -283,7 +295,7 @@ fn first_setup(plan: &Arc<Plan>) -> Result<Arc<Setup>, ServeError> {
         .map_err(|source| ServeError::Proxy { source })
 }
 
-fn share(setup: Arc<Setup>, state: &State, clock: Clock) -> Shared {
+fn share(setup: Arc<Setup>, state: &State, clock: Clock, desk: CopyDesk) -> Shared {
     let position = &state.position;
     let table = SplitTable {
         generation: position.generation,
@@ -304,6 +316,7 @@ fn share(setup: Arc<Setup>, state: &State, clock: Clock) -> Shared {
         alarm: Arc::default(),
         lags: Arc::default(),
         zone: Arc::default(),
+        desk,
         setup,
     }
 }
@@ -329,6 +342,7 @@ fn start_control(
         alarm: Arc::clone(&shared.alarm),
         lags: Arc::clone(&shared.lags),
         zone: Arc::clone(&shared.zone),
+        copies: Arc::clone(&shared.desk.board),
         store,
         reports,
         predecessor,

@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::{
     check, completions, demo, dns, drill, events, exit::Failure, explain, force_token, man, ramp,
-    reload, replication, rollback, serve, status, upgrade, watch, weight,
+    reload, replication, rollback, serve, shadow, status, upgrade, watch, weight,
 };
 
 /// Moves live traffic from an old environment to a new one on evidence, and takes it back by itself.
@@ -35,6 +35,7 @@ pub(crate) enum Command {
     Weight(weight::Arguments),
     Rollback(rollback::Arguments),
     Drill(drill::Arguments),
+    Shadow(shadow::Arguments),
     Reload(reload::Arguments),
     Upgrade(upgrade::Arguments),
     Replication(replication::Arguments),
@@ -67,6 +68,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Weight(arguments) => weight::run(arguments),
         Command::Rollback(arguments) => rollback::run(arguments),
         Command::Drill(arguments) => drill::run(arguments),
+        Command::Shadow(arguments) => shadow::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Replication(arguments) => replication::run(arguments),

@@ -268,6 +268,9 @@ gates     above 5%: forward lag of shop below 1 s: 2m 50s of 1d 0h observed
           satisfied at the earliest at 2026-03-02T02:00:10.000Z
           10s not observed, in one gap
           broken at 2026-03-01T02:00:00.000Z: lag 1.4 s
+copies    430 to new, 415 to old, 3 dropped: 1 place differs beyond noise
+          catalog: json /items/*/price differs in 212 of 430 copies to new, and
+          in none of 415 to old
 
 64 connections, 2 rejected, journal entry 9, store writable
 ";

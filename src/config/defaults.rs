@@ -8,13 +8,16 @@ use std::{
     time::Duration,
 };
 
+use http::header;
+
 use crate::{
     config::ramp::held_back,
     plan::{
         AdminPlan, AdvanceOn, BothBad, CookiePlan, EjectionPlan, EndpointPlan, EvidencePlan,
         ForwardingPlan, HostHeader, Http1Codec, Limit, Limits, ListenerPlan, Plan, RampPlan,
-        Reading, ResolverPlan, RollbackPlan, SplitPlan, StartMode, Step, Sticky, Timeouts, Trigger,
-        TripAction, Underscores, UpstreamPlan, UpstreamTlsPlan, Verification, Writes, dns::Ttl,
+        Reading, ResolverPlan, RollbackPlan, Samples, ShadowPlan, SplitPlan, StartMode, Step,
+        Sticky, Timeouts, Trigger, TripAction, Underscores, UpstreamPlan, UpstreamTlsPlan,
+        Verification, Writes, dns::Ttl,
     },
     units::{PerSide, Percentile, Share, Weight},
 };
@@ -98,10 +101,36 @@ pub(super) fn plan(upstreams: PerSide<UpstreamPlan>) -> Plan {
         forwarding: ForwardingPlan::default(),
         resolver: ResolverPlan::DEFAULT,
         replications: Vec::new(),
+        shadow: None,
         dns: None,
         timeouts: timeouts(),
         limits: limits(),
         workers: workers(),
+    }
+}
+
+/// What is copied where the file says `[shadow]` and no more: one request of a hundred, half of the copies to old, since noise has to be
+/// known as well as differences.
+pub(super) fn shadow() -> ShadowPlan {
+    let percent =
+        |count: u32| Share::from_parts_per_million(count * 10_000).expect("no more than the whole");
+    ShadowPlan {
+        share: percent(1),
+        noise: percent(50),
+        headers: vec![
+            header::CONTENT_TYPE,
+            header::LOCATION,
+            header::CACHE_CONTROL,
+            header::VARY,
+            header::WWW_AUTHENTICATE,
+            header::ALLOW,
+        ],
+        ignore: Vec::new(),
+        body_bytes: 64 << 10,
+        copies: 64,
+        timeout: Duration::from_secs(10),
+        max_difference: None,
+        samples: Samples::Masked,
     }
 }
 

@@ -1,5 +1,6 @@
 //! A plan in words: what `check` prints, so that whoever starts it at night knows what it will do.
 
+mod copies;
 mod names;
 mod page;
 mod timetable;
@@ -40,6 +41,9 @@ pub fn describe(loaded: &Loaded, now: Timestamp, rate: u32) -> String {
     ramp(plan, now, &mut page);
     evidence(plan, rate, &mut page);
     triggers(plan, &mut page);
+    if let Some(shadow) = &plan.shadow {
+        copies::copies(plan, shadow, &mut page);
+    }
     way_back(plan, &mut page);
     if let Some(dns) = &plan.dns {
         names::names(dns, &mut page);

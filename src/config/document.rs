@@ -6,7 +6,7 @@ use crate::{
     config::{
         admin, defaults, dns, evidence, forwarding, gate, limits, listener, ramp,
         reader::{Reader, Section, Shape, count, text},
-        replication, resolver, rollback, route, split, store, timeouts, trigger, upstream,
+        replication, resolver, rollback, route, shadow, split, store, timeouts, trigger, upstream,
     },
     plan::Plan,
     units::{PerSide, Side},
@@ -34,6 +34,7 @@ pub(super) const SHAPE: Shape = Shape {
         "resolver",
         "replication",
         "dns",
+        "shadow",
         "timeouts",
         "limits",
     ],
@@ -75,6 +76,8 @@ pub(super) const SHAPES: &[&Shape] = &[
     &dns::NAME,
     &dns::FROM,
     &dns::TO,
+    &shadow::SHAPE,
+    &shadow::IGNORE,
     &timeouts::SHAPE,
     &limits::SHAPE,
 ];
@@ -100,6 +103,7 @@ pub(super) fn read<'r>(reader: &'r Reader<'r>, table: &'r DeTable<'r>) -> Option
     let forwarding = forwarding::read(&root);
     let resolver = resolver::read(&root);
     let dns = dns::read(&root);
+    let shadow = shadow::read(&root, &routes);
     let timeouts = timeouts::read(&root);
     let limits = limits::read(&root);
     Some(Plan {
@@ -121,6 +125,7 @@ pub(super) fn read<'r>(reader: &'r Reader<'r>, table: &'r DeTable<'r>) -> Option
         forwarding,
         resolver,
         replications,
+        shadow,
         dns,
         timeouts,
         limits,

@@ -9,6 +9,7 @@ use crate::{
         nearest::did_you_mean,
         reader::{Section, Shape, choice, list, parsed, text},
         scalar::{self, HOST, quoted},
+        shadow,
         split::WRITES,
     },
     plan::RoutePlan,
@@ -18,7 +19,7 @@ use crate::{
 /// The keys of `[[route]]`.
 pub(super) const SHAPE: Shape = Shape {
     path: "route",
-    keys: &["name", "host", "path", "methods", "pin", "writes"],
+    keys: &["name", "host", "path", "methods", "pin", "writes", "shadow"],
 };
 
 /// Each route has measurements of its own.
@@ -66,6 +67,7 @@ fn read_one(section: &Section<'_>) -> Option<RoutePlan> {
     );
     let pin = section.get("pin", choice(SIDES));
     let writes = section.get("writes", choice(WRITES));
+    let copied = section.get("shadow", choice(shadow::METHODS));
     if section.has("pin") && section.has("writes") {
         let complaint = Complaint::new("`writes` beside `pin`", "one of them");
         section.note_key("writes", complaint.remedy("a pin decides for every method"));
@@ -80,6 +82,7 @@ fn read_one(section: &Section<'_>) -> Option<RoutePlan> {
         methods,
         pin,
         writes,
+        copied,
     })
 }
 

@@ -7,13 +7,15 @@ use tokio::time::Instant;
 use crate::{
     control::{
         BeforeStatus, DrillStatus, EndpointStatus, EvidenceStatus, LatencyStatus, Observer,
-        OutlookStatus, PredecessorStatus, ProcessStatus, RampStatus, RollbackStatus, SideStatus,
-        Status, TriggerStatus, apply::Hands, databases, names, observe::STATUS_WINDOW, warn,
+        OutlookStatus, PredecessorStatus, ProcessStatus, RampStatus, RollbackStatus, ShadowStatus,
+        SideStatus, Status, TriggerStatus, apply::Hands, databases, names, observe::STATUS_WINDOW,
+        warn,
     },
     cutover::{DrillOutcome, DrillStanding, Ramp, State, StoreState, TriggerReading, Wait, waits},
     evidence::Finding,
     measure::{Population, Standing, Windows},
     plan::{AdvanceOn, Edition, EndpointId, EndpointPlan, Plan},
+    shadow::{self, Counts, DifferenceReport},
     units::{PerSide, Percentile, Side, Timestamp},
 };
 
@@ -73,6 +75,7 @@ pub(super) fn status(scene: &Scene<'_>) -> Status {
         replications: databases::replications(scene),
         dns: names::dns(scene),
         drill: drill(scene),
+        shadow: copies(observer),
         before: before(observer),
         rollbacks: scene.hands.rollbacks,
         last_rollback: position.last_rollback.as_ref().map(|it| RollbackStatus {
@@ -94,6 +97,29 @@ pub(super) fn status(scene: &Scene<'_>) -> Status {
         seq: position.seq,
         at: scene.at,
     }
+}
+
+/// What copies have shown.
+fn copies(observer: &Observer) -> Option<ShadowStatus> {
+    const SHOWN: usize = 10;
+    let report = observer.copies.as_ref().ok()?;
+    let is_one = |it: &&DifferenceReport| it.verdict == shadow::Verdict::Difference;
+    let differences = || report.differences.iter().filter(is_one);
+    let counts = |it: Counts| PerSide {
+        old: it.old,
+        new: it.new,
+    };
+    let dropped = report.dropped;
+    Some(ShadowStatus {
+        since: report.since,
+        compared: counts(report.compared),
+        differing: counts(report.differing),
+        unexplained: report.unexplained,
+        dropped: dropped.busy + dropped.too_long + dropped.incomplete,
+        differences: differences().take(SHOWN).map(ToString::to_string).collect(),
+        difference_count: differences().count(),
+        is_given: report.gate.map(|it| it.is_given),
+    })
 }
 
 /// The last drill.

@@ -32,7 +32,7 @@ use crate::{
         warn,
     },
     cutover::{
-        Actor, Answer, Command, Context, Decision, Event, Reload, State, StoreState, decide,
+        Actor, Answer, Command, Context, Decision, Event, Ramp, Reload, State, StoreState, decide,
     },
     measure::{Board, Interval},
     plan::Edition,
@@ -353,6 +353,9 @@ impl ControlLoop {
     /// Puts a decision in force; returns what whoever asked is told.
     pub(super) fn carry_out(&mut self, decision: Decision) -> Option<Answer> {
         self.state = decision.state;
+        // What everybody was taken away from is not to be burdened by copies.
+        let may_copy = !matches!(self.state.position.ramp, Ramp::RolledBack { .. });
+        self.hands.publication.copying().set(may_copy);
         for effect in decision.effects {
             self.hands.perform(effect, &mut self.observer);
         }

@@ -15,6 +15,7 @@ use crate::{
         Windows, ZoneBoard, ZoneLook,
     },
     plan::{Edition, Plan},
+    shadow,
     split::Cause,
     units::{Direction, Generation, PerSide, Side, Timestamp, Weight},
 };
@@ -40,6 +41,9 @@ pub(super) struct Observer {
     connects: Arc<Connects>,
     pub(super) lag_board: Arc<LagBoard>,
     pub(super) zone_board: Arc<ZoneBoard>,
+    copies_board: Arc<shadow::Board>,
+    /// What copies have shown, at the last turn.
+    pub(super) copies: shadow::View,
     /// What the servers of the zone said, at the last turn.
     pub(super) zone: Result<Arc<ZoneLook>, String>,
     pub(super) arrivals: Arrivals,
@@ -67,6 +71,7 @@ pub(super) struct Boards {
     pub(super) connects: Arc<Connects>,
     pub(super) lags: Arc<LagBoard>,
     pub(super) zone: Arc<ZoneBoard>,
+    pub(super) copies: Arc<shadow::Board>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +89,7 @@ impl Observer {
             connects,
             lags,
             zone,
+            copies,
         }: Boards,
         position: &Position,
         ledger: Option<Ledger>,
@@ -108,6 +114,8 @@ impl Observer {
             lag_board: lags,
             zone: Err("nobody has looked yet".to_owned()),
             zone_board: zone,
+            copies_board: copies,
+            copies: Err("no copy was compared yet".to_owned()),
             arrivals: Arrivals::default(),
             replications: names(plan),
             lags: Vec::new(),
@@ -145,6 +153,7 @@ impl Observer {
         };
         self.lags = self.replications.iter().map(read).collect();
         self.zone = self.zone_board.view(now);
+        self.copies = self.copies_board.view(now);
         let totals = Arc::make_mut(&mut self.totals);
         let mut lost = 0;
         for interval in &arrived {
@@ -245,6 +254,7 @@ impl Observer {
             health: PerSide::from_fn(|side| self.health(side, now)),
             lags: &self.lags,
             zone: &self.zone,
+            copies: &self.copies,
             arrivals: &self.arrivals,
             store: self.store.clone(),
             requests_on_new: self.requests_on_new,

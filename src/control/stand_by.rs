@@ -95,6 +95,8 @@ impl ControlLoop {
             drop(answer.send(Err(why)));
             return None;
         }
+        // Whoever leads says whether requests are copied, and asks this process no more.
+        self.hands.publication.copying().set(false);
         let progress = self.state.progress.clone();
         let ledger = Some(self.observer.evidence.ledger().clone());
         let mut store = std::mem::replace(&mut self.hands.store, StoreHandle::closed());

@@ -27,6 +27,7 @@ use crate::{
     evidence::Ledger,
     measure::{Board, Connects, Interval, LagBoard, ZoneBoard},
     plan::Edition,
+    shadow,
     split::Publication,
     store::{Report, StoreHandle},
 };
@@ -64,6 +65,8 @@ pub struct Parts {
     pub lags: Arc<LagBoard>,
     /// Where looks at the zone's servers stand.
     pub zone: Arc<ZoneBoard>,
+    /// Where what copies have shown stands.
+    pub copies: Arc<shadow::Board>,
     /// The store.
     pub store: StoreHandle,
     /// What the store says.
@@ -126,6 +129,7 @@ pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoo
             connects: parts.connects,
             lags: parts.lags,
             zone: parts.zone,
+            copies: parts.copies,
         },
         &state.position,
         parts.ledger,

@@ -58,6 +58,9 @@ pub struct Status {
     /// The last drill; absent before the first.
     #[serde(default)]
     pub drill: Option<DrillStatus>,
+    /// What copies of requests have shown; absent where the configuration has no `[shadow]`, and before the first report.
+    #[serde(default)]
+    pub shadow: Option<ShadowStatus>,
     /// Why this should not be taken as working, for `/readyz`: the store fails, a worker is silent. Empty when ready.
     pub not_ready: Vec<String>,
     /// Client connections open now.
@@ -72,6 +75,27 @@ pub struct Status {
     pub seq: u64,
     /// When this was true.
     pub at: Timestamp,
+}
+
+/// What copies of requests have shown; `GET /api/v1/shadow` has all of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShadowStatus {
+    /// Since when.
+    pub since: Timestamp,
+    /// Copies that were compared, by where they were sent.
+    pub compared: PerSide<u64>,
+    /// Of these, those that differ anywhere.
+    pub differing: PerSide<u64>,
+    /// Of those to new, those that differ at a place that was not known to be noise.
+    pub unexplained: u64,
+    /// Requests that were drawn and not compared.
+    pub dropped: u64,
+    /// Places at which new is shown to differ, in sentences, what is worst first; ten at most.
+    pub differences: Vec<String>,
+    /// How many such places there are.
+    pub difference_count: usize,
+    /// Whether `max_difference` is shown to be kept; absent where the configuration has none.
+    pub is_given: Option<bool>,
 }
 
 /// A drill.

@@ -70,6 +70,11 @@ pub fn plan_digest(plan: &Plan) -> String {
         &mut text,
         format_args!("rollback {both_bad} {tunnels} {window}"),
     );
+    let most = plan.shadow.as_ref().and_then(|it| it.max_difference);
+    if let Some(most) = most {
+        let most = most.parts_per_million();
+        line(&mut text, format_args!("max_difference {most}"));
+    }
     for replication in &plan.replications {
         let (name, databases) = (&replication.name, &replication.databases);
         let (old, new) = (&databases.old, &databases.new);

@@ -24,6 +24,7 @@ pub(super) fn waits(
     weight: Weight,
 ) -> Vec<Wait> {
     let mut found = Vec::new();
+    found.extend(copies(plan, state, observation, weight));
     for gate in plan.gates.iter().filter(|it| weight > it.above_weight) {
         let above = gate.above_weight;
         match &gate.condition {
@@ -60,6 +61,36 @@ pub(super) fn waits(
         }
     }
     found
+}
+
+/// What copies of requests have to show before the weight rises, where the plan asks for it.
+fn copies(
+    plan: &Plan,
+    state: &State,
+    observation: &Observation<'_>,
+    weight: Weight,
+) -> Option<Wait> {
+    let most = plan.shadow.as_ref()?.max_difference?;
+    if weight <= state.position.weight {
+        return None;
+    }
+    let asked = format!("no more than {most} of copies to new may differ beyond noise");
+    let missing = match observation.copies {
+        Err(why) => why.clone(),
+        Ok(report) => match report.gate {
+            Some(gate) if gate.is_given => return None,
+            Some(gate) => {
+                let (left, unexplained) = (gate.copies_left, report.unexplained);
+                let compared = report.compared.new;
+                format!(
+                    "{unexplained} of {compared} did, and {left} more without a difference would show it"
+                )
+            }
+            None => "the report is of another configuration".to_owned(),
+        },
+    };
+    let what = format!("{asked}: {missing}");
+    Some(Wait::Gate { what })
 }
 
 /// Looks at every gate that has to hold for a while, and goes on from there.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     evidence::Evidence,
     measure::{Arrivals, LagReading, Windows, ZoneLook},
+    shadow,
     units::{Direction, PerSide, Timestamp},
 };
 
@@ -25,6 +26,8 @@ pub struct Observation<'a> {
     pub lags: &'a [LagReadings],
     /// What the servers of the zone say, or why that is not known; see `[dns]`.
     pub zone: &'a Result<Arc<ZoneLook>, String>,
+    /// What copies of requests have shown, or why that is not known; see `[shadow]`.
+    pub copies: &'a shadow::View,
     /// What still arrives here, where the plan moves names.
     pub arrivals: &'a Arrivals,
     /// Tunnels that are open, to whichever side.

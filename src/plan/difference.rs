@@ -5,7 +5,8 @@ use std::{fmt::Debug, net::SocketAddr, time::Duration};
 
 use crate::{
     plan::{
-        Limit, ListenerPlan, Plan, Reading, RoutePlan, Step, Trigger, TripAction, UpstreamPlan,
+        CopiedMethods, Limit, ListenerPlan, Plan, Reading, RoutePlan, Step, Trigger, TripAction,
+        UpstreamPlan,
     },
     units::Side,
 };
@@ -144,6 +145,7 @@ fn split(changes: &mut Changes, before: &Plan, after: &Plan) {
 }
 
 fn surroundings(changes: &mut Changes, before: &Plan, after: &Plan) {
+    changes.named("[shadow]", before.shadow != after.shadow);
     changes.named("[admin] hosts", before.admin.hosts != after.admin.hosts);
     let (was, is) = (&before.admin, &after.admin);
     changes.named("[admin] certificates", was.tls != is.tls);
@@ -244,7 +246,15 @@ fn route(route: &RoutePlan) -> String {
         Some(writes) => format!("{writes:?}").to_lowercase(),
         None => "as in [split]".to_owned(),
     };
-    format!("{methods} {host} {} to {pin}, writes {writes}", route.path)
+    let copied = match route.copied_methods() {
+        CopiedMethods::None => "nothing",
+        CopiedMethods::Safe => "what is safe",
+        CopiedMethods::All => "everything",
+    };
+    format!(
+        "{methods} {host} {} to {pin}, writes {writes}, copies {copied}",
+        route.path
+    )
 }
 
 /// What was found so far.

@@ -123,6 +123,13 @@ impl Edition {
         let ids = self.routes.ids.iter().map(|id| RouteId(*id));
         ids.zip(&self.plan.routes)
     }
+
+    /// A route; `None` for [`RouteId::REST`], and where the plan does not name it any more.
+    #[must_use]
+    pub fn route(&self, id: RouteId) -> Option<&RoutePlan> {
+        let mut routes = self.routes();
+        routes.find(|(known, _)| *known == id).map(|(_, plan)| plan)
+    }
 }
 
 impl Ids {

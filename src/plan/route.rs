@@ -3,7 +3,10 @@
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use crate::{plan::Writes, units::Side};
+use crate::{
+    plan::{CopiedMethods, Writes},
+    units::Side,
+};
 
 /// What a route sends to old whatever the weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +43,21 @@ pub struct RoutePlan {
     pub pin: Option<Side>,
     /// Where its unsafe methods go; `None` is the split's own rule.
     pub writes: Option<Writes>,
+    /// Which of its requests are copied; `None` is the safe ones, unless it is pinned.
+    pub copied: Option<CopiedMethods>,
 }
 
 impl RoutePlan {
+    /// Which of its requests are copied. What is pinned is not meant to be answered by both sides.
+    #[must_use]
+    pub fn copied_methods(&self) -> CopiedMethods {
+        let default = match self.pin {
+            None => CopiedMethods::Safe,
+            Some(_) => CopiedMethods::None,
+        };
+        self.copied.unwrap_or(default)
+    }
+
     /// What it sends to old whatever the weight, so that new cannot hold all traffic.
     #[must_use]
     pub const fn stays_on_old(&self) -> Option<StaysOnOld> {

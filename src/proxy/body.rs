@@ -3,6 +3,7 @@
 mod grpc;
 
 use std::{
+    cell::RefCell,
     io,
     pin::Pin,
     rc::Rc,
@@ -23,8 +24,10 @@ use crate::{
         head::{ResponseHead, names::GRPC_STATUS, strip_trailers},
         http1::BodyFault,
         pipe::{Fill, Pipe},
+        shadow::Tap,
         upstream::UpstreamBody,
     },
+    shadow::Kept,
 };
 
 pub(crate) use grpc::{is_grpc, status_class};
@@ -35,6 +38,8 @@ pub(crate) struct Upload(Option<Source>);
 struct Source {
     incoming: ClientBody,
     exchange: Rc<Exchange>,
+    /// Where it is kept for a copy.
+    kept: Option<Rc<RefCell<Kept>>>,
 }
 
 /// A request's body as it comes from the client.
@@ -86,7 +91,19 @@ impl Upload {
 
     /// The client's body.
     pub(crate) const fn new(incoming: ClientBody, exchange: Rc<Exchange>) -> Self {
-        Self(Some(Source { incoming, exchange }))
+        Self(Some(Source {
+            incoming,
+            exchange,
+            kept: None,
+        }))
+    }
+
+    /// What passes is kept for a copy.
+    pub(crate) fn kept_by(mut self, kept: Option<Rc<RefCell<Kept>>>) -> Self {
+        if let Some(source) = &mut self.0 {
+            source.kept = kept;
+        }
+        self
     }
 }
 
@@ -151,6 +168,9 @@ impl Fill for Upload {
         let Some(source) = &mut self.0 else {
             return Poll::Ready(None);
         };
+        if source.kept.is_some() {
+            return Poll::Ready(None); // What moves within the kernel is not seen here.
+        }
         let Poll::Ready(moved) = source.incoming.poll_fill(pipe, cx) else {
             source.exchange.upload_awaits_client();
             return Poll::Pending;
@@ -199,6 +219,9 @@ impl Body for Upload {
                 if let Some(trailers) = frame.trailers_mut() {
                     let limits = exchange.worker().limits();
                     strip_trailers(trailers, limits.underscores);
+                }
+                if let (Some(kept), Some(piece)) = (&source.kept, frame.data_ref()) {
+                    kept.borrow_mut().push(piece);
                 }
                 source.passed(length(&frame));
                 Poll::Ready(Some(Ok(frame)))
@@ -250,6 +273,8 @@ pub(crate) struct Relayed {
     pub(crate) class: Class,
     /// Whether a status in the trailers can make it an error still.
     pub(crate) is_grpc: bool,
+    /// What is kept of it for a copy.
+    pub(crate) tap: Option<Box<Tap>>,
 }
 
 impl ReplyBody {
@@ -264,7 +289,7 @@ impl ReplyBody {
     }
 
     /// An endpoint's body. One that is at its end already is the outcome at once, since nobody will poll it.
-    pub(crate) fn relay(relayed: Relayed) -> Self {
+    pub(crate) fn relay(mut relayed: Relayed) -> Self {
         if relayed.body.is_end_stream() {
             relayed.end();
             return Self::empty();
@@ -289,13 +314,16 @@ impl Relayed {
         self.body.is_end_stream() || (!self.is_grpc && is_complete(&self.body))
     }
 
-    fn end(&self) {
+    fn end(&mut self) {
         self.hold.finish(self.class);
         self.hold.leave_reader();
+        if let Some(tap) = self.tap.take() {
+            tap.finish();
+        }
     }
 
     /// So many bytes are on their way to the client.
-    fn passed(&self, bytes: u64) {
+    fn passed(&mut self, bytes: u64) {
         self.hold.download_passed(bytes);
         if self.is_complete() {
             self.end();
@@ -335,6 +363,9 @@ impl Fill for ReplyBody {
         let Kind::Relayed(relayed) = &mut self.0 else {
             return Poll::Ready(None);
         };
+        if relayed.tap.is_some() {
+            return Poll::Ready(None); // What moves within the kernel is not seen here.
+        }
         match relayed.body.poll_fill(pipe, cx) {
             Poll::Pending => relayed.poll_overdue(cx).map(|it| Some(Err(it))),
             Poll::Ready(None) => Poll::Ready(None),
@@ -367,6 +398,9 @@ impl Body for ReplyBody {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(trailers) = frame.trailers_ref() {
                     relayed.trailers(trailers);
+                }
+                if let (Some(tap), Some(piece)) = (&mut relayed.tap, frame.data_ref()) {
+                    tap.keep(piece);
                 }
                 relayed.passed(length(&frame));
                 Poll::Ready(Some(Ok(frame)))

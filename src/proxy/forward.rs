@@ -16,19 +16,20 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{
     measure::Class,
-    plan::{DrillFault, EndpointId, Scheme},
+    plan::{DrillFault, EndpointId, Plan, Scheme},
     proxy::{
         body::Upload,
         exchange::{Hold, UploadState},
         failure::Failure,
         footing::Footing,
         head::{
-            BodyFraming, ClientScheme, Destination, Protocol, RequestHead, ResponseHead, host_sent,
-            translate,
+            BodyFraming, ClientScheme, Destination, Protocol, RequestHead, RequestHop,
+            ResponseHead, host_sent, translate,
         },
         relay::Visit,
         reply::hint,
         request::Intake,
+        shadow::Tap,
         upstream::{BreakKind, ConnectError, Lease, SendError, UpstreamBody, Want},
         wheel::Wait,
     },
@@ -66,6 +67,8 @@ pub(crate) struct Journey {
     is_drilled: bool,
     /// Whether new was left out by a drill, and could be asked yet.
     may_ask_new: bool,
+    /// What is kept of it, if it is copied.
+    pub(crate) tap: Option<Box<Tap>>,
 }
 
 /// An endpoint's answer.
@@ -107,7 +110,14 @@ impl Journey {
             failed_over: None,
             is_drilled: false,
             may_ask_new: false,
+            tap: None,
         }
+    }
+
+    /// It is copied once old has answered it, if there is a tap.
+    pub(crate) fn copied(mut self, tap: Option<Box<Tap>>) -> Self {
+        self.tap = tap;
+        self
     }
 
     /// How the request came to its side.
@@ -275,27 +285,39 @@ impl Journey {
 
     /// Rewrites the head for a connection.
     fn address(&mut self, lease: &Lease<Upload>, body: &Upload) {
-        let endpoint = lease.endpoint();
         let framing = if body.is_end_stream() {
             BodyFraming::Empty
         } else {
             BodyFraming::Streamed
         };
-        let upstream = &self.footing.plan().upstreams[endpoint.side];
-        let protocol = match lease.version() {
-            Version::HTTP_2 => Protocol::H2,
-            _ => Protocol::H1,
-        };
-        let destination = Destination {
-            protocol,
-            scheme: match lease.scheme() {
-                Scheme::Http | Scheme::H2c => ClientScheme::Http,
-                Scheme::Https => ClientScheme::Https,
-            },
-            authority: host_sent(&upstream.host, &self.intake.authority),
-        };
-        translate(&mut self.head, &self.intake.hop, destination, framing);
+        let asked = (&self.intake.hop, self.intake.authority.as_str());
+        address(&mut self.head, lease, self.footing.plan(), asked, framing);
     }
+}
+
+/// Rewrites a request's head for a connection; of the request itself it takes what its hop-by-hop fields said, and the host
+/// that its client named.
+pub(crate) fn address<B>(
+    head: &mut RequestHead,
+    lease: &Lease<B>,
+    plan: &Plan,
+    (hop, authority): (&RequestHop, &str),
+    framing: BodyFraming,
+) {
+    let upstream = &plan.upstreams[lease.endpoint().side];
+    let protocol = match lease.version() {
+        Version::HTTP_2 => Protocol::H2,
+        _ => Protocol::H1,
+    };
+    let destination = Destination {
+        protocol,
+        scheme: match lease.scheme() {
+            Scheme::Http | Scheme::H2c => ClientScheme::Http,
+            Scheme::Https => ClientScheme::Https,
+        },
+        authority: host_sent(&upstream.host, authority),
+    };
+    translate(head, hop, destination, framing);
 }
 
 /// Waits for so many microseconds, or until nothing is injected any more.

@@ -14,6 +14,7 @@ use crate::{
         hints::Interim,
         reply::{self, Context},
         request::Intake,
+        shadow::Tap,
         wheel::{Deadline, Wait},
     },
 };
@@ -85,14 +86,17 @@ pub(crate) fn take_in(
     );
     let exchange = exchange.by(intake.writer(), assignment.side);
     let hold = Hold::new(Rc::new(exchange));
-    let body = match upload {
-        UploadState::Ended => Upload::empty(),
-        UploadState::Waiting | UploadState::Flowing | UploadState::Broken => {
-            Upload::new(incoming, Rc::clone(&hold))
-        }
+    let has_body = upload != UploadState::Ended;
+    let tap = Tap::draw(worker, &footing, (&intake, assignment), &head, has_body);
+    let body = if has_body {
+        let kept = tap.as_ref().and_then(|it| it.request_body());
+        Upload::new(incoming, Rc::clone(&hold)).kept_by(kept)
+    } else {
+        Upload::empty()
     };
     // Boxed, since it is handed from hand to hand.
-    let journey = Box::new(Journey::new(footing, (intake, assignment), head, body));
+    let journey = Journey::new(footing, (intake, assignment), head, body);
+    let journey = Box::new(journey.copied(tap));
     Ok(Taken { hold, journey })
 }
 

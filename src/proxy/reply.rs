@@ -48,7 +48,7 @@ fn pass_on(context: Context, answer: Answer) -> Reply {
     let Context {
         visit,
         hold,
-        journey,
+        mut journey,
     } = context;
     let Answer {
         mut head,
@@ -56,6 +56,11 @@ fn pass_on(context: Context, answer: Answer) -> Reply {
         endpoint,
     } = answer;
     hold.head(head.status);
+    let tap = journey.tap.take().filter(|_| !hold.has_failed_over());
+    let mut tap = tap.filter(|_| endpoint.side == Side::Old);
+    if let Some(tap) = &mut tap {
+        tap.answered(&head);
+    }
     if hold.upload() != UploadState::Ended {
         // Answered early. Should the connection close now, the client is let finish first, or it may lose the answer.
         visit.connection.leaves_unread.set(true);
@@ -69,11 +74,15 @@ fn pass_on(context: Context, answer: Answer) -> Reply {
             hold,
             class,
             is_grpc,
+            tap,
         })
     } else {
         // Whatever the endpoint sent along is not for the client, who is answered now.
         hold.finish(class);
         hold.leave_reader();
+        if let Some(tap) = tap {
+            tap.finish();
+        }
         ReplyBody::empty()
     };
     Reply { head, body }

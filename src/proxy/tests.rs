@@ -8,6 +8,7 @@ mod http1;
 mod http2;
 mod leaving;
 mod rig;
+mod shadowing;
 mod splitting;
 mod talk;
 mod timeouts;

@@ -34,11 +34,12 @@ use crate::{
         footing::Footing,
         http1::DateLine,
         open_writes::OpenWrites,
+        shadow::CopyDesk,
         tunnel::Tunnels,
         upstream::Endpoint,
         wheel::{TURN, Wheel},
     },
-    split::{Injected, LeaveBefore, Reader, Writers},
+    split::{Copying, Injected, LeaveBefore, Reader, Writers},
     units::{Side, Timestamp},
 };
 
@@ -99,6 +100,9 @@ pub(crate) struct Worker {
     pub(crate) writers: Arc<Writers>,
     pub(crate) leave_before: Arc<LeaveBefore>,
     pub(crate) injected: Arc<Injected>,
+    pub(crate) copying: Arc<Copying>,
+    /// Where requests go that are copied.
+    pub(crate) desk: CopyDesk,
     pub(crate) recorder: Recorder,
     pub(crate) wheel: Wheel,
     pub(crate) tunnels: Tunnels,
@@ -246,6 +250,8 @@ impl Worker {
             writers: Arc::clone(shared.publication.writers()),
             leave_before: Arc::clone(shared.publication.leave_before()),
             injected: Arc::clone(shared.publication.injected()),
+            copying: Arc::clone(shared.publication.copying()),
+            desk: shared.desk.clone(),
             recorder: Recorder::new(id, endpoints),
             setups: shared.setups.clone(),
             footing: RefCell::new(Footing::first(shared, setup, Rc::clone(&buffers))),

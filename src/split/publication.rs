@@ -7,7 +7,7 @@ use arc_swap::{ArcSwap, Cache};
 
 use crate::{
     plan::Edition,
-    split::{Injected, LeaveBefore, RouteTable, SplitTable, Writers},
+    split::{Copying, Injected, LeaveBefore, RouteTable, SplitTable, Writers},
     units::{Generation, Timestamp},
 };
 
@@ -18,6 +18,7 @@ pub struct Publication {
     writers: Arc<Writers>,
     leave_before: Arc<LeaveBefore>,
     injected: Arc<Injected>,
+    copying: Arc<Copying>,
 }
 
 impl Publication {
@@ -29,6 +30,7 @@ impl Publication {
             writers: Arc::default(),
             leave_before: Arc::default(),
             injected: Arc::default(),
+            copying: Arc::default(),
         }
     }
 
@@ -80,6 +82,12 @@ impl Publication {
     #[must_use]
     pub const fn injected(&self) -> &Arc<Injected> {
         &self.injected
+    }
+
+    /// Whether requests may be copied.
+    #[must_use]
+    pub const fn copying(&self) -> &Arc<Copying> {
+        &self.copying
     }
 
     /// A reader for one worker, which costs one atomic load a request while nothing changes.

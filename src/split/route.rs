@@ -152,6 +152,7 @@ mod tests {
             methods: methods.to_vec(),
             pin: None,
             writes: None,
+            copied: None,
         }
     }
 

@@ -32,6 +32,7 @@ mod reaction;
 mod reload;
 mod replication;
 mod secrets;
+mod shadow;
 mod soak;
 mod steering;
 mod streams;

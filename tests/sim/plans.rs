@@ -171,5 +171,6 @@ fn route(rng: &mut Rng, index: usize) -> RoutePlan {
             1 => Some(Writes::Split),
             _ => None,
         },
+        copied: None,
     }
 }

@@ -23,6 +23,7 @@ use changeover::{
 use crate::{environment::ENDPOINTS, traffic::InFlight};
 
 /// The simulated plans move no names.
+static NO_COPIES: changeover::shadow::View = Err(String::new());
 static NO_ZONE: Result<Arc<ZoneLook>, String> = Err(String::new());
 
 /// A worker that has not reported for longer is silent.
@@ -231,6 +232,7 @@ impl Process {
             store: self.store_state.clone(),
             lags: &self.lags,
             zone: &NO_ZONE,
+            copies: &NO_COPIES,
             arrivals: &self.arrivals,
             drilled: self.drilled,
             tunnels: 0,

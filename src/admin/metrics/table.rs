@@ -86,6 +86,16 @@ metrics! {
         "Whether the server says what was ordered last, or what from has where nothing was; absent while it does not answer.";
     DNS_SERVER_TTL = Gauge "changeover_dns_server_ttl_seconds"
         "The longest TTL that the server gives out for names that move; absent while it does not answer.";
+    SHADOW_COPIES = Counter "changeover_shadow_copies_total"
+        "Copies of requests that were compared, by where they were sent.";
+    SHADOW_DIFFERING = Counter "changeover_shadow_differing_total"
+        "Copies that were answered otherwise than old answered the client, noise included.";
+    SHADOW_UNEXPLAINED = Counter "changeover_shadow_unexplained_total"
+        "Copies to new that differ at a place that was not known to be noise.";
+    SHADOW_DROPPED = Counter "changeover_shadow_dropped_total"
+        "Requests that were drawn to be copied and were not compared.";
+    SHADOW_DIFFERENCES = Gauge "changeover_shadow_differences"
+        "Places at which new is shown to differ beyond noise.";
     REQUESTS = Counter "changeover_requests_total"
         "Requests by the side that owns the outcome, forced ones not counted.";
     ERRORS = Counter "changeover_errors_total"

@@ -169,6 +169,7 @@ fn plan() -> Plan {
         methods: Vec::new(),
         pin: None,
         writes: None,
+        copied: None,
     }];
     let twin = EndpointPlan {
         scheme: Scheme::Http,

@@ -35,7 +35,8 @@ fn call(route: Route) -> (String, Option<&'static str>) {
         | Operation::OpenApi
         | Operation::Status
         | Operation::Events
-        | Operation::Explain => ("GET", None),
+        | Operation::Explain
+        | Operation::Shadow => ("GET", None),
         // A stream that replays nothing would not end; a malformed query shows that the caller got through.
         Operation::Follow => return (format!("GET {}?after=x", route.path), None),
         Operation::Start
@@ -64,8 +65,8 @@ const fn passed(operation: Operation) -> u16 {
     match operation {
         Operation::Root => 307,
         Operation::Follow => 400,
-        // The journal of these tests is empty.
-        Operation::Explain => 404,
+        // The journal of these tests is empty, and nothing is copied.
+        Operation::Explain | Operation::Shadow => 404,
         // Nobody carries orders out in these tests.
         Operation::Reload
         | Operation::Upgrade
@@ -204,6 +205,7 @@ async fn ask_router(control: ControlHandle, peer: &str, request: Builder) -> (St
             control,
             journal: Arc::new(MemoryJournal::default()),
             orders: crate::admin::orders().0,
+            copies: Arc::default(),
         },
         closing,
         followers: Arc::new(Semaphore::new(1)),

@@ -14,7 +14,11 @@ use crate::{
     },
     cutover::{Change, DnsPurpose, DrillOutcome, GateTerms, Leads, RollbackCause},
     plan::dns::{self, RecordSet, Ttl},
-    units::{Direction, Timestamp, Weight},
+    shadow::{
+        Counts, DifferenceReport, Dropped, GateReport, LatencyReport, Report, RouteReport, Sample,
+        Verdict,
+    },
+    units::{Direction, Side, Timestamp, Weight},
 };
 
 #[tokio::test]
@@ -80,6 +84,63 @@ async fn what_is_said_of_drills_is_as_described() {
         passed_at: Some(at),
     };
     check(json(&status), "DrillStatus");
+}
+
+#[tokio::test]
+async fn what_is_said_of_copies_is_as_described() {
+    let check = checker().await;
+    let place = DifferenceReport {
+        route: "catalog".into(),
+        place: "json /price".into(),
+        verdict: Verdict::Difference,
+        old: 0,
+        of_old: 415,
+        new: 212,
+        of_new: 430,
+        ln_evidence: 40.5,
+        ln_threshold: 9.2,
+        samples: vec![Sample {
+            request: "GET /catalog".into(),
+            to: Side::New,
+            old: "9".into(),
+            copy: "99".into(),
+        }],
+    };
+    let at = Timestamp::from_micros(0);
+    let report = Report {
+        since: at,
+        at,
+        share: 0.01,
+        noise: 0.5,
+        compared: Counts::default(),
+        differing: Counts::default(),
+        unexplained: 205,
+        dropped: Dropped::default(),
+        unread: [("in an encoding that is not read here".into(), 2)].into(),
+        gate: Some(GateReport {
+            max_difference: 0.005,
+            is_given: false,
+            copies_left: 1_200,
+        }),
+        routes: vec![RouteReport {
+            name: "catalog".into(),
+            compared: Counts::default(),
+            differing: Counts::default(),
+            p50_ms: LatencyReport::default(),
+            p95_ms: LatencyReport {
+                old: Some(4.5),
+                new: None,
+            },
+        }],
+        differences: vec![place],
+        others: 0,
+    };
+    check(json(&report), "ShadowReport");
+    let without = Report {
+        gate: None,
+        ..report
+    };
+    check(json(&without), "ShadowReport");
 }
 
 #[tokio::test]
@@ -209,7 +270,10 @@ fn conforms(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(),
         }
     }
     for (name, field) in fields {
-        let described = &schema["properties"][name];
+        let described = match &schema["properties"][name] {
+            Value::Null => &schema["additionalProperties"],
+            described => described,
+        };
         if described.is_null() {
             return Err(format!("{at}: {name} is not described"));
         }

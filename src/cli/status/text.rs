@@ -13,7 +13,9 @@ use crate::{
         figures::{count, cut, latency, rate, ratio, reading, span, verdict},
         page::Page,
     },
-    control::{DrillStatus, OutlookStatus, RampStatus, ReplicationStatus, SideStatus, Status},
+    control::{
+        DrillStatus, OutlookStatus, RampStatus, ReplicationStatus, ShadowStatus, SideStatus, Status,
+    },
     units::{PerSide, Side, Timestamp},
 };
 
@@ -80,6 +82,9 @@ pub(crate) fn text(status: &Status) -> String {
     if let Some(dns) = &status.dns {
         names(&mut page, dns);
     }
+    if let Some(it) = &status.shadow {
+        copies(&mut page, it);
+    }
     page.blank();
     page.row(format_args!(
         "{} connections, {} rejected, journal entry {}, store {}",
@@ -89,6 +94,27 @@ pub(crate) fn text(status: &Status) -> String {
         status.store
     ));
     page.text
+}
+
+/// What copies of requests have shown.
+fn copies(page: &mut Page, shadow: &ShadowStatus) {
+    let (new, old) = (count(shadow.compared.new), count(shadow.compared.old));
+    let places = match shadow.difference_count {
+        0 => "no difference beyond noise".to_owned(),
+        1 => "1 place differs beyond noise".to_owned(),
+        places => format!("{places} places differ beyond noise"),
+    };
+    let dropped = match shadow.dropped {
+        0 => String::new(),
+        dropped => format!(", {} dropped", count(dropped)),
+    };
+    page.line(
+        "copies",
+        format_args!("{new} to new, {old} to old{dropped}: {places}"),
+    );
+    if let Some(worst) = shadow.differences.first() {
+        page.more(worst);
+    }
 }
 
 /// How far data trail, and what waits for that.

@@ -44,6 +44,7 @@ impl Server {
             edition: fixture::in_force(fixture::plan(operators)),
             control: control.handle.clone(),
             journal: Arc::new(journal.clone()),
+            copies: Arc::default(),
             orders: crate::admin::orders().0,
         };
         let (stop, stopped) = oneshot::channel::<()>();

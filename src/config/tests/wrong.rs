@@ -37,7 +37,7 @@ endpoints = ["http://127.0.0.1:9002"]"#,
 endpoints = ["http://127.0.0.1:9001"]
 [new]
 endpoints = ["http://127.0.0.1:9002"]"#,
-        r#"1:1: found unknown key "nmae" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, evidence, trigger, gate, rollback, forwarding, resolver, replication, dns, timeouts, limits; did you mean "name"?"#,
+        r#"1:1: found unknown key "nmae" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, evidence, trigger, gate, rollback, forwarding, resolver, replication, dns, shadow, timeouts, limits; did you mean "name"?"#,
     ),
     (
         r#"name = shop
@@ -153,7 +153,7 @@ enpoints = 1
 endpoints = ["http://b"]"#,
         r#"1:1: found no [new] in the file, expected [new], which has no default
 3:1: found unknown key "enpoints" in [old], expected one of endpoints, host, health, ejection, tls, http1; did you mean "endpoints"?
-4:2: found unknown key "nwe" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, evidence, trigger, gate, rollback, forwarding, resolver, replication, dns, timeouts, limits; did you mean "new"?"#,
+4:2: found unknown key "nwe" in the file, expected one of name, workers, store, admin, listener, old, new, split, route, ramp, evidence, trigger, gate, rollback, forwarding, resolver, replication, dns, shadow, timeouts, limits; did you mean "new"?"#,
     ),
     (
         r#"[[old]]
@@ -693,6 +693,32 @@ above_weight = "100%"
 healthy = "all""#,
         r#"6:16: found "100%", expected less than "100%"; no step lies above it
 7:11: found "all", expected one of "old", "new", "both""#,
+    ),
+    (
+        r#"[shadow]
+share = "101%"
+noise = "0.5%"
+body_limit = "100"
+copies = 0
+max_difference = "60%"
+samples = "clear"
+[[shadow.ignore]]
+path = "items"
+[[shadow.ignore]]
+route = "api"
+[[route]]
+name = "shop"
+shadow = "reads""#,
+        r#"6:9: found "101%", expected at most "100%"
+7:9: found "0.5%", expected a share from "1%" to "90%"
+8:14: found 100B, expected from 1KiB to 16MiB
+9:10: found 0, expected from 1 to 10000
+10:18: found "60%", expected a share from "0.01%" to "50%"
+11:11: found "clear", expected one of "masked", "shown"
+13:8: found "items", expected a JSON pointer such as "/items/*/id"; begin with a slash; `*` is every element or member
+14:1: found no "path" in [[shadow.ignore]], expected "path", which has no default
+15:9: found "api", expected the name of a [[route]]
+18:10: found "reads", expected one of "none", "safe", "all""#,
     ),
     (
         r#"[rollback]

@@ -20,6 +20,7 @@ use crate::{
         SplitPlan, StartMode, Step, Timeouts, Trigger, TripAction, Underscores, UpstreamPlan,
         UpstreamTlsPlan, Verification,
     },
+    shadow,
     split::{Assignment, Cause},
     units::{Generation, PerSide, Salt, Share, Side, Slot, Timestamp, Weight},
 };
@@ -38,6 +39,7 @@ pub(super) struct Bench {
     pub(super) store: StoreState,
     pub(super) lags: Vec<LagReadings>,
     pub(super) zone: Result<Arc<ZoneLook>, String>,
+    pub(super) copies: shadow::View,
     pub(super) arrivals: Arrivals,
     pub(super) drilled: u64,
     pub(super) tunnels: u64,
@@ -119,6 +121,7 @@ impl Bench {
             store: StoreState::Writable,
             lags: Vec::new(),
             zone: Err("nobody has looked".to_owned()),
+            copies: Err("nothing was compared".to_owned()),
             arrivals: Arrivals::default(),
             drilled: 0,
             tunnels: 0,
@@ -192,6 +195,7 @@ impl Bench {
     fn observation(&self) -> Observation<'_> {
         Observation {
             zone: &self.zone,
+            copies: &self.copies,
             arrivals: &self.arrivals,
             drilled: self.drilled,
             tunnels: self.tunnels,
@@ -421,6 +425,7 @@ pub(super) fn plan() -> Plan {
         forwarding: ForwardingPlan::default(),
         resolver: ResolverPlan::DEFAULT,
         replications: Vec::new(),
+        shadow: None,
         dns: None,
         timeouts: Timeouts {
             tls_handshake: second,

@@ -7,7 +7,7 @@ use crate::{
     cutover::plan_digest,
     plan::{
         AdvanceOn, BothBad, DrillGate, Gate, GateCondition, LagGate, Limit, Plan, Reading,
-        RoutePlan, StartMode, Sticky, Symptom, Symptoms, TripAction, Writes,
+        RoutePlan, ShadowPlan, StartMode, Sticky, Symptom, Symptoms, TripAction, Writes,
     },
     units::{Direction, Factor, Side},
 };
@@ -31,9 +31,29 @@ fn lag_gate(held_for: Duration) -> Gate {
     }
 }
 
+fn pinned(path: &str) -> RoutePlan {
+    RoutePlan {
+        name: "new".to_owned(),
+        host: None,
+        path: path.to_owned(),
+        methods: Vec::new(),
+        pin: Some(Side::New),
+        writes: None,
+        copied: None,
+    }
+}
+
+/// Copies of which only so many percent may differ.
+fn asking(percent: u32) -> ShadowPlan {
+    ShadowPlan {
+        max_difference: Some(share(percent)),
+        ..ShadowPlan::of_every_request()
+    }
+}
+
 #[test]
 fn it_changes_with_what_a_ramp_depends_on() {
-    let changes: [fn(&mut Plan); 32] = [
+    let changes: [fn(&mut Plan); 34] = [
         |it| it.ramp.steps[0].weight = percent(6),
         |it| it.ramp.steps[0].bake += Duration::from_micros(1),
         |it| it.ramp.steps[0].requests += 1,
@@ -82,16 +102,9 @@ fn it_changes_with_what_a_ramp_depends_on() {
         |it| it.split.writes = Writes::Old,
         |it| it.split.sticky = Sticky::ClientIp,
         |it| it.upstreams.new.endpoints[0].port += 1,
-        |it| {
-            it.routes.push(RoutePlan {
-                name: "new".to_owned(),
-                host: None,
-                path: "/new".to_owned(),
-                methods: Vec::new(),
-                pin: Some(Side::New),
-                writes: None,
-            });
-        },
+        |it| it.routes.push(pinned("/new")),
+        |it| it.shadow = Some(asking(1)),
+        |it| it.shadow = Some(asking(2)),
     ];
     let mut digests = vec![plan_digest(&plan())];
     for change in changes {
@@ -107,9 +120,11 @@ fn it_changes_with_what_a_ramp_depends_on() {
 
 #[test]
 fn it_does_not_change_with_anything_else() {
-    let changes: [fn(&mut Plan); 2] = [
+    let changes: [fn(&mut Plan); 3] = [
         |it| it.ramp.start = StartMode::Automatic,
         |it| it.name.push('!'),
+        // Copies that nothing waits for.
+        |it| it.shadow = Some(ShadowPlan::of_every_request()),
     ];
     for change in changes {
         let mut other = plan();

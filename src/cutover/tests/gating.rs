@@ -1,14 +1,15 @@
 //! Gates that ask for a lag: what they keep from going on, what the status says of them, and what the journal is told.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::bench::{Batch, Bench, START, percent, plan, replication};
+use super::bench::{Batch, Bench, START, percent, plan, replication, share};
 use crate::{
     cutover::{
         Change, Command, Entry, Event, LagReadings, Position, Progress, Reload, StoreState, waits,
     },
     measure::{Lag, LagReading},
-    plan::{Gate, GateCondition, LagGate, Plan},
+    plan::{Gate, GateCondition, LagGate, Plan, ShadowPlan},
+    shadow::{Counts, Dropped, GateReport, Report},
     units::{Direction, Salt, Side, Timestamp},
 };
 
@@ -294,7 +295,7 @@ fn the_lag_of_other_databases_is_another_one() {
     let mut other = gated();
     other.replications = vec![replication("10.0.0.6")];
     world.bench.decide(&Event::Reload(Reload {
-        plan: std::sync::Arc::new(other.clone()),
+        plan: Arc::new(other.clone()),
         difference: "another database".to_owned(),
         actor: crate::cutover::Actor::Operator("ada".to_owned()),
     }));
@@ -454,4 +455,67 @@ fn the_direction_and_the_limit_are_the_gates_own() {
     assert_eq!(broken(Direction::Forward, known(1_000)), (false, at_limit));
     let reverse = Some("lag 1 min".to_owned());
     assert_eq!(broken(Direction::Reverse, known(10)), (false, reverse));
+}
+
+#[test]
+fn a_raise_waits_for_copies_that_hardly_differ() {
+    let shadow = ShadowPlan {
+        max_difference: Some(share(1)),
+        ..ShadowPlan::of_every_request()
+    };
+    let report = |is_given| Report {
+        since: START,
+        at: START,
+        share: 1.0,
+        noise: 0.5,
+        compared: Counts { old: 90, new: 110 },
+        differing: Counts::default(),
+        unexplained: 2,
+        dropped: Dropped::default(),
+        unread: std::collections::BTreeMap::new(),
+        gate: Some(GateReport {
+            max_difference: 0.01,
+            is_given,
+            copies_left: 640,
+        }),
+        routes: Vec::new(),
+        differences: Vec::new(),
+        others: 0,
+    };
+    let mut bench = Bench::with(Plan {
+        shadow: Some(shadow),
+        ..plan()
+    });
+    bench.turn();
+    let asked = "no more than 1% of copies to new may differ beyond noise";
+    let refused = bench.refused(&Command::Start);
+    assert!(
+        refused.contains(&format!("{asked}: nothing was compared")),
+        "{refused}"
+    );
+    bench.copies = Ok(Arc::new(report(false)));
+    bench.turn();
+    let refused = bench.refused(&Command::Start);
+    let expected =
+        format!("{asked}: 2 of 110 did, and 640 more without a difference would show it");
+    assert!(refused.contains(&expected), "{refused}");
+    let by_hand = Command::SetWeight {
+        weight: percent(3),
+        reason: "test".to_owned(),
+    };
+    assert!(bench.refused(&by_hand).contains(asked));
+    bench.copies = Ok(Arc::new(report(true)));
+    bench.turn();
+    bench.accepted(&Command::Start);
+    assert_eq!(bench.ramp(), "baking");
+    // What is given out of date is not given: the next step waits, and nobody is taken back for it.
+    bench.copies = Err("nothing is said of copies any more".to_owned());
+    bench.run_fine(60);
+    assert_eq!(bench.ramp(), "baking");
+    let waits = bench.observed(|it| waits(&bench.plan, &bench.state, it, bench.now));
+    let waits: Vec<String> = waits.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        waits,
+        [format!("gate: {asked}: nothing is said of copies any more")]
+    );
 }

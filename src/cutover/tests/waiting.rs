@@ -170,6 +170,7 @@ fn route(pin: Option<Side>, writes: Option<Writes>) -> RoutePlan {
         methods: Vec::new(),
         pin,
         writes,
+        copied: None,
     }
 }
 

@@ -4,6 +4,7 @@ use crate::proxy::head::fields::Name;
 
 pub(crate) const ALT_SVC: Name = Name::new("alt-svc");
 pub(crate) const CONNECTION: Name = Name::new("connection");
+pub(crate) const CONTENT_ENCODING: Name = Name::new("content-encoding");
 pub(crate) const CONTENT_LENGTH: Name = Name::new("content-length");
 pub(crate) const CONTENT_LOCATION: Name = Name::new("content-location");
 pub(crate) const CONTENT_TYPE: Name = Name::new("content-type");

@@ -24,7 +24,7 @@ use crate::{
         ResolverPlan, RollbackPlan, Scheme, Secret, SplitPlan, StartMode, Sticky, Timeouts,
         Underscores, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
     },
-    proxy::{RunningProxy, Setup, Setups, Shared, bind, start},
+    proxy::{CopyDesk, RunningProxy, Setup, Setups, Shared, bind, start},
     split::{Publication, RouteTable, SplitTable, Withdrawal},
     units::{Generation, PerSide, Salt, Share, Side, Weight},
 };
@@ -66,6 +66,7 @@ impl Rig {
         let edition = Edition::first(Arc::new(plan));
         let board = Arc::new(Board::new(counts));
         let setup = Setup::load(edition, board).unwrap();
+        let (desk, copies) = CopyDesk::new();
         let shared = Shared {
             setups: Setups::new(Arc::new(setup)),
             publication: Publication::new(table),
@@ -74,11 +75,12 @@ impl Rig {
                 rung.fetch_add(1, Ordering::Relaxed);
             }),
             clock,
+            desk,
             intervals: sender,
         };
         let plan = shared.setups.load();
         let bound = bind(&plan.plan().listeners, plan.plan().workers, Vec::new()).unwrap();
-        let proxy = start(&shared, bound).unwrap();
+        let proxy = start(&shared, bound, copies).unwrap();
         proxy.open();
         Self {
             proxy,
@@ -218,6 +220,7 @@ fn plan(endpoints: PerSide<Vec<SocketAddr>>) -> Plan {
         forwarding: ForwardingPlan::default(),
         resolver: ResolverPlan::DEFAULT,
         replications: Vec::new(),
+        shadow: None,
         dns: None,
         timeouts: Timeouts {
             tls_handshake: PATIENCE,
@@ -232,23 +235,27 @@ fn plan(endpoints: PerSide<Vec<SocketAddr>>) -> Plan {
             drain: PATIENCE,
             upgrade: PATIENCE,
         },
-        limits: Limits {
-            head_bytes: 32 * 1024,
-            target_bytes: 8 * 1024,
-            header_bytes: 8 << 10,
-            headers: 100,
-            underscores: Underscores::Refuse,
-            connections: 1000,
-            connections_per_client: None,
-            requests_per_side: 10_000,
-            control_frames: 1_000,
-            streams: 100,
-            idle_per_endpoint: 16,
-            connections_per_endpoint: 64,
-            buffer_bytes: 64 * 1024,
-            events_page: 100,
-        },
+        limits: limits(),
         workers: 1,
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        head_bytes: 32 * 1024,
+        target_bytes: 8 * 1024,
+        header_bytes: 8 << 10,
+        headers: 100,
+        underscores: Underscores::Refuse,
+        connections: 1000,
+        connections_per_client: None,
+        requests_per_side: 10_000,
+        control_frames: 1_000,
+        streams: 100,
+        idle_per_endpoint: 16,
+        connections_per_endpoint: 64,
+        buffer_bytes: 64 * 1024,
+        events_page: 100,
     }
 }
 

@@ -37,7 +37,7 @@ use crate::{
         TripAction, Underscores, UpstreamPlan, UpstreamTlsPlan, Verification,
     },
     proxy::{
-        Setup, Setups, Shared,
+        CopyDesk, Setup, Setups, Shared,
         buffers::Buffers,
         pipe::{Fill, Pipe},
         upstream::{Lease, SendError, UpstreamBody, Upstreams, Want},
@@ -104,6 +104,7 @@ impl World {
                 alarm.fetch_add(1, Ordering::Relaxed);
             }),
             clock: Clock::start(),
+            desk: CopyDesk::new().0,
             intervals: mpsc::channel(1).0,
             setups: Setups::new(Arc::clone(&setup)),
         };
@@ -235,6 +236,7 @@ pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
         forwarding: ForwardingPlan::default(),
         resolver: ResolverPlan::DEFAULT,
         replications: Vec::new(),
+        shadow: None,
         dns: None,
         timeouts: Timeouts {
             tls_handshake: 5 * second,

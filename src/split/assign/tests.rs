@@ -19,6 +19,7 @@ fn table(weight: Weight, writes: Writes) -> SplitTable {
         methods: vec![Method::GET],
         pin: Some(side),
         writes: None,
+        copied: None,
     };
     SplitTable {
         generation: Generation::new(7),

@@ -1,0 +1,398 @@
+//! Sends copies and compares what comes back, on a thread of its own.
+
+use std::{
+    convert::Infallible,
+    error::Error,
+    io,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    thread,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::HeaderName;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Full};
+use tokio::{
+    sync::oneshot,
+    task::LocalSet,
+    time::{Instant, MissedTickBehavior, timeout},
+};
+
+use crate::{
+    clock,
+    measure::Connects,
+    plan::{Plan, RouteId, ShadowPlan},
+    proxy::{
+        Shared,
+        buffers::Buffers,
+        forward::address,
+        head::{
+            BodyFraming, Fields, Name, ResponseContext, ResponseHead, finish_response,
+            names::{CONTENT_ENCODING, CONTENT_TYPE},
+        },
+        pipe::{Fill, Pipe},
+        setup::Setup,
+        shadow::{CopyDesk, Original, desk::CopyQueue},
+        upstream::{Upstreams, Want},
+        wheel::TURN,
+    },
+    shadow::{Answer, Compared, Comparison, Difference, Kept, Place, Request, Tally, compare},
+    split::Copying,
+    units::{Share, Side},
+};
+
+/// Marks a copy, for whoever must not count it or send mail for it.
+const X_CHANGEOVER_SHADOW: Name = Name::new("x-changeover-shadow");
+
+/// From one report to the next.
+const REPORT: Duration = Duration::from_millis(500);
+
+/// The body of a copy.
+struct CopyBody(Full<Bytes>);
+
+/// What copies are sent by: the newest setup, with connections of their own.
+struct Footing {
+    setup: Arc<Setup>,
+    upstreams: Upstreams<CopyBody>,
+    /// Whether copies may be sent at this moment.
+    copying: Arc<Copying>,
+}
+
+/// The thread at work. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Copier {
+    _stop: oneshot::Sender<Infallible>,
+    _thread: thread::JoinHandle<()>,
+}
+
+/// Starts the thread.
+pub(crate) fn spawn(shared: &Shared, end: CopyQueue) -> io::Result<Copier> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (stop, stopped) = oneshot::channel();
+    // What becomes of copies says nothing of what clients meet.
+    let shared = Shared {
+        connects: Arc::new(Connects::default()),
+        ..shared.clone()
+    };
+    let run = move || {
+        let tasks = LocalSet::new();
+        runtime.block_on(tasks.run_until(async {
+            tokio::select! {
+                () = run(shared, end) => (),
+                _ = stopped => (),
+            }
+        }));
+    };
+    let thread = thread::Builder::new()
+        .name("copier".to_owned())
+        .spawn(run)?;
+    Ok(Copier {
+        _stop: stop,
+        _thread: thread,
+    })
+}
+
+/// Takes what workers hand over until there are no workers any more.
+async fn run(shared: Shared, CopyQueue(mut queue): CopyQueue) {
+    let desk = shared.desk.clone();
+    let setup = shared.setups.load();
+    let buffers = Rc::new(Buffers::default());
+    let mut footing = Rc::new(Footing {
+        upstreams: Upstreams::new(&shared, &setup, buffers),
+        copying: Arc::clone(shared.publication.copying()),
+        setup,
+    });
+    let mut tally = begun(&shared, footing.setup.plan());
+    let (compared, mut results) = tokio::sync::mpsc::unbounded_channel();
+    let mut turns = tokio::time::interval(TURN);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reported = Instant::now();
+    loop {
+        tokio::select! {
+            _ = turns.tick() => {
+                let before = Arc::clone(&footing.setup);
+                footing = renewed(&shared, footing);
+                if is_other(before.plan(), footing.setup.plan()) {
+                    tally = begun(&shared, footing.setup.plan());
+                }
+                footing.upstreams.sweep(clock::now());
+                if reported.elapsed() >= REPORT {
+                    reported = Instant::now();
+                    report(&shared, &desk, tally.as_ref());
+                }
+            }
+            original = queue.recv() => match original {
+                None => return,
+                Some(original) => {
+                    let (footing, compared) = (Rc::clone(&footing), compared.clone());
+                    tokio::task::spawn_local(async move {
+                        if let Some(found) = copy(&footing, original).await {
+                            // The tally is gone with the thread.
+                            drop(compared.send(found));
+                        }
+                    });
+                }
+            },
+            Some(found) = results.recv() => if let Some(tally) = &mut tally {
+                tally.add(found);
+            },
+        }
+    }
+}
+
+/// Nothing seen yet; `None` where the plan wants no copies.
+fn begun(shared: &Shared, plan: &Plan) -> Option<Tally> {
+    let tolerated = plan.evidence.tolerated_latency;
+    let now = shared.clock.timestamp();
+    let shadow = plan.shadow.clone();
+    shadow.map(|it| Tally::new(it, tolerated, now))
+}
+
+/// What is newest, with the connections that it keeps.
+fn renewed(shared: &Shared, footing: Rc<Footing>) -> Rc<Footing> {
+    let setup = shared.setups.load();
+    if Arc::ptr_eq(&setup, &footing.setup) {
+        return footing;
+    }
+    Rc::new(Footing {
+        upstreams: footing.upstreams.next(&setup),
+        copying: Arc::clone(&footing.copying),
+        setup,
+    })
+}
+
+/// Whether copies are compared otherwise, or with others: what was found is of no use then.
+fn is_other(before: &Plan, after: &Plan) -> bool {
+    before.shadow != after.shadow
+        || before.upstreams != after.upstreams
+        || before.routes != after.routes
+        || before.evidence.tolerated_latency != after.evidence.tolerated_latency
+}
+
+fn report(shared: &Shared, desk: &CopyDesk, tally: Option<&Tally>) {
+    let now = shared.clock.timestamp();
+    let report = tally.map(|it| it.report(now, desk.dropped()));
+    desk.board.put(report);
+}
+
+/// Sends a copy to the side that it is drawn for, and compares the answer; `None` where none is to be sent any more.
+async fn copy(footing: &Footing, original: Original) -> Option<Compared> {
+    let plan = footing.setup.plan();
+    let shadow = plan.shadow.as_ref()?;
+    let (side, on_new) = drawn(shadow, original.is_unsafe);
+    let began = Instant::now();
+    let answered = timeout(shadow.timeout, send(footing, shadow, &original, side)).await;
+    let latency = began.elapsed();
+    let copied = match answered {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(Missing::NotSent)) => return None,
+        Ok(Err(Missing::Failed(why))) => Err(why),
+        Err(_elapsed) => Err(format!("none within {:?}", shadow.timeout)),
+    };
+    let old = answer(
+        plan,
+        shadow,
+        &original,
+        Side::Old,
+        &original.answer,
+        original.answer_body.clone(),
+    );
+    let (name, prefix) = route(&footing.setup, original.route);
+    let is_ignored = |path: &str| {
+        let mut ignored = shadow.ignore.iter();
+        ignored.any(|it| it.route.as_deref().is_none_or(|it| *it == *name) && it.path.covers(path))
+    };
+    let latency = copied.is_ok().then_some(latency);
+    let comparison = match copied {
+        Ok(copied) => compare(&old, &copied, shadow.body_bytes, &is_ignored),
+        Err(why) => Comparison {
+            differences: vec![Difference {
+                place: Place::Answer,
+                old: old.status.to_string(),
+                copy: why,
+            }],
+            unread: None,
+        },
+    };
+    let Original { head, seat, .. } = original;
+    // Only now there is room for another one.
+    drop(seat);
+    let target = head.target;
+    Some(Compared {
+        request: Request {
+            method: head.method.to_string(),
+            prefix: if target.starts_with(&*prefix) {
+                prefix.len()
+            } else {
+                0
+            },
+            target,
+        },
+        route: name,
+        side,
+        on_new,
+        latency,
+        comparison,
+    })
+}
+
+/// Where a copy goes, and the chance with which that is new. What may change something must not be carried out by old twice.
+fn drawn(shadow: &ShadowPlan, is_unsafe: bool) -> (Side, f64) {
+    if is_unsafe {
+        return (Side::New, 1.0);
+    }
+    let is_noise =
+        fastrand::u32(..Share::WHOLE.parts_per_million()) < shadow.noise.parts_per_million();
+    let side = if is_noise { Side::Old } else { Side::New };
+    (side, 1.0 - shadow.noise.ratio())
+}
+
+/// Why a copy has no answer.
+enum Missing {
+    /// Everything has gone back to old meanwhile.
+    NotSent,
+    /// In words.
+    Failed(String),
+}
+
+/// Sends a copy and reads the answer to its end.
+async fn send(
+    footing: &Footing,
+    shadow: &ShadowPlan,
+    original: &Original,
+    side: Side,
+) -> Result<Answer, Missing> {
+    let failed = |error: &dyn Error| Missing::Failed(in_words(error));
+    let plan = footing.setup.plan();
+    let lease = footing
+        .upstreams
+        .lease_uncounted(side, Want::Any, None)
+        .await;
+    let lease = lease.map_err(|error| failed(&error))?;
+    // As for a client's request: after a rollback no first byte goes to new.
+    if !footing.copying.get() {
+        return Err(Missing::NotSent);
+    }
+    let mut head = original.head.clone();
+    let framing = if original.body.is_empty() {
+        BodyFraming::Empty
+    } else {
+        BodyFraming::Streamed
+    };
+    address(
+        &mut head,
+        &lease,
+        plan,
+        (&original.hop, &original.authority),
+        framing,
+    );
+    head.headers.append(X_CHANGEOVER_SHADOW, b"1");
+    let body = CopyBody(Full::new(original.body.clone()));
+    let sent = lease.send(&head, body, &mut |_interim| ()).await;
+    let (head, body) = sent.map_err(|error| failed(&error))?;
+    let mut kept = Kept::new(shadow.body_bytes);
+    let mut body = pin!(body);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| failed(&error))?;
+        if let Some(piece) = frame.data_ref() {
+            kept.push(piece);
+        }
+    }
+    Ok(answer(plan, shadow, original, side, &head, kept))
+}
+
+/// What of an answer is compared, as a client would have got it.
+fn answer(
+    plan: &Plan,
+    shadow: &ShadowPlan,
+    original: &Original,
+    side: Side,
+    head: &ResponseHead,
+    body: Kept,
+) -> Answer {
+    let mut head = head.clone();
+    let context = ResponseContext {
+        client: &original.client,
+        authority: &original.authority,
+        host: &plan.upstreams[side].host,
+        forwarding: &plan.forwarding,
+        set_cookie: None,
+        reveals: None,
+        version: head.version,
+    };
+    finish_response(&mut head, &context);
+    let values = |name: &HeaderName| -> Vec<String> {
+        let values = head.headers.get_all(name.as_str());
+        let values = values.map(|it| String::from_utf8_lossy(it).into_owned());
+        values.collect()
+    };
+    let fields = shadow.headers.iter();
+    Answer {
+        status: head.status.as_u16(),
+        headers: fields.map(|it| (it.to_string(), values(it))).collect(),
+        content_type: text(&head.headers, CONTENT_TYPE),
+        encoding: text(&head.headers, CONTENT_ENCODING),
+        body,
+    }
+}
+
+fn text(fields: &Fields, name: Name) -> Option<String> {
+    let value = fields.get(name)?;
+    Some(String::from_utf8_lossy(value).into_owned())
+}
+
+/// The name of a route and the beginning of its paths.
+fn route(setup: &Setup, id: RouteId) -> (Arc<str>, String) {
+    match setup.edition.route(id) {
+        Some(route) => (Arc::from(route.name.as_str()), route.path.clone()),
+        None => (Arc::from("rest"), "/".to_owned()),
+    }
+}
+
+fn in_words(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(it) = cause {
+        words = format!("{words}: {it}");
+        cause = it.source();
+    }
+    words
+}
+
+impl Body for CopyBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+impl Fill for CopyBody {
+    type Fault = Infallible;
+
+    fn poll_fill(
+        &mut self,
+        _pipe: &mut Pipe,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<usize, Infallible>>> {
+        Poll::Ready(None)
+    }
+}

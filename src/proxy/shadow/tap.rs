@@ -1,0 +1,176 @@
+//! What a worker keeps of a request and of old's answer while they pass.
+
+use std::{cell::RefCell, rc::Rc};
+
+use bytes::Bytes;
+use http::Method;
+
+use crate::{
+    plan::{CopiedMethods, RouteId, RoutePlan, ShadowPlan},
+    proxy::{
+        footing::Footing,
+        head::{RequestHead, ResponseHead},
+        request::Intake,
+        shadow::{CopyDesk, Original, Seat, desk::Drop},
+        worker::Worker,
+    },
+    shadow::Kept,
+    split::{Assignment, Cause},
+    units::{Share, Side},
+};
+
+/// A request that is copied once old has answered it. Dropped before that, it is counted as incomplete.
+pub(crate) struct Tap {
+    desk: CopyDesk,
+    /// Gone once it is handed over.
+    held: Option<Held>,
+}
+
+struct Held {
+    head: RequestHead,
+    intake: Copied,
+    request_body: Rc<RefCell<Kept>>,
+    answer: Option<ResponseHead>,
+    answer_body: Kept,
+    seat: Seat,
+}
+
+/// What a copy needs of the intake.
+struct Copied {
+    hop: crate::proxy::head::RequestHop,
+    authority: String,
+    client: crate::proxy::head::Client,
+    route: RouteId,
+    is_unsafe: bool,
+}
+
+impl Tap {
+    /// Draws whether a request is copied that was assigned just now; `has_body` tells whether its client sends one.
+    pub(crate) fn draw(
+        worker: &Worker,
+        footing: &Footing,
+        (intake, assignment): (&Intake, Assignment),
+        head: &RequestHead,
+        has_body: bool,
+    ) -> Option<Box<Self>> {
+        let plan = footing.plan().shadow.as_ref()?;
+        let is_drawn =
+            fastrand::u32(..Share::WHOLE.parts_per_million()) < plan.share.parts_per_million();
+        let may = is_drawn
+            && worker.copying.get()
+            && assignment.side == Side::Old
+            && assignment.cause != Cause::Forced
+            && intake.hop.upgrade.is_none();
+        if !may {
+            return None;
+        }
+        let is_unsafe = has_body || !is_safe(&intake.method);
+        match copied_methods(footing, intake.route) {
+            CopiedMethods::None => return None,
+            CopiedMethods::Safe if is_unsafe => return None,
+            CopiedMethods::Safe | CopiedMethods::All => (),
+        }
+        Self::sit(worker, plan, intake, head, is_unsafe)
+    }
+
+    fn sit(
+        worker: &Worker,
+        plan: &ShadowPlan,
+        intake: &Intake,
+        head: &RequestHead,
+        is_unsafe: bool,
+    ) -> Option<Box<Self>> {
+        let desk = &worker.desk;
+        let held = Held {
+            seat: desk.sit(plan.copies)?,
+            head: head.clone(),
+            intake: Copied {
+                hop: intake.hop.clone(),
+                authority: intake.authority.clone(),
+                client: intake.client,
+                route: intake.route,
+                is_unsafe,
+            },
+            request_body: Rc::new(RefCell::new(Kept::new(plan.body_bytes))),
+            answer: None,
+            answer_body: Kept::new(plan.body_bytes),
+        };
+        Some(Box::new(Self {
+            desk: desk.clone(),
+            held: Some(held),
+        }))
+    }
+
+    /// Where the request's body is kept while it passes.
+    pub(crate) fn request_body(&self) -> Option<Rc<RefCell<Kept>>> {
+        let held = self.held.as_ref()?;
+        Some(Rc::clone(&held.request_body))
+    }
+
+    /// Old's answer begins, with this head as old sent it.
+    pub(crate) fn answered(&mut self, head: &ResponseHead) {
+        if let Some(held) = &mut self.held {
+            held.answer = Some(head.clone());
+        }
+    }
+
+    /// A piece of the body of old's answer.
+    pub(crate) fn keep(&mut self, piece: &Bytes) {
+        if let Some(held) = &mut self.held {
+            held.answer_body.push(piece);
+        }
+    }
+
+    /// Old's answer has come to its end.
+    pub(crate) fn finish(mut self) {
+        let Some(held) = self.held.take() else {
+            return;
+        };
+        let Some(answer) = held.answer else {
+            return self.desk.drop(Drop::Incomplete);
+        };
+        let body = Rc::try_unwrap(held.request_body)
+            .map_or_else(|shared| shared.borrow().clone(), RefCell::into_inner);
+        let Some(body) = body.into_whole() else {
+            return self.desk.drop(Drop::TooLong);
+        };
+        let Copied {
+            hop,
+            authority,
+            client,
+            route,
+            is_unsafe,
+        } = held.intake;
+        self.desk.hand_over(Original {
+            head: held.head,
+            hop,
+            authority,
+            client,
+            route,
+            body: Bytes::from(body),
+            is_unsafe,
+            answer,
+            answer_body: held.answer_body,
+            seat: held.seat,
+        });
+    }
+}
+
+impl std::ops::Drop for Tap {
+    fn drop(&mut self) {
+        if self.held.is_some() {
+            self.desk.drop(Drop::Incomplete);
+        }
+    }
+}
+
+/// Which requests of a route are copied; of what matches no route the safe ones.
+fn copied_methods(footing: &Footing, route: RouteId) -> CopiedMethods {
+    let route = footing.setup.edition.route(route);
+    route.map_or(CopiedMethods::Safe, RoutePlan::copied_methods)
+}
+
+/// TRACE is safe too, and shows a client's fields to whoever it reaches.
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}

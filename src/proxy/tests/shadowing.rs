@@ -1,0 +1,285 @@
+//! Copies of requests: who gets them and what they carry, that no client waits for one, and that there is a bound on them.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Response, body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    plan::{CopiedMethods, HostHeader, Plan, RoutePlan, ShadowPlan},
+    proxy::tests::{
+        endpoint::{Scripted, serving},
+        rig::{PATIENCE, Rig, force, sides},
+        talk::Talk,
+    },
+    shadow::{Report, Verdict},
+    units::{Share, Side, Weight},
+};
+
+/// What an endpoint was asked: one line for each request, with what marks a copy and its body.
+type Asked = Arc<Mutex<Vec<String>>>;
+
+/// An endpoint that answers with JSON which names it, and notes what it was asked.
+async fn json(name: &'static str) -> (SocketAddr, Asked) {
+    let asked = Asked::default();
+    let notes = Arc::clone(&asked);
+    let address = serving(move |socket| {
+        let notes = Arc::clone(&notes);
+        async move {
+            let service = service_fn(|request| answer(name, request, Arc::clone(&notes)));
+            let server = hyper::server::conn::http1::Builder::new();
+            // Clients of tests come and go.
+            drop(server.serve_connection(TokioIo::new(socket), service).await);
+        }
+    });
+    (address.await, asked)
+}
+
+async fn answer(
+    name: &'static str,
+    request: Request<Incoming>,
+    notes: Asked,
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let field = |name: &str| {
+        let value = head.headers.get(name);
+        value.map_or("-", |it| it.to_str().unwrap()).to_owned()
+    };
+    let line = format!(
+        "{} {} host={} shadow={} body={}",
+        head.method,
+        head.uri,
+        field("host"),
+        field("x-changeover-shadow"),
+        String::from_utf8_lossy(&body)
+    );
+    let count = {
+        let mut notes = notes.lock().unwrap();
+        notes.push(line);
+        notes.len()
+    };
+    let text = format!("{{\"side\": \"{name}\", \"count\": {count}, \"same\": 1}}");
+    let response = Response::builder().header("content-type", "application/json");
+    Ok(response.body(Full::new(text.into())).unwrap())
+}
+
+fn start(old: SocketAddr, new: SocketAddr, weight: Weight, adjust: impl FnOnce(&mut Plan)) -> Rig {
+    let rig = Rig::start(sides(old, new), weight, |plan| {
+        plan.shadow = Some(ShadowPlan::of_every_request());
+        adjust(plan);
+    });
+    rig.shared.publication.copying().set(true);
+    rig
+}
+
+/// The first report that is `enough`.
+async fn report(rig: &Rig, what: &str, enough: impl Fn(&Report) -> bool) -> Arc<Report> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let latest = rig.shared.desk.board.latest();
+        match latest {
+            Some(report) if enough(&report) => return report,
+            latest if Instant::now() > deadline => panic!("never: {what}; {latest:#?}"),
+            _ => sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+fn lines(asked: &Asked, copies: bool) -> Vec<String> {
+    let asked = asked.lock().unwrap();
+    let kind = |it: &&String| it.contains("shadow=1") == copies;
+    asked.iter().filter(kind).cloned().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_that_old_answers_are_copied_to_both_sides_and_compared() {
+    const READS: usize = 60;
+    let ((old, asked_old), (new, asked_new)) = (json("old").await, json("new").await);
+    let rig = start(old, new, Weight::NONE, |plan| {
+        plan.upstreams[Side::New].host = HostHeader::Set("new.test".to_owned());
+    });
+    let mut client = Talk::to(rig.address()).await;
+    for _ in 0..READS {
+        let said = client.get("/x?q=1").await;
+        assert_eq!(said.status(), 200);
+        assert!(said.body.contains("\"side\": \"old\""), "{}", said.body);
+        assert_eq!(said.header("x-changeover-shadow"), None);
+    }
+    let all = READS as u64;
+    let report = report(&rig, "all compared", |it| {
+        it.compared.old + it.compared.new == all
+    });
+    let report = report.await;
+    assert_eq!(report.dropped, Default::default());
+    // Half of them each, give or take five standard deviations.
+    assert!((10..=50).contains(&report.compared.new), "{report:?}");
+    let verdicts = report.differences.iter();
+    let verdicts: Vec<_> = verdicts.map(|it| (it.place.as_str(), it.verdict)).collect();
+    // Every answer has another count; only new's names another side.
+    assert!(
+        verdicts.contains(&("json /side", Verdict::Difference)),
+        "{verdicts:?}"
+    );
+    assert!(
+        verdicts.contains(&("json /count", Verdict::Noise)),
+        "{verdicts:?}"
+    );
+    assert_eq!(verdicts.len(), 2, "{verdicts:?}");
+    let copies = lines(&asked_new, true);
+    assert_eq!(copies.len() as u64, report.compared.new);
+    assert!(
+        copies
+            .iter()
+            .all(|it| it == "GET /x?q=1 host=new.test shadow=1 body=")
+    );
+    assert_eq!(lines(&asked_old, false).len(), READS);
+    let to_old = lines(&asked_old, true);
+    assert_eq!(to_old.len() as u64, report.compared.old);
+    assert!(
+        to_old
+            .iter()
+            .all(|it| it == "GET /x?q=1 host=a.test shadow=1 body=")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_change_something_is_copied_to_new_alone_and_only_where_a_route_says_so() {
+    let ((old, asked_old), (new, asked_new)) = (json("old").await, json("new").await);
+    let rig = start(old, new, Weight::NONE, |plan| {
+        let route = |name: &str, copied| RoutePlan {
+            name: name.to_owned(),
+            host: None,
+            path: format!("/{name}"),
+            methods: Vec::new(),
+            pin: None,
+            writes: None,
+            copied: Some(copied),
+        };
+        plan.routes = vec![
+            route("all", CopiedMethods::All),
+            route("none", CopiedMethods::None),
+        ];
+    });
+    let mut client = Talk::to(rig.address()).await;
+    let mut post = async |path: &str, body: &str| {
+        let length = body.len();
+        client
+            .say(&format!(
+                "POST {path} HTTP/1.1\r\nHost: a.test\r\nContent-Length: {length}\r\n\r\n{body}"
+            ))
+            .await;
+        assert_eq!(client.response().await.status(), 200);
+    };
+    post("/rest", "no").await;
+    for number in 0..20 {
+        post("/all", &format!("order {number}")).await;
+    }
+    post("/all", &"x".repeat(70 << 10)).await;
+    assert_eq!(client.get("/none").await.status(), 200);
+    let report = report(&rig, "all compared", |it| it.compared.new == 20);
+    let report = report.await;
+    assert_eq!(report.compared.old, 0);
+    assert_eq!(report.dropped.too_long, 1);
+    // Nothing is known of noise, so nothing is called a difference.
+    let mut differences = report.differences.iter();
+    assert!(differences.all(|it| it.verdict == Verdict::Open));
+    let copies = lines(&asked_new, true);
+    for number in 0..20 {
+        let line = format!("POST /all host=a.test shadow=1 body=order {number}");
+        assert!(copies.contains(&line), "{line} in {copies:?}");
+    }
+    assert_eq!(copies.len(), 20);
+    assert!(lines(&asked_old, true).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_copied_that_new_answers_that_is_forced_or_while_it_is_stopped() {
+    let ((old, asked_old), (new, asked_new)) = (json("old").await, json("new").await);
+    let rig = start(old, new, Weight::FULL, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    assert!(client.get("/").await.body.contains("new"));
+    let token = force(&rig, Side::Old);
+    let forced = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Force: {token}\r\n\r\n");
+    client.say(&forced).await;
+    assert!(client.response().await.body.contains("old"));
+    rig.publish(Weight::NONE, false);
+    rig.shared.publication.copying().set(false);
+    assert!(client.get("/").await.body.contains("old"));
+    rig.shared.publication.copying().set(true);
+    assert!(client.get("/last").await.body.contains("old"));
+    let report = report(&rig, "one compared", |it| {
+        it.compared.old + it.compared.new > 0
+    });
+    let report = report.await;
+    assert_eq!(report.compared.old + report.compared.new, 1);
+    let copies = [lines(&asked_old, true), lines(&asked_new, true)].concat();
+    assert_eq!(copies, ["GET /last host=a.test shadow=1 body="]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_client_waits_for_a_copy_and_there_are_no_more_than_so_many() {
+    let (old, _) = json("old").await;
+    // It takes requests and says nothing.
+    let stuck = Scripted::start(|_, mut talk| async move {
+        talk.rest().await;
+    });
+    let stuck = stuck.await;
+    let rig = start(old, stuck.address, Weight::NONE, |plan| {
+        let shadow = plan.shadow.as_mut().unwrap();
+        shadow.copies = 3;
+        shadow.timeout = Duration::from_secs(3);
+        shadow.noise = Share::from_parts_per_million(10_000).unwrap();
+    });
+    let mut client = Talk::to(rig.address()).await;
+    let began = Instant::now();
+    for _ in 0..100 {
+        assert_eq!(client.get("/").await.status(), 200);
+    }
+    assert!(began.elapsed() < Duration::from_secs(3), "clients waited");
+    let report = report(&rig, "copies time out", |it| it.compared.new >= 3);
+    let report = report.await;
+    assert!(report.dropped.busy >= 90, "{:?}", report.dropped);
+    let timed_out = report.differences.iter().find(|it| it.place == "answer");
+    assert_eq!(timed_out.map(|it| it.new), Some(report.compared.new));
+    // What new does to copies says nothing of what clients meet.
+    assert_eq!(rig.shared.connects.run(Side::New).0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_answers_reach_the_client_whole_and_are_compared_by_their_digest() {
+    const LENGTH: usize = 300 << 10;
+    let long = |last: char| {
+        serving(move |socket| async move {
+            let service = service_fn(move |_| async move {
+                let mut body = "x".repeat(LENGTH - 1);
+                body.push(last);
+                Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from(body))))
+            });
+            let server = hyper::server::conn::http1::Builder::new();
+            drop(server.serve_connection(TokioIo::new(socket), service).await);
+        })
+    };
+    let rig = start(long('a').await, long('b').await, Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    for _ in 0..60 {
+        let said = client.get("/").await;
+        assert_eq!(said.body.len(), LENGTH);
+        assert!(said.body.ends_with("xa"));
+    }
+    let report = report(&rig, "all compared", |it| {
+        it.compared.old + it.compared.new == 60
+    });
+    let report = report.await;
+    assert_eq!(report.differing.old, 0);
+    assert_eq!(report.differing.new, report.compared.new);
+    assert_eq!(report.differences[0].place, "body");
+    assert_eq!(report.differences[0].verdict, Verdict::Difference);
+}
