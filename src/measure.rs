@@ -31,7 +31,7 @@ pub use class::{Class, Fault, Rejection};
 pub use connects::Connects;
 pub use interval::{Finished, Head, Interval, Measurement, Overdue, Waiting, WorkerId};
 pub use lag::{
-    Judge, Lag, LagBoard, LagReading, LagView, STALE_AFTER, Signals, Slot, Subscription,
+    Beat, Judge, Lag, LagBoard, LagReading, LagView, STALE_AFTER, Signals, Slot, Subscription,
 };
 pub use latencies::{LATENCY_MAX, Latencies};
 pub use pause::Pause;

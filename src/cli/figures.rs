@@ -63,6 +63,7 @@ pub(crate) fn span(seconds: f64) -> String {
 /// What a trigger reads in its own unit, beside its limit: `1.43% of 2%`.
 pub(crate) fn reading(trigger: &TriggerStatus) -> String {
     let in_unit = |number: f64| match trigger.kind.as_str() {
+        "replication_lag" => latency(number * 1000.0),
         kind if kind.starts_with("latency") => latency(number * 1000.0),
         // A limit on failures in a row is a count; one on their share never is above the whole.
         "connect_failures" if trigger.limit.is_some_and(|limit| limit > 1.0) => {
@@ -116,5 +117,27 @@ mod tests {
         assert_eq!(span(183_600.0), "2d 3h");
         assert_eq!(cut("abcdef", 4), "abc…");
         assert_eq!(cut("abcd", 4), "abcd");
+    }
+
+    #[test]
+    fn a_trigger_reads_in_its_own_unit() {
+        let check = |kind: &str, (value, limit): (Option<f64>, f64), expected: &str| {
+            let trigger = TriggerStatus {
+                name: "it".to_owned(),
+                kind: kind.to_owned(),
+                reading: value,
+                limit: Some(limit),
+                old: None,
+                requests: 0,
+                verdict: Verdict::Clear,
+            };
+            assert_eq!(reading(&trigger), expected);
+        };
+        check("error_rate", (Some(0.0143), 0.02), "1.43% of 2%");
+        check("latency_p99", (Some(0.0384), 0.25), "38.4 ms of 250 ms");
+        check("connect_failures", (Some(3.0), 5.0), "3 of 5");
+        check("connect_failures", (Some(0.5), 0.9), "50% of 90%");
+        check("replication_lag", (Some(0.45), 30.0), "450 ms of 30.00 s");
+        check("replication_lag", (None, 30.0), "- of 30.00 s");
     }
 }

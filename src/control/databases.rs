@@ -1,13 +1,10 @@
 //! What the status says of replications, and of the gates that wait for them.
 
-use std::time::Duration;
-
 use crate::{
     control::{GateStatus, ReplicationStatus, describe::Scene},
-    cutover::Stretch,
     measure::{Lag, LagReading},
-    plan::{Gate, GateCondition, LagGate},
-    units::{Direction, Timestamp},
+    plan::{Gate, GateCondition},
+    units::Direction,
 };
 
 /// Each direction of each replication; reverse only where there is one.
@@ -64,16 +61,10 @@ pub(super) fn gates(scene: &Scene<'_>) -> Vec<GateStatus> {
             needed_s: lag.held_for.as_secs_f64(),
             unobserved_s: stretch.unobserved.as_secs_f64(),
             gaps: stretch.gaps,
-            earliest: earliest(lag, &stretch, scene.at),
+            earliest: stretch.earliest(lag.held_for, scene.at),
             broken_at: stretch.broken.as_ref().map(|it| it.at),
             broken_by: stretch.broken.map(|it| it.by),
         })
     });
     gates.collect()
-}
-
-fn earliest(gate: &LagGate, stretch: &Stretch, now: Timestamp) -> Option<Timestamp> {
-    let left = gate.held_for.saturating_sub(stretch.observed);
-    let counts = stretch.since.is_some() && left > Duration::ZERO;
-    counts.then(|| now.after(left))
 }

@@ -107,6 +107,17 @@ impl Stretch {
     pub fn is_satisfied(&self, needed: Duration) -> bool {
         self.holds && self.since.is_some() && self.observed >= needed
     }
+
+    /// When it will be satisfied at the earliest: if it holds from now on. `None` while it does not hold, and once it is
+    /// satisfied.
+    #[must_use]
+    pub fn earliest(&self, needed: Duration, now: Timestamp) -> Option<Timestamp> {
+        self.since.filter(|_| !self.is_satisfied(needed))?;
+        let left = needed.saturating_sub(self.observed);
+        // From the last look on time counts only where that saw it hold.
+        let counted = self.seen_at.filter(|_| self.holds).unwrap_or(now);
+        Some(counted.after(left).max(now))
+    }
 }
 
 #[cfg(test)]
@@ -142,6 +153,42 @@ mod tests {
         assert!(
             !stretch.is_satisfied(Duration::from_secs(5)),
             "it is not known to hold"
+        );
+    }
+
+    #[test]
+    fn it_is_satisfied_at_the_earliest_once_what_is_missing_is_observed() {
+        let needed = Duration::from_secs(60);
+        let mut stretch = Stretch::default();
+        let earliest = |stretch: &Stretch, now| stretch.earliest(needed, at(now));
+        assert_eq!(earliest(&stretch, 0), None, "nobody has looked");
+        hold(&mut stretch, 0, 20);
+        assert_eq!(earliest(&stretch, 20_000), Some(at(60_000)));
+        assert_eq!(
+            earliest(&stretch, 20_050),
+            Some(at(60_000)),
+            "between two looks"
+        );
+        // What is not observed is waited for as well.
+        stretch.look(Seen::Nothing("down".into()), TOLERANCE, at(23_000));
+        assert_eq!(earliest(&stretch, 23_000), Some(at(63_000)));
+        assert_eq!(earliest(&stretch, 25_000), Some(at(65_000)));
+        hold(&mut stretch, 26, 66);
+        assert_eq!(stretch.observed, needed);
+        assert_eq!(earliest(&stretch, 66_000), None, "it is satisfied");
+        stretch.look(Seen::Nothing("down".into()), TOLERANCE, at(66_100));
+        assert_eq!(
+            earliest(&stretch, 66_100),
+            Some(at(66_100)),
+            "as soon as it is known"
+        );
+        stretch.look(Seen::Fails("lag 3 s".into()), TOLERANCE, at(66_200));
+        assert_eq!(earliest(&stretch, 66_200), None, "it does not hold");
+        hold(&mut stretch, 67, 68);
+        assert_eq!(
+            earliest(&stretch, 68_000),
+            Some(at(127_000)),
+            "all of it, anew"
         );
     }
 
@@ -224,7 +271,48 @@ mod tests {
         );
     }
 
+    /// What a look of a property saw.
+    fn saw(what: u8) -> Seen {
+        match what {
+            0 => Seen::Fails("lag".into()),
+            1 => Seen::Nothing("down".into()),
+            _ => Seen::Holds,
+        }
+    }
+
     proptest! {
+        /// Whatever has happened: it is never satisfied before the time that was told, and just then if it holds from now on.
+        #[test]
+        fn it_is_satisfied_no_sooner_than_was_told_and_just_then_if_it_holds(
+            looks in proptest::collection::vec((0_u64..1_500, 0_u8..8), 1..60),
+            more in proptest::collection::vec((0_u64..1_500, 0_u8..8), 0..60),
+        ) {
+            let needed = Duration::from_secs(10);
+            let mut stretch = Stretch::default();
+            let mut now = 0;
+            for (passed, what) in looks {
+                now += passed;
+                stretch.look(saw(what), TOLERANCE, at(now));
+            }
+            let Some(earliest) = stretch.earliest(needed, at(now)) else {
+                return Ok(());
+            };
+            let (mut other, mut later) = (stretch.clone(), now);
+            for (passed, what) in more {
+                later += passed;
+                other.look(saw(what), TOLERANCE, at(later));
+                prop_assert!(!other.is_satisfied(needed) || at(later) >= earliest);
+            }
+            let mut first = true;
+            while !stretch.is_satisfied(needed) {
+                // The first look that sees it hold comes at once.
+                now += if first { 0 } else { 1 };
+                first = false;
+                stretch.look(Seen::Holds, TOLERANCE, at(now));
+            }
+            prop_assert_eq!(at(now), earliest);
+        }
+
         /// Observed time is never more than the time between looks that saw it hold, whatever happens besides.
         #[test]
         fn observed_time_is_never_made_up(
@@ -234,11 +322,6 @@ mod tests {
             let (mut now, mut held, mut held_at) = (0, 0, None::<u64>);
             for (passed, what) in looks {
                 now += passed;
-                let seen = match what {
-                    0 => Seen::Fails("lag".into()),
-                    1 => Seen::Nothing("down".into()),
-                    _ => Seen::Holds,
-                };
                 match what {
                     0 => (held, held_at) = (0, None),
                     1 => (),
@@ -247,7 +330,7 @@ mod tests {
                         held_at = Some(now);
                     }
                 }
-                stretch.look(seen, TOLERANCE, at(now));
+                stretch.look(saw(what), TOLERANCE, at(now));
                 prop_assert!(stretch.observed <= Duration::from_millis(held));
                 prop_assert!(stretch.since.is_some() || stretch.observed == Duration::ZERO);
             }

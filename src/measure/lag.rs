@@ -4,15 +4,14 @@
 //! replication ── Signals ──▶ Judge ──▶ LagReading ──▶ LagBoard ──▶ control/observe, status
 //! ```
 //!
-//! Three signals have to agree: the age of the oldest heartbeat that was written on the source and cannot be read on the
-//! target, the bytes that the slot has not confirmed, and the state of subscription and slot. Where one of them is missing,
+//! Three signals have to agree: the age of heartbeats that were written on the source and cannot be read on the target, the bytes that the slot has not confirmed, and the state of subscription and slot. Where one of them is missing,
 //! stale, or contradicts another, the reading is [`LagReading::Unknown`], which holds.
 
 mod board;
 mod judge;
 
 pub use board::{LagBoard, LagView};
-pub use judge::{Judge, Signals, Slot, Subscription};
+pub use judge::{Beat, Judge, Signals, Slot, Subscription};
 
 use std::time::Duration;
 
@@ -34,7 +33,8 @@ pub enum LagReading {
 /// How far the target trails the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lag {
-    /// The age of the oldest heartbeat that has not arrived; where all have, how long the last one took.
+    /// How long the newest heartbeat took to arrive. Where one has not: how long ago what is missing was written, at the
+    /// middle between that one and the one before it.
     pub span: Duration,
     /// Bytes of WAL that the target has not confirmed.
     pub bytes: u64,

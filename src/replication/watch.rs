@@ -15,8 +15,11 @@ use crate::{
     clock::Clock,
     measure::{Judge, LagBoard, LagReading},
     plan::ReplicationPlan,
-    replication::watch::{link::Link, sample::Channel},
-    units::{Direction, PerSide},
+    replication::watch::{
+        link::Link,
+        sample::{Channel, SampleError},
+    },
+    units::{Direction, PerSide, Side},
 };
 
 /// From one sample to the next.
@@ -99,53 +102,69 @@ impl Watcher {
 
     /// One reading; `None` where the way back was never set up.
     async fn read(&mut self, direction: Direction, board: &LagBoard) -> Option<LagReading> {
-        let Self {
-            plan,
-            clock,
-            links,
-            forward,
-            reverse,
-        } = self;
-        let way = match direction {
-            Direction::Forward => forward,
-            Direction::Reverse => reverse,
-        };
-        let is_expected = direction == Direction::Forward || board.knows(&plan.name, direction);
-        for side in [direction.source(), direction.target()] {
-            if let Err(why) = links[side].session() {
-                return is_expected.then(|| LagReading::unknown(format!("{side}: {why}")));
-            }
-        }
-        let (Ok(source), Ok(target)) = (
-            links[direction.source()].session(),
-            links[direction.target()].session(),
-        ) else {
+        let is_expected =
+            direction == Direction::Forward || board.knows(&self.plan.name, direction);
+        if !is_expected && !self.is_set_up(direction).await {
             return None;
+        }
+        let reading = self.sample(direction).await;
+        Some(reading.unwrap_or_else(|(side, why)| LagReading::unknown(format!("{side}: {why}"))))
+    }
+
+    /// Whether the target has the subscription, as far as that can be seen.
+    async fn is_set_up(&mut self, direction: Direction) -> bool {
+        let (way, link) = self.parts(direction, direction.target());
+        let Ok(target) = link.session() else {
+            return false;
         };
-        if !is_expected {
-            match way.channel.is_set_up(target).await {
-                Ok(true) => (),
-                Ok(false) => return None,
-                Err(error) => {
-                    links[direction.target()].failed(&error);
-                    return None;
-                }
+        match way.channel.is_set_up(target).await {
+            Ok(is_set_up) => is_set_up,
+            Err(error) => {
+                link.failed(&error);
+                false
             }
         }
-        match way.channel.sample(source, target, *clock).await {
+    }
+
+    /// One sample, or where and why there is none. Heartbeats are written also while the target cannot be reached: how old the
+    /// oldest is that has not arrived says afterwards how far it trails.
+    async fn sample(&mut self, direction: Direction) -> Result<LagReading, (Side, String)> {
+        let (from, to) = (direction.source(), direction.target());
+        let clock = self.clock;
+        let (way, source) = self.parts(direction, from);
+        let session = source.session().map_err(|why| (from, why.to_owned()))?;
+        let said = way.channel.beat(session, clock).await;
+        let said = said.map_err(|it| source.missed(it))?;
+        source.succeeded();
+        let beat = said.0;
+        let (way, target) = self.parts(direction, to);
+        let sampled = match target.session() {
+            Ok(session) => way.channel.sample(said, session, clock).await,
+            Err(why) => Err(SampleError::without_session(to, why)),
+        };
+        match sampled {
             Ok(signals) => {
-                for side in [direction.source(), direction.target()] {
-                    links[side].succeeded();
-                }
-                Some(way.judge.judge(&signals))
+                target.succeeded();
+                Ok(way.judge.judge(&signals))
             }
-            Err(sample::SampleError { side, why, error }) => {
-                if let Some(error) = error {
-                    links[side].failed(&error);
-                }
-                Some(LagReading::unknown(format!("{side}: {why}")))
+            Err(error) => {
+                way.judge.wrote(beat);
+                Err(target.missed(error))
             }
         }
+    }
+
+    /// One direction, and the link to one of the sides.
+    const fn parts(&mut self, direction: Direction, side: Side) -> (&mut Way, &mut Link) {
+        let link = match side {
+            Side::Old => &mut self.links.old,
+            Side::New => &mut self.links.new,
+        };
+        let way = match direction {
+            Direction::Forward => &mut self.forward,
+            Direction::Reverse => &mut self.reverse,
+        };
+        (way, link)
     }
 
     const fn way(&mut self, direction: Direction) -> &mut Way {

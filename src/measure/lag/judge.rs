@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use crate::{
-    measure::{Lag, LagReading},
+    measure::{Lag, LagReading, STALE_AFTER},
     units::Timestamp,
 };
 
@@ -20,16 +20,23 @@ const CONFIRM_WITHIN: Duration = Duration::from_secs(90);
 /// How far back the rate is looked at at which WAL is written.
 const RATE_OVER: Duration = Duration::from_secs(60);
 
+/// One heartbeat, written on the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// What it says: microseconds of the source's own clock.
+    pub written: i64,
+    /// Just before it was written.
+    pub begun: Timestamp,
+    /// The source's `pg_current_wal_insert_lsn()`, after its commit.
+    pub insert: i64,
+}
+
 /// What was read of one direction, in this order: heartbeat and slot on the source, then subscription and heartbeat on the
 /// target. What was not there is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signals {
-    /// What the heartbeat just written says: microseconds of the source's own clock.
-    pub written: i64,
-    /// Just before it was written.
-    pub begun: Timestamp,
-    /// The source's `pg_current_wal_insert_lsn()`, after the heartbeat's commit.
-    pub insert: i64,
+    /// The heartbeat just written.
+    pub beat: Beat,
     /// The slot on the source.
     pub slot: Option<Slot>,
     /// The subscription on the target.
@@ -90,19 +97,31 @@ pub struct Judge {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Beat {
-    written: i64,
-    begun: Timestamp,
-    insert: i64,
-}
-
-#[derive(Clone, Copy, Debug)]
 struct Arrived {
     beat: Beat,
     took: Duration,
 }
 
 impl Judge {
+    /// A heartbeat was written of whose target nothing is known. Once something is, its age says how far that trails.
+    pub fn wrote(&mut self, beat: Beat) {
+        // A source whose clock was set back, or that another one took the place of, begins anew.
+        let before = self.written.replace((beat.written, beat.insert));
+        if before.is_some_and(|(written, insert)| written >= beat.written || insert > beat.insert) {
+            *self = Self {
+                written: self.written,
+                errors: self.errors,
+                errors_grew_at: self.errors_grew_at,
+                ..Self::default()
+            };
+        }
+        if self.beats.len() == BEATS_MAX {
+            // The oldest one says how old what is missing is; what came just after it says no more.
+            self.beats.remove(1);
+        }
+        self.beats.push_back(beat);
+    }
+
     /// What the signals say together.
     pub fn judge(&mut self, signals: &Signals) -> LagReading {
         self.remember(signals);
@@ -119,28 +138,8 @@ impl Judge {
     }
 
     fn remember(&mut self, signals: &Signals) {
-        // A source whose clock was set back, or that another one took the place of, begins anew.
-        let before = self.written.replace((signals.written, signals.insert));
-        if before
-            .is_some_and(|(written, insert)| written >= signals.written || insert > signals.insert)
-        {
-            *self = Self {
-                written: self.written,
-                errors: self.errors,
-                errors_grew_at: self.errors_grew_at,
-                ..Self::default()
-            };
-        }
-        if self.beats.len() == BEATS_MAX {
-            // The oldest one says how old what is missing is; what came just after it says no more.
-            self.beats.remove(1);
-        }
-        self.beats.push_back(Beat {
-            written: signals.written,
-            begun: signals.begun,
-            insert: signals.insert,
-        });
-        self.agrees |= signals.seen.is_some_and(|it| it <= signals.written);
+        self.wrote(signals.beat);
+        self.agrees |= signals.seen.is_some_and(|it| it <= signals.beat.written);
         let seen = signals.seen.filter(|_| self.agrees);
         while let Some(beat) = self.beats.front().copied()
             && seen.is_some_and(|seen| beat.written <= seen)
@@ -158,7 +157,8 @@ impl Judge {
         {
             self.unconfirmed = Some((beat, signals.seen_at));
         }
-        self.inserts.push_back((signals.seen_at, signals.insert));
+        self.inserts
+            .push_back((signals.seen_at, signals.beat.insert));
         while let Some((at, _)) = self.inserts.front()
             && signals.seen_at.since(*at) > RATE_OVER
         {
@@ -183,7 +183,7 @@ impl Judge {
         // Why nobody takes changes from the slot, the subscription knows better.
         let confirmed = taken(slot)?;
         signals.seen.ok_or("the heartbeat is not on the target")?;
-        let bytes = u64::try_from(signals.insert.saturating_sub(confirmed))
+        let bytes = u64::try_from(signals.beat.insert.saturating_sub(confirmed))
             .map_err(|_negative| "the slot has confirmed more than was written")?;
         let arrived = self.arrived.ok_or("no heartbeat has arrived yet")?;
         // What is confirmed was applied before, and the heartbeat was looked at after.
@@ -196,13 +196,28 @@ impl Judge {
         if waits.is_some_and(|it| it > CONFIRM_WITHIN) {
             return Err("heartbeats arrive that the slot does not confirm: which subscription carries them?".into());
         }
-        let waiting = self.beats.front();
-        let span = waiting.map_or(arrived.took, |it| signals.seen_at.since(it.begun));
+        let span = self.span(arrived, signals.seen_at)?;
         Ok(Lag {
             span,
             bytes,
             wal_lasts: self.wal_lasts(slot),
         })
+    }
+
+    /// What is missing was written after the newest heartbeat that has arrived and before the oldest that has not: in the
+    /// middle of that, for all that is known.
+    fn span(&self, arrived: Arrived, now: Timestamp) -> Result<Duration, String> {
+        let Some(waiting) = self.beats.front() else {
+            return Ok(arrived.took);
+        };
+        let between = waiting.begun.since(arrived.beat.begun);
+        if between > STALE_AFTER {
+            let seconds = between.as_secs();
+            return Err(format!(
+                "no heartbeat was written for {seconds} s, and none since then has arrived"
+            ));
+        }
+        Ok(now.since(waiting.begun) + between / 2)
     }
 
     fn works(&self, subscription: Subscription, now: Timestamp) -> Result<(), String> {

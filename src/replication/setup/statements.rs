@@ -76,13 +76,17 @@ pub(super) fn heartbeat(role: &str, rows: bool) -> String {
     }
 }
 
+/// For a session that has to write on a side that is fenced.
+pub(super) const UNFENCED: &str = "SET default_transaction_read_only = off;";
+
 /// The fence: nobody but replication and the watch gets in, and who does, does not write by mistake.
 pub(super) fn fence(catalog: &Catalog, role: &str) -> String {
     let database = identifier(&catalog.server.database);
     let (role_name, role) = (literal(role), identifier(role));
     let revoked = who_connects(catalog).join(", ");
     format!(
-        "GRANT CONNECT ON DATABASE {database} TO {role}, {REPLICATOR};\n\
+        "{UNFENCED}\n\
+        GRANT CONNECT ON DATABASE {database} TO {role}, {REPLICATOR};\n\
         REVOKE CONNECT ON DATABASE {database} FROM {revoked};\n\
         ALTER DATABASE {database} SET default_transaction_read_only = on;\n\
         SELECT pg_terminate_backend(pid) FROM pg_stat_activity\n\
@@ -96,7 +100,8 @@ pub(super) fn unfence(catalog: &Catalog) -> String {
     let database = identifier(&catalog.server.database);
     let granted = who_connects(catalog).join(", ");
     format!(
-        "ALTER DATABASE {database} RESET default_transaction_read_only; \
+        "{UNFENCED} \
+        ALTER DATABASE {database} RESET default_transaction_read_only; \
         GRANT CONNECT ON DATABASE {database} TO {granted};"
     )
 }

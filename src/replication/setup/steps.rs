@@ -270,8 +270,8 @@ impl Setup<'_> {
             false => "",
         };
         let unfenced = match moment {
-            Moment::AtCutover => "SET default_transaction_read_only = off;\n",
-            Moment::Now | Moment::OnceCopied => "",
+            Moment::AtCutover => format!("{}\n", statements::UNFENCED),
+            Moment::Now | Moment::OnceCopied => String::new(),
         };
         Some(Step {
             moment,

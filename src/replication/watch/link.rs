@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use crate::{
     plan::DatabasePlan,
-    replication::{QueryError, Session, causes::with_causes, connect},
+    replication::{QueryError, Session, causes::with_causes, connect, watch::sample::SampleError},
+    units::Side,
 };
 
 /// The pause after a first failure, and the longest one; each is twice the one before.
@@ -61,6 +62,14 @@ impl Link {
         if !is_answered || !is_open {
             self.lost(with_causes(error));
         }
+    }
+
+    /// A sample came to nothing here; where and why.
+    pub(super) fn missed(&mut self, error: SampleError) -> (Side, String) {
+        if let Some(error) = &error.error {
+            self.failed(error);
+        }
+        (error.side, error.why)
     }
 
     /// Statements are answered.

@@ -12,19 +12,21 @@ use tokio_postgres::{
 
 use crate::{
     clock::Clock,
-    measure::{Signals, Slot, Subscription},
+    measure::{Beat, Signals, Slot, Subscription},
     plan::ChannelPlan,
     replication::{QueryError, Session, causes::with_causes},
     units::{Direction, Side},
 };
 
-/// How long a heartbeat is waited for within one sample, so that short lags are read exactly.
-const ARRIVAL_PAUSES: [Duration; 5] = [
+/// How long a heartbeat is waited for within one sample, so that short lags are read exactly; less than from one to the next.
+const ARRIVAL_MOST: Duration = Duration::from_millis(850);
+
+/// Between two looks whether it has arrived; the last one again and again.
+const ARRIVAL_PAUSES: [Duration; 4] = [
     Duration::from_millis(10),
     Duration::from_millis(20),
     Duration::from_millis(50),
     Duration::from_millis(120),
-    Duration::from_millis(250),
 ];
 
 const WRITE_BEAT: &str =
@@ -74,6 +76,17 @@ pub(super) struct SampleError {
     pub(super) error: Option<QueryError>,
 }
 
+impl SampleError {
+    /// Nobody was asked.
+    pub(super) fn without_session(side: Side, why: &str) -> Self {
+        Self {
+            side,
+            why: why.to_owned(),
+            error: None,
+        }
+    }
+}
+
 impl Channel {
     pub(super) fn new(direction: Direction, plan: &ChannelPlan) -> Self {
         Self {
@@ -90,33 +103,49 @@ impl Channel {
         Ok(!rows.await?.is_empty())
     }
 
-    /// Takes one.
-    pub(super) async fn sample(
-        &mut self,
+    /// Writes a heartbeat on the source, and reads the slot there.
+    pub(super) async fn beat(
+        &self,
         source: &Session,
-        target: &Session,
         clock: Clock,
-    ) -> Result<Signals, SampleError> {
-        let (from, to) = (self.direction.source(), self.direction.target());
+    ) -> Result<(Beat, Option<Slot>), SampleError> {
+        let from = self.direction.source();
         let begun = clock.timestamp();
         let written = self.write_beat(source).await.map_err(|it| it.at(from))?;
         let (insert, slot) = self.read_slot(source).await.map_err(|it| it.at(from))?;
+        let beat = Beat {
+            written,
+            begun,
+            insert,
+        };
+        Ok((beat, slot))
+    }
+
+    /// What the target says after that.
+    pub(super) async fn sample(
+        &mut self,
+        (beat, slot): (Beat, Option<Slot>),
+        target: &Session,
+        clock: Clock,
+    ) -> Result<Signals, SampleError> {
+        let to = self.direction.target();
         let subscription = self
             .read_subscription(target)
             .await
             .map_err(|it| it.at(to))?;
         let mut seen = self.read_beat(target).await.map_err(|it| it.at(to))?;
-        for pause in ARRIVAL_PAUSES {
-            if seen.is_none_or(|it| it >= written) {
+        let mut pauses = ARRIVAL_PAUSES.into_iter();
+        let mut pause = Duration::ZERO;
+        while seen.is_some_and(|it| it < beat.written) {
+            pause = pauses.next().unwrap_or(pause);
+            if clock.timestamp().since(beat.begun) + pause > ARRIVAL_MOST {
                 break;
             }
             tokio::time::sleep(pause).await;
             seen = self.read_beat(target).await.map_err(|it| it.at(to))?;
         }
         Ok(Signals {
-            written,
-            begun,
-            insert,
+            beat,
             slot,
             subscription,
             seen,

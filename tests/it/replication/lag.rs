@@ -1,12 +1,14 @@
 //! The lag as it is: made and undone under load, read within a second of the truth, and obeyed.
 
 use std::{
+    cell::Cell,
     fs,
     io::Write,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
+use changeover::units::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -151,8 +153,18 @@ fn truth(new: &Cluster, at: &str) -> f64 {
     new.shop(&sql).parse().expect("a number")
 }
 
+/// How far new trails by what PostgreSQL itself says of it, in seconds; `None` where it says nothing.
+pub(super) fn replay_lag(old: &Cluster) -> Option<f64> {
+    let sql = "SELECT extract(epoch FROM replay_lag) FROM pg_stat_replication";
+    old.shop(sql).parse().ok()
+}
+
 fn lag(proxy: &Proxy) -> Option<f64> {
-    proxy.status()["replications"][0]["lag_s"].as_f64()
+    lag_in(&proxy.status())
+}
+
+fn lag_in(status: &Value) -> Option<f64> {
+    status["replications"][0]["lag_s"].as_f64()
 }
 
 /// What the journal was told of gates.
@@ -182,9 +194,7 @@ fn a_lag_of_five_seconds_is_read_holds_the_ramp_and_lets_it_go_on_once_it_is_gon
     let more = format!("{RAMP}{}", pair.configuration("shop"));
     let proxy = Proxy::start(&configuration(&old.url(), &new.url(), &more));
     let gate = |status: &Value| status["gates"][0].clone();
-    proxy.status_when("the gate is satisfied", LIMIT, |it| {
-        gate(it)["satisfied"] == true
-    });
+    it_is_satisfied_when_it_said_that_it_would_be(&proxy);
     agrees(&proxy, &pair.new);
     let load = Load {
         rate: 200,
@@ -216,6 +226,8 @@ fn a_lag_of_five_seconds_is_read_holds_the_ramp_and_lets_it_go_on_once_it_is_gon
     let labels = [("name", "shop"), ("direction", "forward")];
     let shown = metrics::sum(proxy.admin, "changeover_replication_lag_seconds", &labels);
     assert!(shown >= 5.0, "{shown}");
+    let replay = replay_lag(&pair.old).expect("the worker has said it before");
+    assert!(replay < 1.0, "what PostgreSQL says is of use: {replay}");
 
     drop(blocked);
     let status = proxy.status_when("the ramp goes on", LIMIT, |it| it["weight"] == 100.0);
@@ -244,6 +256,27 @@ fn a_lag_of_five_seconds_is_read_holds_the_ramp_and_lets_it_go_on_once_it_is_gon
     drop(writers);
 }
 
+/// Waits until the gate is satisfied.
+fn it_is_satisfied_when_it_said_that_it_would_be(proxy: &Proxy) {
+    let time = |it: &Value| serde_json::from_value::<Timestamp>(it.clone()).ok();
+    let said = Cell::new(None);
+    let status = proxy.status_when("the gate is satisfied", LIMIT, |it| {
+        let earliest = time(&it["gates"][0]["earliest"]);
+        said.set(earliest.or_else(|| said.get()));
+        it["gates"][0]["satisfied"] == true
+    });
+    assert!(status["gates"][0]["earliest"].is_null(), "{status}");
+    let said: Timestamp = said.get().expect("it was said while it was waited for");
+    let entry = eventually("it is told", LIMIT, || {
+        let mut events = proxy.events().into_iter();
+        events.find(|it| it["change"]["kind"] == "gate_satisfied")
+    });
+    let at = time(&entry["at"]).expect("it has a time");
+    println!("said to be satisfied at {said}, was at {at}");
+    assert!(at >= said, "{at} is before {said}");
+    assert!(at.since(said) < Duration::from_secs(1), "{said}, {at}");
+}
+
 fn a_restart_is_a_gap_and_no_new_stretch(proxy: Proxy, since: &Value) {
     let gate = |status: &Value| status["gates"][0].clone();
     let folder = proxy.kill();
@@ -259,4 +292,36 @@ fn a_restart_is_a_gap_and_no_new_stretch(proxy: Proxy, since: &Value) {
     );
     let kinds = told(&proxy);
     assert_eq!(kinds.len(), 3, "nothing is told twice: {kinds:?}");
+}
+
+#[test]
+fn a_lag_that_grew_while_new_could_not_be_read_is_read_as_it_is_afterwards() {
+    let _turn = turn();
+    let pair = Pair::replicating();
+    let writers = Writers::start(&pair.old);
+    let (old, new) = (Environment::start("old"), Environment::start("new"));
+    let more = pair.configuration("shop");
+    let proxy = Proxy::start(&configuration(&old.url(), &new.url(), &more));
+    let known = |what| proxy.status_when(what, LIMIT, |it| lag_in(it).is_some());
+    known("the lag is known");
+    let blocked = Blocked::begin(&pair, 1);
+    pair.new.shop(
+        "ALTER ROLE changeover NOLOGIN;
+         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'changeover'",
+    );
+    proxy.status_when("it is not known", LIMIT, |it| lag_in(it).is_none());
+    eventually("new trails", LIMIT, || {
+        let sql = "SELECT extract(epoch FROM clock_timestamp() - max(at)) FROM marker";
+        let trails: f64 = pair.new.shop(sql).parse().expect("a number");
+        (trails > 4.0).then_some(())
+    });
+    pair.new.shop("ALTER ROLE changeover LOGIN");
+    let status = known("the lag is known again");
+    assert!(lag_in(&status) > Some(3.0), "{status}");
+    agrees(&proxy, &pair.new);
+    drop(blocked);
+    proxy.status_when("it follows", LIMIT, |it| {
+        lag_in(it).is_some_and(|it| it < 1.0)
+    });
+    drop(writers);
 }

@@ -12,13 +12,15 @@ use crate::harness::{
 
 const PAGE: &str = include_str!("../../../docs/replication.md");
 
+const WAY: &str = "From two empty clusters to a satisfied gate\n";
+
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The page's blocks in one language that lie between two of its headings, in their order, without their indentation.
-fn blocks(language: &str) -> Vec<String> {
+/// The blocks in one language that follow one of the page's headings, in their order, without their indentation.
+pub(super) fn blocks(heading: &str, language: &str) -> Vec<String> {
     let section = PAGE
         .split("\n## ")
-        .find(|it| it.starts_with("From two empty clusters"))
+        .find(|it| it.starts_with(heading))
         .expect("the page has it");
     let fence = format!("```{language}");
     let mut found: Vec<String> = Vec::new();
@@ -73,10 +75,14 @@ fn the_page_leads_from_two_empty_clusters_to_a_satisfied_gate() {
     // Neither has its level yet, nor lets anybody but the administrator in without a password.
     let (mut old, mut new) = (Cluster::start_bare(), Cluster::start_bare());
     old.sql("postgres", &format!("CREATE DATABASE {DATABASE}"));
-    old.shop("CREATE TABLE item (id int PRIMARY KEY, note text NOT NULL)");
+    // Of an application, as it is of one.
+    old.shop("CREATE ROLE app LOGIN; ALTER DATABASE shop OWNER TO app");
+    old.shop(
+        "CREATE TABLE item (id int PRIMARY KEY, note text NOT NULL); ALTER TABLE item OWNER TO app",
+    );
     old.shop("INSERT INTO item VALUES (1, 'from before')");
 
-    let statements = blocks("sql");
+    let statements = blocks(WAY, "sql");
     let [level, heartbeat, on_old, on_new] = statements.as_slice() else {
         panic!("the page has other steps: {statements:?}");
     };
@@ -85,7 +91,9 @@ fn the_page_leads_from_two_empty_clusters_to_a_satisfied_gate() {
         cluster.crash();
         cluster.restart();
     }
-    let [copy] = blocks("sh").try_into().expect("the page has one script");
+    let [copy] = blocks(WAY, "sh")
+        .try_into()
+        .expect("the page has one script");
     let copy = here(&copy, &old, &new);
     succeeded(Command::new("bash").args(["-e", "-o", "pipefail", "-c", &copy]));
     for cluster in [&old, &new] {
@@ -97,7 +105,9 @@ fn the_page_leads_from_two_empty_clusters_to_a_satisfied_gate() {
     let (first, second) = (Environment::start("old"), Environment::start("new"));
     let folder = Folder::new();
     folder.write("databases.password", "a long one\n");
-    let [more] = blocks("toml").try_into().expect("the page has one file");
+    let [more] = blocks(WAY, "toml")
+        .try_into()
+        .expect("the page has one file");
     let more = here(&more, &old, &new);
     folder.write(
         "changeover.toml",

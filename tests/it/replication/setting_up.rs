@@ -20,7 +20,7 @@ use crate::harness::{
 };
 
 /// Gives a step to `psql` as a person would, without what waits for one.
-fn apply(cluster: &Cluster, sql: &str) -> String {
+pub(super) fn apply(cluster: &Cluster, sql: &str) -> String {
     let is_for_people = |line: &&str| !line.starts_with("\\password");
     let lines: Vec<_> = sql.lines().filter(is_for_people).collect();
     let script = lines.join("\n").replace("\\watch 0.5", ";");
@@ -111,6 +111,8 @@ fn the_printed_steps_carry_rows_over_and_back() {
                 });
             }
             Some("sequences") => {
+                let before = pair.new.shop("SELECT last_value, is_called FROM ticket");
+                assert_eq!(before, "1|f", "it stays where it was");
                 let set = apply(side(step), &sql(step));
                 apply(&pair.new, &set);
             }
@@ -129,6 +131,24 @@ fn the_printed_steps_carry_rows_over_and_back() {
     takes_no_writes(&pair.old);
     let (code, text, errors) = run(&folder, &["verify"]);
     assert_eq!(code, 0, "from new to old: {text}\n{errors}");
+    sequences_go_back_too(&pair, steps);
+}
+
+/// At a rollback: the fence is taken away, and the statement runs the other way round.
+fn sequences_go_back_too(pair: &Pair, steps: &[Value]) {
+    let step = |title: &str| {
+        let mut steps = steps.iter();
+        steps.find(|it| it["title"] == title).expect("it is there")
+    };
+    assert_eq!(pair.old.shop("SELECT last_value FROM ticket"), "41");
+    let undo = step("fence")["undo"].as_str().expect("it can be undone");
+    apply(&pair.old, undo);
+    let set = apply(
+        &pair.new,
+        step("sequences")["sql"].as_str().expect("a text"),
+    );
+    apply(&pair.old, &set);
+    assert_eq!(pair.old.shop("SELECT nextval('ticket')"), "2043");
 }
 
 const LIMIT: Duration = Duration::from_secs(20);

@@ -9,9 +9,11 @@ fn signals(second: i64, applied: i64) -> Signals {
     let at = |second: i64| Timestamp::from_micros(second * 1_000_000);
     let position = |second: i64| second * 1_000;
     Signals {
-        written: at(second).micros(),
-        begun: at(second),
-        insert: position(second) + 1,
+        beat: Beat {
+            written: at(second).micros(),
+            begun: at(second),
+            insert: position(second) + 1,
+        },
         slot: Some(Slot {
             is_active: true,
             wal_status: Some("reserved".into()),
@@ -60,16 +62,45 @@ fn a_target_that_follows_trails_by_what_a_heartbeat_takes() {
 }
 
 #[test]
-fn a_target_that_stands_still_trails_by_the_oldest_heartbeat_that_is_missing() {
+fn a_target_that_stands_still_trails_by_what_was_written_about_the_oldest_heartbeat_that_is_missing()
+ {
     let mut judge = settled();
     for second in 11..=15 {
         let reading = judge.judge(&signals(second, 10));
-        let expected = u64::try_from(second - 11).expect("later") * 1000 + 20;
+        let expected = u64::try_from(second - 11).expect("later") * 1000 + 520;
         assert_eq!(span(&reading), Duration::from_millis(expected));
     }
     let reading = judge.judge(&signals(16, 16));
     assert_eq!(span(&reading), Duration::from_millis(20));
     assert_eq!(judge.passed(), Some(Timestamp::from_micros(16_000_000)));
+}
+
+#[test]
+fn what_is_missing_after_a_target_was_not_to_be_reached_is_as_old_as_it_is() {
+    let mut judge = settled();
+    for second in 11..=300 {
+        judge.wrote(signals(second, 10).beat);
+    }
+    let reading = judge.judge(&signals(301, 10));
+    assert_eq!(span(&reading), Duration::from_millis(290_520));
+    // It goes on where it can, and so does the reading.
+    let reading = judge.judge(&signals(302, 200));
+    assert_eq!(span(&reading), Duration::from_millis(101_520));
+    let reading = judge.judge(&signals(303, 303));
+    assert_eq!(span(&reading), Duration::from_millis(20));
+}
+
+#[test]
+fn what_was_written_while_no_heartbeat_was_is_not_known_to_be_young() {
+    let mut judge = settled();
+    for second in 71..75 {
+        let reading = judge.judge(&signals(second, 10));
+        assert_eq!(
+            why(&reading),
+            "no heartbeat was written for 61 s, and none since then has arrived"
+        );
+    }
+    span(&judge.judge(&signals(75, 71)));
 }
 
 #[test]
@@ -176,7 +207,7 @@ fn wal_lasts_as_long_as_there_is_room_at_the_present_rate() {
 /// As [`signals`], by a clock of the source that is eight seconds behind where it was.
 fn set_back(second: i64, applied: i64) -> Signals {
     let mut it = signals(second, applied);
-    it.written -= 8_000_000;
+    it.beat.written -= 8_000_000;
     it.seen = it.seen.map(|seen| seen - 8_000_000);
     it
 }
@@ -201,7 +232,7 @@ fn a_source_that_another_one_took_the_place_of_begins_anew() {
     let mut judge = settled();
     let other = |second, applied| {
         let mut it = signals(second, applied);
-        it.insert -= 9_000;
+        it.beat.insert -= 9_000;
         let confirmed = slot(&mut it).confirmed.expect("it is there");
         slot(&mut it).confirmed = Some(confirmed - 9_000);
         it
@@ -216,18 +247,21 @@ fn a_source_that_another_one_took_the_place_of_begins_anew() {
 }
 
 proptest! {
-    /// However the target moves on, the reading is within a second of the truth.
+    /// However the target moves on, the reading is within a second of the truth, and where heartbeats come each second it is
+    /// hardly further from it than half of one.
     #[test]
     fn readings_are_within_a_second_of_the_truth(steps in proptest::collection::vec(0_i64..4, 1..80)) {
         let mut judge = settled();
         let mut applied = 10;
         for (second, step) in (11..).zip(steps) {
             applied = (applied + step).min(second);
-            let reading = judge.judge(&signals(second, applied));
-            // What was committed at that second is there; what came just after it is not.
-            let truth = Duration::from_secs(u64::try_from(second - applied).expect("later"));
-            let apart = span(&reading).abs_diff(truth);
-            prop_assert!(apart <= Duration::from_secs(1), "{:?} for {:?}", reading, truth);
+            let span = span(&judge.judge(&signals(second, applied)));
+            // What was committed at that second is there. What came after it is not, or is up to the next heartbeat.
+            let seconds = |it: i64| Duration::from_secs(u64::try_from(it).unwrap_or(0));
+            for truth in [second - applied, second - applied - 1] {
+                let apart = span.abs_diff(seconds(truth));
+                prop_assert!(apart <= Duration::from_millis(520), "{:?} for {}", span, truth);
+            }
         }
     }
 }
