@@ -1,6 +1,13 @@
 //! Copies of requests on the real binary: one JSON field of one route among fifty is found and named, and no noise is.
 
-use std::{fmt::Write, time::Duration};
+use std::{
+    fmt::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
@@ -17,10 +24,13 @@ const ROUTES: usize = 50;
 /// The route that new answers otherwise.
 const ODD: usize = 17;
 
-/// A shop's API: each answer has a time and an id of its own, and a third of them a hint that comes and goes.
-fn shop(is_new: bool) -> Scripted {
+/// A shop's API: each answer has a time and an id of its own, and a third of them a hint that comes and goes. Counts what it is
+/// asked.
+fn shop(is_new: bool, asked: &Arc<AtomicU64>) -> Scripted {
+    let asked = Arc::clone(asked);
     Scripted::start(move |caller: &mut Caller| {
         while let Some(head) = caller.head() {
+            asked.fetch_add(1, Ordering::SeqCst);
             let path = head.split_whitespace().nth(1).unwrap_or_default();
             let is_odd = path.starts_with(&format!("/r{ODD}?")) || path == format!("/r{ODD}");
             let price = if is_new && is_odd { 1.19 } else { 1.2 };
@@ -77,7 +87,8 @@ fn report(proxy: &Proxy, words: &[&str]) -> String {
 #[test]
 fn one_field_of_one_route_among_fifty_is_found_and_named_and_no_noise_is() {
     let _turn = turn();
-    let (old, new) = (shop(false), shop(true));
+    let asked = Arc::default();
+    let (old, new) = (shop(false, &asked), shop(true, &asked));
     let proxy = Proxy::start(&configuration(&old.url(), &new.url(), &plan()));
     let began = now();
     let load = load().start(proxy.address());
@@ -90,6 +101,9 @@ fn one_field_of_one_route_among_fifty_is_found_and_named_and_no_noise_is() {
         status["shadow"]["compared"]["new"],
         status["shadow"]["differences"][0]
     );
+    // What is noise everywhere was met for the first time at every route, so that much is left to be shown.
+    let waits = status["ramp"]["waits"].to_string();
+    assert!(waits.contains("5% of copies to new may differ"), "{waits}");
     // Noise has ten times the time to be taken for a difference.
     let status = proxy.status_when("many are compared", LIMIT, |it| {
         it["shadow"]["compared"]["new"].as_u64() > Some(6_000)
@@ -124,8 +138,6 @@ fn one_field_of_one_route_among_fifty_is_found_and_named_and_no_noise_is() {
         "{text}"
     );
     assert!(text.lines().all(|it| it.chars().count() <= 80), "{text}");
-    let waits = status["ramp"]["waits"].to_string();
-    assert!(waits.contains("5% of copies to new may differ"), "{waits}");
     // One route of fifty is 2 % of the copies, which the limit lets pass once it is shown.
     proxy.status_when("no more than that differ", LIMIT, |it| {
         it["shadow"]["is_given"] == true
@@ -143,7 +155,8 @@ fn one_field_of_one_route_among_fifty_is_found_and_named_and_no_noise_is() {
 #[test]
 fn nothing_is_copied_once_everything_was_rolled_back() {
     let _turn = turn();
-    let (old, new) = (shop(false), shop(false));
+    let (old, asked) = (shop(false, &Arc::default()), Arc::default());
+    let new = shop(false, &asked);
     let text =
         "[evidence]\nfalse_alarms = 0\n[ramp]\nadvance = \"bake\"\n[shadow]\nshare = \"100%\"\n";
     let proxy = Proxy::start(&configuration(&old.url(), &new.url(), text));
@@ -159,11 +172,9 @@ fn nothing_is_copied_once_everything_was_rolled_back() {
         proxy.status_when("requests are served", LIMIT, |it| requests(it) >= until)
     };
     // What was under way has ended by then.
-    let stopped = after(500);
-    let taken = new.taken();
-    let later = after(1_000);
-    let compared = |it: &Value| it["shadow"]["compared"].clone();
-    assert_eq!(compared(&later), compared(&stopped), "{later}");
-    assert_eq!(new.taken(), taken, "nobody connects to new");
+    after(500);
+    let reached = asked.load(Ordering::SeqCst);
+    after(1_000);
+    assert_eq!(asked.load(Ordering::SeqCst), reached, "new is left alone");
     drop(load.stop());
 }
