@@ -100,6 +100,7 @@ pub(crate) fn plan(operators: Vec<Operator>) -> Plan {
             idle_per_endpoint: 32,
             connections_per_endpoint: 1024,
             buffer_bytes: 65_536,
+            body_rate: 240,
             events_page: 4,
         },
         workers: 1,

@@ -27,6 +27,7 @@ pub(super) const SHAPE: Shape = Shape {
         "idle_per_endpoint",
         "connections_per_endpoint",
         "buffer_bytes",
+        "body_rate",
         "events_page",
     ],
 };
@@ -49,6 +50,8 @@ pub(super) fn read(root: &Section<'_>) -> Limits {
             .get(key, count::<usize>(least..=most))
             .unwrap_or(default)
     };
+    let rate = section.get("body_rate", size(0..=MIB));
+    let rate = rate.map(|it| u64::try_from(it).unwrap_or(u64::MAX));
     let limits = Limits {
         head_bytes: bytes("head_bytes", 8 * KIB, MIB, default.head_bytes),
         target_bytes: bytes("target_bytes", 256, 512 * KIB, default.target_bytes),
@@ -81,6 +84,7 @@ pub(super) fn read(root: &Section<'_>) -> Limits {
             default.connections_per_endpoint,
         ),
         buffer_bytes: bytes("buffer_bytes", 4 * KIB, 16 * MIB, default.buffer_bytes),
+        body_rate: rate.unwrap_or(default.body_rate),
         events_page: number("events_page", 1, 10_000, default.events_page),
     };
     check(&section, limits)

@@ -208,6 +208,7 @@ impl Exchange {
         }
         self.upload_begins();
         self.bytes_up.set(self.bytes_up.get() + bytes);
+        self.deadline.moved(bytes);
         let now = self.worker.now();
         self.with_ticket(|it| it.body_progressed(now));
         match self.reply.get() {
@@ -251,6 +252,7 @@ impl Exchange {
     /// A piece of the response's body is on its way.
     pub(crate) fn download_passed(&self, bytes: u64) {
         self.bytes_down.set(self.bytes_down.get() + bytes);
+        self.deadline.moved(bytes);
         self.deadline.wait(Wait::Reader);
     }
 

@@ -3,6 +3,10 @@
 //! Whatever a client's connection (HTTP/1) or stream (HTTP/2) waits for now is written into its [`Deadline`];
 //! that costs one store and no clock. A deadline passes at the first turn after its span, so up to two turns
 //! late and never early.
+//!
+//! Whoever sends a body or takes one has a budget of waiting beside that, which is as long as a body may pause: waiting uses it
+//! up, and each byte that moves gives a little back, at the least rate of a body. A client that moves a byte now and then
+//! would hold on for as long as it likes otherwise.
 
 use std::{
     cell::{Cell, RefCell},
@@ -68,6 +72,8 @@ pub(crate) struct Wheel(Rc<Inner>);
 #[derive(Debug)]
 struct Inner {
     timeouts: Cell<Timeouts>,
+    /// Bytes a second that a body moves at least; 0 is no limit.
+    body_rate: Cell<u64>,
     started: Instant,
     /// Turns since the start, by the clock and not by count, so that a late turn makes up for itself.
     turns: Cell<u64>,
@@ -79,10 +85,22 @@ struct Place {
     wait: Wait,
     /// The turn at which it passes.
     at: Option<u64>,
+    /// The turn at which the wait began.
+    since: u64,
+    patience: Patience,
     has_passed: bool,
     /// Passed for good: no further wait undoes it.
     is_expired: bool,
     waker: Option<Waker>,
+}
+
+/// How much longer a client may be waited for in all, while bodies move.
+#[derive(Clone, Copy, Debug, Default)]
+struct Patience {
+    /// Turns that were used up.
+    used: u64,
+    /// Bytes that have moved and did not give a turn back yet.
+    spare: u64,
 }
 
 /// One place on the wheel; dropping it leaves the wheel.
@@ -97,9 +115,11 @@ pub(crate) struct Deadline {
 pub(crate) struct Overdue;
 
 impl Wheel {
-    pub(crate) fn new(timeouts: Timeouts, now: Instant) -> Self {
+    /// `body_rate` is the least rate of a body in bytes a second; 0 is no limit.
+    pub(crate) fn new(timeouts: Timeouts, body_rate: u64, now: Instant) -> Self {
         Self(Rc::new(Inner {
             timeouts: Cell::new(timeouts),
+            body_rate: Cell::new(body_rate),
             started: now,
             turns: Cell::new(0),
             places: RefCell::new(Slab::new()),
@@ -107,8 +127,9 @@ impl Wheel {
     }
 
     /// Limits every wait by these from its beginning on; those that have begun keep their limits.
-    pub(crate) fn observe(&self, timeouts: Timeouts) {
+    pub(crate) fn observe(&self, timeouts: Timeouts, body_rate: u64) {
         self.0.timeouts.set(timeouts);
+        self.0.body_rate.set(body_rate);
     }
 
     /// A new place, waiting for nothing.
@@ -116,6 +137,8 @@ impl Wheel {
         let key = self.0.places.borrow_mut().insert(Place {
             wait: Wait::Nothing,
             at: None,
+            since: 0,
+            patience: Patience::default(),
             has_passed: false,
             is_expired: false,
             waker: None,
@@ -162,18 +185,30 @@ impl Deadline {
     /// Waits for `wait` from now on, and no longer than its time-out.
     pub(crate) fn wait(&self, wait: Wait) {
         let inner = &self.wheel.0;
-        let at = wait.limit(&inner.timeouts.get()).map(|span| {
-            // One more turn than the span has, because the current one has begun already.
-            inner
-                .turns
-                .get()
-                .saturating_add(turns_in(span + PART_OF_A_TURN) + 1)
-        });
+        let turns = inner.turns.get();
+        let limit = wait.limit(&inner.timeouts.get());
+        let limit = limit.map(|span| turns_in(span + PART_OF_A_TURN));
         let mut places = inner.places.borrow_mut();
         let place = &mut places[self.key];
+        place.spend(turns);
+        if wait.begins_anew() {
+            place.patience = Patience::default();
+        }
+        let is_limited = wait.is_for_body() && inner.body_rate.get() > 0;
+        let used = if is_limited { place.patience.used } else { 0 };
         place.wait = wait;
-        place.at = at;
+        // One more turn than the span has, because the current one has begun already.
+        place.at = limit.map(|limit| turns.saturating_add(limit.saturating_sub(used) + 1));
         place.has_passed = false;
+    }
+
+    /// So many bytes of a body have moved between the client and us.
+    pub(crate) fn moved(&self, bytes: u64) {
+        let inner = &self.wheel.0;
+        let mut places = inner.places.borrow_mut();
+        let place = &mut places[self.key];
+        place.spend(inner.turns.get());
+        place.patience.give_back(bytes, inner.body_rate.get());
     }
 
     /// Something moved: the wait begins anew.
@@ -235,7 +270,34 @@ impl Drop for Deadline {
     }
 }
 
+impl Patience {
+    /// So many bytes have moved, which is worth some turns at that rate. What was not used up cannot be saved up.
+    const fn give_back(&mut self, bytes: u64, rate: u64) {
+        if rate == 0 {
+            return;
+        }
+        let moved = self
+            .spare
+            .saturating_add(bytes)
+            .saturating_mul(TURNS_PER_SECOND);
+        self.used = self.used.saturating_sub(moved / rate);
+        self.spare = match self.used {
+            0 => 0,
+            _ => moved % rate / TURNS_PER_SECOND,
+        };
+    }
+}
+
 impl Place {
+    /// What the wait has taken so far is used up, if it is one for the client while bodies move.
+    const fn spend(&mut self, turns: u64) {
+        if self.wait.is_for_body() {
+            let taken = turns.saturating_sub(self.since);
+            self.patience.used = self.patience.used.saturating_add(taken);
+        }
+        self.since = turns;
+    }
+
     fn pass(&mut self) {
         self.at = None;
         self.has_passed = true;
@@ -250,6 +312,19 @@ impl Place {
 }
 
 impl Wait {
+    /// Whether it is for the client, while a body moves: what a least rate is about.
+    const fn is_for_body(self) -> bool {
+        matches!(self, Self::Body | Self::Reader | Self::Flush)
+    }
+
+    /// Whether it comes before a request, so that nothing of one was waited for.
+    const fn begins_anew(self) -> bool {
+        matches!(
+            self,
+            Self::Handshake | Self::Lull | Self::Request | Self::Stream | Self::Head
+        )
+    }
+
     fn limit(self, timeouts: &Timeouts) -> Option<Duration> {
         match self {
             Self::Nothing => None,
@@ -312,7 +387,7 @@ mod tests {
     #[test]
     fn a_wait_that_passed_is_undone_by_the_next_and_an_expiry_by_nothing() {
         let start = clock::now();
-        let wheel = Wheel::new(timeouts(), start);
+        let wheel = Wheel::new(timeouts(), 0, start);
         let deadline = wheel.place();
         let cx = Context::from_waker(Waker::noop());
         deadline.wait(Wait::Tunnel);
@@ -324,5 +399,62 @@ mod tests {
         deadline.expire();
         deadline.touch();
         assert_eq!(deadline.poll_passed(&cx), Poll::Ready(Wait::Tunnel));
+    }
+
+    /// A client that moves `bytes` each `pause`, on a wheel whose waits are a second: after how long it is overdue, within a
+    /// minute. Its other end takes `idle` before it is waited for again.
+    fn overdue(wait: Wait, rate: u64, bytes: u64, pause: u64, idle: u64) -> Option<u64> {
+        let start = clock::now();
+        let wheel = Wheel::new(timeouts(), rate, start);
+        let deadline = wheel.place_for(wait);
+        let cx = Context::from_waker(Waker::noop());
+        let mut millis = 0;
+        while millis < 60_000 {
+            for _ in 0..pause / 10 {
+                millis += 10;
+                wheel.turn(start + Duration::from_millis(millis));
+                if deadline.poll_passed(&cx).is_ready() {
+                    return Some(millis);
+                }
+            }
+            deadline.moved(bytes);
+            deadline.wait(Wait::Upload);
+            millis += idle;
+            wheel.turn(start + Duration::from_millis(millis));
+            deadline.wait(wait);
+        }
+        None
+    }
+
+    #[test]
+    fn a_client_that_moves_too_little_is_overdue_though_it_always_moves() {
+        for wait in [Wait::Body, Wait::Reader, Wait::Flush] {
+            for pause in [50, 200, 900] {
+                let found = overdue(wait, 240, 1, pause, 0);
+                assert!(matches!(found, Some(900..=2_500)), "{found:?}");
+                assert_eq!(overdue(wait, 0, 1, pause, 0), None);
+            }
+            // What only just suffices does.
+            assert_eq!(overdue(wait, 240, 240, 900, 0), None);
+            assert_eq!(overdue(wait, 240, 13, 50, 0), None);
+            // The time that the other end takes is none of the client's.
+            assert_eq!(overdue(wait, 240, 60, 200, 900), None);
+            // A pause longer than bodies may make is one still.
+            assert_eq!(overdue(wait, 240, 1 << 20, 1_500, 0), Some(1_100));
+        }
+    }
+
+    #[test]
+    fn the_next_request_begins_with_all_patience() {
+        let start = clock::now();
+        let wheel = Wheel::new(timeouts(), 240, start);
+        let deadline = wheel.place_for(Wait::Body);
+        let cx = Context::from_waker(Waker::noop());
+        for second in 1_u64..20 {
+            wheel.turn(start + Duration::from_millis(second * 900));
+            assert_eq!(deadline.poll_passed(&cx), Poll::Pending);
+            deadline.wait(Wait::Head);
+            deadline.wait(Wait::Body);
+        }
     }
 }

@@ -124,13 +124,17 @@ impl Wire {
     }
 
     fn has_written(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(written, Poll::Ready(Ok(count)) if count > 0)
-            && matches!(
-                self.deadline.waits_for(),
-                Wait::Reader | Wait::Flush | Wait::Tunnel | Wait::Leaving
-            )
-        {
-            self.deadline.touch();
+        let Poll::Ready(Ok(count @ 1..)) = written else {
+            return written;
+        };
+        match self.deadline.waits_for() {
+            Wait::Reader | Wait::Flush => {
+                self.deadline
+                    .moved(u64::try_from(count).unwrap_or(u64::MAX));
+                self.deadline.touch();
+            }
+            Wait::Tunnel | Wait::Leaving => self.deadline.touch(),
+            _ => (),
         }
         written
     }

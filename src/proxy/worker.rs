@@ -257,7 +257,7 @@ impl Worker {
             footing: RefCell::new(Footing::first(shared, setup, Rc::clone(&buffers))),
             edition: beside.edition,
             left: RefCell::default(),
-            wheel: Wheel::new(plan.timeouts, clock::now()),
+            wheel: Wheel::new(plan.timeouts, plan.limits.body_rate, clock::now()),
             tunnels: Tunnels::default(),
             open_writes: OpenWrites::default(),
             buffers,
@@ -316,7 +316,7 @@ impl Worker {
         }
         let plan = setup.plan();
         self.recorder.make_room(setup.edition.endpoint_places());
-        self.wheel.observe(plan.timeouts);
+        self.wheel.observe(plan.timeouts, plan.limits.body_rate);
         self.connections_max.set(connections_max(plan));
         self.requests_max.set(requests_max(plan));
         let next = before.next(setup);

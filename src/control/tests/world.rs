@@ -342,6 +342,7 @@ const LIMITS: Limits = Limits {
     idle_per_endpoint: 8,
     connections_per_endpoint: 100,
     buffer_bytes: 65_536,
+    body_rate: 240,
     events_page: 100,
 };
 

@@ -454,6 +454,7 @@ pub(super) fn plan() -> Plan {
             idle_per_endpoint: 8,
             connections_per_endpoint: 100,
             buffer_bytes: 65_536,
+            body_rate: 240,
             events_page: 100,
         },
         workers: 1,

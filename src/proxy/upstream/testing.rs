@@ -265,6 +265,7 @@ pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
             idle_per_endpoint: 8,
             connections_per_endpoint: 16,
             buffer_bytes: 64 << 10,
+            body_rate: 0,
             events_page: 1,
         },
         workers: 1,
