@@ -10,11 +10,10 @@ use std::{
 
 use crate::harness::{
     environment::Environment,
-    eventually,
     load::{Load, Protocol},
     now, pause,
     peers::{self, Peer},
-    process::{Held, held},
+    process::{Held, descriptors, held},
     proxy::{Folder, Proxy},
     raw::Raw,
     scripted::{Caller, Scripted, field, ok},
@@ -27,6 +26,8 @@ const SHORT: Duration = Duration::from_secs(15);
 const SLACK_KIB: u64 = 6 << 10;
 /// Descriptors that come and go with the bursts.
 const SLACK_DESCRIPTORS: u64 = 64;
+/// Within this time what is idle is closed: clients and tunnels after 5 s, pipes after twice that.
+const REST: Duration = Duration::from_secs(20);
 const UPLOAD: usize = 300 << 10;
 
 /// Nothing may roll back for the faults that are meant.
@@ -204,12 +205,14 @@ impl Samples {
 
     /// Every descriptor is given back once nobody asks any more.
     fn check_is_at_rest(&self, proxy: &Proxy) {
-        let least = self.before.descriptors + 4;
-        eventually(
-            "its descriptors are closed",
-            Duration::from_secs(90),
-            || (held(proxy.pid()).descriptors <= least).then_some(()),
-        );
+        let is_at_rest = || held(proxy.pid()).descriptors <= self.before.descriptors;
+        let began = now();
+        while !is_at_rest() && now() - began < REST {
+            pause(Duration::from_millis(5));
+        }
+        let open = || descriptors(proxy.pid()).join("\n");
+        assert!(is_at_rest(), "{} still has:\n{}", self.name, open());
+        println!("{}: at rest after {:?}", self.name, now() - began);
     }
 }
 
