@@ -43,17 +43,23 @@ name = "never"
 reading = "error_rate"
 above = "99%"
 [timeouts]
-connect = "500ms"
-response_head = "500ms"
-body_idle = "500ms"
 upstream_idle = "1s"
 client_idle = "5s"
 tunnel_idle = "5s"
 "#;
 
-fn start(name: &str, sides: &str) -> Proxy {
+/// For endpoints with faults, which are not to keep clients for long.
+const IMPATIENT: &str = r#"
+connect = "500ms"
+response_head = "500ms"
+body_idle = "500ms"
+"#;
+
+/// `timeouts` are those beside the common ones.
+fn start(name: &str, sides: &str, timeouts: &str) -> Proxy {
     let folder = Folder::new();
-    let text = format!("name = \"{name}\"\n[store]\nurl = \"sqlite:soak.db\"\n{sides}{COMMON}");
+    let text =
+        format!("name = \"{name}\"\n[store]\nurl = \"sqlite:soak.db\"\n{sides}{COMMON}{timeouts}");
     folder.write("changeover.toml", &text);
     let proxy = Proxy::start_in(&folder);
     proxy.set_weight(50.0);
@@ -223,7 +229,8 @@ fn start_mixed(good: &[Environment; 2], bad: &[Scripted; 2]) -> Proxy {
         format!("[{name}]\nendpoints = [\"{good}\", \"{bad}\"]\n")
     };
     let sides = [side("old", 0), side("new", 1)].concat();
-    start("mixed", &format!("{sides}[split]\nwrites = \"split\"\n"))
+    let sides = format!("{sides}[split]\nwrites = \"split\"\n");
+    start("mixed", &sides, IMPATIENT)
 }
 
 /// A proxy with calls on the one side and WebSockets on the other.
@@ -235,7 +242,7 @@ fn start_streams(grpc: &mut Peer, websocket: &mut Peer) -> Proxy {
         grpc.address(),
         websocket.address()
     );
-    start("streams", &sides)
+    start("streams", &sides, "")
 }
 
 /// Clients of each kind, until the time is over; what they did, and what the proxies held meanwhile.
@@ -258,8 +265,8 @@ fn keep_up(
     let body = "x".repeat(UPLOAD);
     let target = streams.address().to_string();
     let url = format!("ws://{target}/");
-    let call = || !peers::run("grpc_client.py", &[&target, "10"]).is_empty();
-    let socket = || !peers::run("websocket_client.py", &[&url, "4"]).is_empty();
+    let call = || peers::runs("grpc_client.py", &[&target, "10"]);
+    let socket = || peers::runs("websocket_client.py", &[&url, "4"]);
     let began = now();
     thread::scope(|scope| {
         scope.spawn(|| repeat(0, &|| upload(mixed, &body)));
@@ -307,6 +314,7 @@ fn memory_and_descriptors_are_flat_under_mixed_traffic_and_faults() {
             rate: 100,
             connections: 16,
             protocol,
+            at_once: 64,
             ..Load::new("soak")
         };
         load.start(mixed.address())
@@ -322,6 +330,10 @@ fn memory_and_descriptors_are_flat_under_mixed_traffic_and_faults() {
             count.failed()
         );
         assert!(count.done() > 0, "no {name}");
+    }
+    // Their endpoints have no faults, but on a busy machine a client may give up.
+    for (name, count) in &counts[3..] {
+        assert!(count.failed() <= count.done() / 10, "{name} fail");
     }
     for (sample, proxy) in samples.iter().zip([&mixed, &streams]) {
         sample.check();
