@@ -204,8 +204,10 @@ fn arrived_once(answers: &[Answer], environments: [&Environment; 2], log: impl F
         }
     }
     for answer in answers {
-        assert_eq!(answer.status, Some(200), "{answer:?}\n{}", log());
-        assert_eq!(arrived.get(&answer.id), Some(&1), "{answer:?}");
+        let count = arrived.get(&answer.id);
+        let said = || format!("{answer:?} arrived {count:?}\n{}", log());
+        assert_eq!(answer.status, Some(200), "{}", said());
+        assert_eq!(count, Some(&1), "{}", said());
     }
 }
 

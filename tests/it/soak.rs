@@ -130,14 +130,23 @@ impl Count {
     }
 }
 
+/// The field that makes a client another one each time, so that weights move them.
+fn somebody() -> String {
+    format!("X-Client: {}\r\n", fastrand::u64(..))
+}
+
 fn upload(proxy: &Proxy, body: &str) -> bool {
-    Raw::to(proxy.address()).post("/upload", "", body).status == 200
+    let said = Raw::to(proxy.address()).post("/upload", &somebody(), body);
+    said.status == 200
 }
 
 /// A tunnel through which a few words go; some are left in the middle of one.
 fn tunnel(proxy: &Proxy) -> bool {
     let mut client = Raw::to(proxy.address());
-    client.say("GET /t HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    let who = somebody();
+    client.say(format!(
+        "GET /t HTTP/1.1\r\nHost: a\r\n{who}Connection: upgrade\r\nUpgrade: echo\r\n\r\n"
+    ));
     if client.answer("GET").status != 101 {
         return false;
     }
@@ -156,7 +165,8 @@ fn tunnel(proxy: &Proxy) -> bool {
 /// A client that leaves before its answer, or within it.
 fn leave(proxy: &Proxy) -> bool {
     let mut client = Raw::to(proxy.address());
-    client.say("GET /leaving HTTP/1.1\r\nHost: a\r\n\r\n");
+    let who = somebody();
+    client.say(format!("GET /leaving HTTP/1.1\r\nHost: a\r\n{who}\r\n"));
     true
 }
 
@@ -229,7 +239,7 @@ fn start_mixed(good: &[Environment; 2], bad: &[Scripted; 2]) -> Proxy {
         format!("[{name}]\nendpoints = [\"{good}\", \"{bad}\"]\n")
     };
     let sides = [side("old", 0), side("new", 1)].concat();
-    let sides = format!("{sides}[split]\nwrites = \"split\"\n");
+    let sides = format!("{sides}[split]\nsticky = \"header:x-client\"\nwrites = \"split\"\n");
     start("mixed", &sides, IMPATIENT)
 }
 
@@ -243,6 +253,15 @@ fn start_streams(grpc: &mut Peer, websocket: &mut Peer) -> Proxy {
         websocket.address()
     );
     start("streams", &sides, "")
+}
+
+/// Ends what clients do when it is dropped.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Clients of each kind, until the time is over; what they did, and what the proxies held meanwhile.
@@ -269,6 +288,8 @@ fn keep_up(
     let socket = || peers::runs("websocket_client.py", &[&url, "4"]);
     let began = now();
     thread::scope(|scope| {
+        // Also where this thread panics, since the scope waits for the others.
+        let _over = Over(&is_over);
         scope.spawn(|| repeat(0, &|| upload(mixed, &body)));
         scope.spawn(|| repeat(1, &|| tunnel(mixed)));
         scope.spawn(|| repeat(2, &|| leave(mixed)));
@@ -287,7 +308,6 @@ fn keep_up(
             samples[0].take(mixed, third);
             samples[1].take(streams, third);
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     counts
 }
@@ -340,4 +360,8 @@ fn memory_and_descriptors_are_flat_under_mixed_traffic_and_faults() {
         sample.check_is_at_rest(proxy);
     }
     assert!(well > answers.len() / 2, "most of the traffic is served");
+    assert!(
+        environments.iter().all(|it| it.requests() > 0),
+        "both sides serve"
+    );
 }
