@@ -5,6 +5,7 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
 use tokio::io::{AsyncRead, ReadBuf};
@@ -28,6 +29,10 @@ const SPARE_BYTES: usize = 32 * 1024;
 /// Pipes of one worker, each of which takes two descriptors: as many bodies as move within the kernel at once.
 const PIPES_MAX: usize = 128;
 
+/// How long a pipe is kept that nobody uses. Bodies that follow one another take the same few; those that one burst has needed
+/// would else hold their descriptors, and their part of what the system grants all pipes of a user, for good.
+const PIPE_IDLE: Duration = Duration::from_secs(5);
+
 /// The window for so many bytes, as far as HTTP/2 allows.
 pub(crate) fn window(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX).min(WINDOW_MAX)
@@ -39,8 +44,12 @@ pub(crate) fn window(bytes: usize) -> u32 {
 pub(crate) struct Buffers {
     shared: RefCell<Box<[u8]>>,
     spare: RefCell<Vec<Vec<u8>>>,
+    /// Those that nobody has, in the order in which they were given back.
     pipes: RefCell<Vec<Pipe>>,
     pipes_open: Cell<usize>,
+    /// So many of the first of them were taken by nobody since the last sweep.
+    pipes_unused: Cell<usize>,
+    swept: Cell<Option<Instant>>,
 }
 
 impl Default for Buffers {
@@ -50,6 +59,8 @@ impl Default for Buffers {
             spare: RefCell::new(Vec::new()),
             pipes: RefCell::new(Vec::new()),
             pipes_open: Cell::new(0),
+            pipes_unused: Cell::new(0),
+            swept: Cell::new(None),
         }
     }
 }
@@ -75,7 +86,10 @@ impl Buffers {
 
     /// An empty pipe; `None` where there are enough of them, or the system gives none: then bytes are copied.
     pub(crate) fn take_pipe(&self) -> Option<Pipe> {
-        if let Some(pipe) = self.pipes.borrow_mut().pop() {
+        let mut pipes = self.pipes.borrow_mut();
+        if let Some(pipe) = pipes.pop() {
+            let unused = self.pipes_unused.get().min(pipes.len());
+            self.pipes_unused.set(unused);
             return Some(pipe);
         }
         if self.pipes_open.get() >= PIPES_MAX {
@@ -95,6 +109,20 @@ impl Buffers {
         }
     }
 
+    /// Closes the pipes that nobody has used for [`PIPE_IDLE`], and at most twice that.
+    pub(crate) fn sweep(&self, now: Instant) {
+        let swept = self.swept.get().unwrap_or(now);
+        if now.saturating_duration_since(swept) < PIPE_IDLE {
+            self.swept.set(Some(swept));
+            return;
+        }
+        self.swept.set(Some(now));
+        let mut pipes = self.pipes.borrow_mut();
+        let unused = pipes.drain(..self.pipes_unused.get()).count();
+        self.pipes_open.set(self.pipes_open.get() - unused);
+        self.pipes_unused.set(pipes.len());
+    }
+
     /// Gives a buffer back.
     pub(crate) fn give_back(&self, mut buffer: Vec<u8>) {
         let mut spare = self.spare.borrow_mut();
@@ -102,5 +130,37 @@ impl Buffers {
             buffer.clear();
             spare.push(buffer);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    #[test]
+    fn pipes_that_a_burst_has_left_are_closed_and_those_in_use_are_kept() {
+        let buffers = Buffers::default();
+        let start = clock::now();
+        buffers.sweep(start);
+        let burst: Vec<_> = (0..3).map(|_| buffers.take_pipe().unwrap()).collect();
+        for pipe in burst {
+            buffers.give_back_pipe(pipe);
+        }
+        buffers.sweep(start + PIPE_IDLE);
+        assert_eq!(buffers.pipes_open.get(), 3, "they were in use just now");
+        let pipe = buffers.take_pipe().unwrap();
+        buffers.give_back_pipe(pipe);
+        buffers.sweep(start + PIPE_IDLE * 2);
+        assert_eq!(buffers.pipes_open.get(), 1);
+        let pipe = buffers.take_pipe().unwrap();
+        buffers.sweep(start + PIPE_IDLE * 3);
+        buffers.sweep(start + PIPE_IDLE * 4);
+        assert_eq!(buffers.pipes_open.get(), 1, "it is somebody's");
+        buffers.give_back_pipe(pipe);
+        buffers.sweep(start + PIPE_IDLE * 5);
+        buffers.sweep(start + PIPE_IDLE * 6);
+        assert_eq!(buffers.pipes_open.get(), 0);
+        assert!(buffers.pipes.borrow().is_empty());
     }
 }

@@ -388,6 +388,7 @@ impl Worker {
         if let Some(withdrawal) = withdrawal {
             self.tunnels.withdraw(withdrawal, now);
         }
+        self.buffers.sweep(clock::now());
         footing.upstreams.sweep(clock::now());
         self.sweep_left();
         self.hand_over(shared, now);

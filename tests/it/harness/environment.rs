@@ -10,7 +10,7 @@ use std::{
     env,
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -41,6 +41,8 @@ pub struct Environment {
     pub address: SocketAddr,
     child: Child,
     _stdin: ChildStdin,
+    /// Kept open: the test runner in the process says something after a minute, and ends it if that cannot be written.
+    _stdout: BufReader<ChildStdout>,
 }
 
 impl Environment {
@@ -60,8 +62,10 @@ impl Environment {
             .spawn()
             .expect("this binary starts");
         let stdin = child.stdin.take().expect("it is piped");
-        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let address = lines
+        let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        let address = stdout
+            .by_ref()
+            .lines()
             .find_map(|line| {
                 let line = line.expect("it is text");
                 // The test runner may have printed the test's name in front.
@@ -73,6 +77,7 @@ impl Environment {
             address,
             child,
             _stdin: stdin,
+            _stdout: stdout,
         }
     }
 

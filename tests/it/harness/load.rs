@@ -1,4 +1,5 @@
-//! Open-loop load: requests leave at their rate whatever the answers do, each with an id of its own.
+//! Open-loop load: requests leave at their rate whatever the answers do, each with an id of its own; only where a limit is set
+//! do they wait for others.
 
 use std::{
     cell::RefCell,
@@ -44,6 +45,9 @@ pub struct Load {
     pub prefix: String,
     /// The paths of requests, in turn.
     pub paths: &'static [&'static str],
+    /// Requests that may be under way; beyond them the next one leaves late. Where others take the machine for a while, a long
+    /// run would else open connections until there are no descriptors left.
+    pub at_once: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +91,7 @@ impl Load {
             clients: 0,
             prefix: prefix.to_owned(),
             paths: &["/"],
+            at_once: usize::MAX,
         }
     }
 
@@ -193,6 +198,9 @@ impl Sender {
                 answers.lock().expect("no panic").push(answer);
             });
             while requests.try_join_next().is_some() {}
+            while requests.len() >= self.load.at_once {
+                requests.join_next().await;
+            }
         }
         while requests.join_next().await.is_some() {}
     }

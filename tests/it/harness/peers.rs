@@ -61,6 +61,12 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     succeeded(&mut command(program, arguments))
 }
 
+/// Whether a program of `tests/it/peers/` runs to its end without a fault.
+pub fn runs(program: &str, arguments: &[&str]) -> bool {
+    let output = command(program, arguments).output();
+    output.expect("tests/run has installed it").status.success()
+}
+
 /// A program that a package of `tests/it/peers/requirements.txt` brings.
 pub fn tool(name: &str) -> Command {
     Command::new(installed(name))

@@ -21,3 +21,25 @@ pub fn held(pid: u32) -> Held {
         descriptors: u64::try_from(open.count()).expect("not so many"),
     }
 }
+
+/// What each descriptor of the process is; of a connection the line that the system has about it, with addresses, state and what
+/// waits to be sent and read in hexadecimal digits (`proc_pid_net(5)`).
+pub fn descriptors(pid: u32) -> Vec<String> {
+    let connections = ["tcp", "tcp6"].map(|it| fs::read_to_string(format!("/proc/{pid}/net/{it}")));
+    let connections = connections.map(Result::unwrap_or_default).join("");
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
+    // It may be closed this moment.
+    let targets = open
+        .flatten()
+        .filter_map(|it| fs::read_link(it.path()).ok());
+    let described = targets.map(|it| {
+        let target = it.display().to_string();
+        let inode = target
+            .strip_prefix("socket:[")
+            .and_then(|it| it.strip_suffix(']'));
+        let is_of = |line: &&str| line.split_whitespace().nth(9) == inode;
+        let line = inode.and_then(|_| connections.lines().find(is_of));
+        format!("{target} {}", line.unwrap_or_default().trim())
+    });
+    described.collect()
+}
