@@ -124,7 +124,9 @@ fn curl_speaks_tls_with_http1_and_h2_and_chooses_certificates_by_name() {
 fn h2load_gets_every_answer_over_h2c_and_http1() {
     let _turn = turn();
     let (old, new) = (Environment::start("old"), Environment::start("new"));
-    let proxy = Proxy::start(&configuration(&old.url(), &new.url(), DRAWN));
+    // A connection that takes its time on a busy machine is none that old has to answer for.
+    let plan = format!("{DRAWN}[timeouts]\nconnect = \"10s\"\n");
+    let proxy = Proxy::start(&configuration(&old.url(), &new.url(), &plan));
     proxy.set_weight(50.0);
     let url = format!("http://{}/", proxy.address());
     for version in [&[][..], &["--h1"][..]] {
