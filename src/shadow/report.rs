@@ -54,7 +54,7 @@ pub struct Dropped {
     pub busy: u64,
     /// The request's body was longer than what is kept.
     pub too_long: u64,
-    /// Old's answer did not come to its end, or was not old's in the end.
+    /// Old's answer did not come to its end within what a copy may take, came before the request's, or was not old's in the end.
     pub incomplete: u64,
 }
 

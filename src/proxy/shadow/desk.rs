@@ -41,7 +41,7 @@ pub(crate) enum Drop {
     Busy,
     /// Its body is longer than what is kept.
     TooLong,
-    /// Old did not answer it to the end.
+    /// Old did not answer it to the end, or not soon enough, or without hearing it to the end.
     Incomplete,
 }
 

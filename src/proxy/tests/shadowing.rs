@@ -80,6 +80,18 @@ fn start(old: SocketAddr, new: SocketAddr, weight: Weight, adjust: impl FnOnce(&
     rig
 }
 
+fn route(name: &str, copied: CopiedMethods) -> RoutePlan {
+    RoutePlan {
+        name: name.to_owned(),
+        host: None,
+        path: format!("/{name}"),
+        methods: Vec::new(),
+        pin: None,
+        writes: None,
+        copied: Some(copied),
+    }
+}
+
 /// The first report that is `enough`.
 async fn report(rig: &Rig, what: &str, enough: impl Fn(&Report) -> bool) -> Arc<Report> {
     let deadline = Instant::now() + PATIENCE;
@@ -154,15 +166,6 @@ async fn reads_that_old_answers_are_copied_to_both_sides_and_compared() {
 async fn what_may_change_something_is_copied_to_new_alone_and_only_where_a_route_says_so() {
     let ((old, asked_old), (new, asked_new)) = (json("old").await, json("new").await);
     let rig = start(old, new, Weight::NONE, |plan| {
-        let route = |name: &str, copied| RoutePlan {
-            name: name.to_owned(),
-            host: None,
-            path: format!("/{name}"),
-            methods: Vec::new(),
-            pin: None,
-            writes: None,
-            copied: Some(copied),
-        };
         plan.routes = vec![
             route("all", CopiedMethods::All),
             route("none", CopiedMethods::None),
@@ -282,4 +285,53 @@ async fn long_answers_reach_the_client_whole_and_are_compared_by_their_digest() 
     assert_eq!(report.differing.new, report.compared.new);
     assert_eq!(report.differences[0].place, "body");
     assert_eq!(report.differences[0].verdict, Verdict::Difference);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_old_answers_before_it_was_asked_to_the_end_is_not_carried_out_by_new() {
+    let old = Scripted::start(|_, mut talk| async move {
+        talk.until("\r\n\r\n").await;
+        talk.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            .await;
+        talk.rest().await;
+    });
+    let (old, (new, asked)) = (old.await, json("new").await);
+    let rig = start(old.address, new, Weight::NONE, |plan| {
+        plan.routes = vec![route("all", CopiedMethods::All)];
+    });
+    let mut client = Talk::to(rig.address()).await;
+    let chunked =
+        "POST /all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n";
+    client.say(chunked).await;
+    assert_eq!(client.response().await.body, "ok");
+    report(&rig, "it is left out", |it| it.dropped.incomplete == 1).await;
+    assert!(asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_events_keeps_nothing_else_from_being_copied() {
+    let old = Scripted::start(|_, mut talk| async move {
+        while talk.until("\r\n\r\n").await.starts_with("GET /other") {
+            talk.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                .await;
+        }
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n";
+        talk.say(head).await;
+        talk.rest().await;
+    });
+    let (old, (new, _)) = (old.await, json("new").await);
+    let rig = start(old.address, new, Weight::NONE, |plan| {
+        plan.shadow.as_mut().unwrap().copies = 1;
+    });
+    let mut listener = Talk::to(rig.address()).await;
+    let asked = "GET /events HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    listener.say(asked).await;
+    listener.until("data: 1").await;
+    let mut client = Talk::to(rig.address()).await;
+    assert_eq!(client.get("/other").await.status(), 200);
+    let report = report(&rig, "the other is compared", |it| {
+        it.compared.old + it.compared.new == 1
+    });
+    let dropped = report.await.dropped;
+    assert_eq!((dropped.busy, dropped.incomplete), (0, 1));
 }
