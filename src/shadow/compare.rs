@@ -143,7 +143,12 @@ fn text(value: &Value) -> String {
 
 fn described(answer: &Answer) -> String {
     let kind = answer.content_type.as_deref().unwrap_or("no type");
-    format!("{} bytes of {kind}", answer.body.length())
+    let more = if answer.body.is_cut() {
+        "at least "
+    } else {
+        ""
+    };
+    format!("{more}{} bytes of {kind}", answer.body.length())
 }
 
 fn shorten(text: &mut String) {

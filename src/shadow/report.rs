@@ -58,6 +58,18 @@ pub struct Dropped {
     pub incomplete: u64,
 }
 
+impl Dropped {
+    /// What was dropped after it was `before`.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            busy: self.busy.saturating_sub(before.busy),
+            too_long: self.too_long.saturating_sub(before.too_long),
+            incomplete: self.incomplete.saturating_sub(before.incomplete),
+        }
+    }
+}
+
 /// What `max_difference` waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GateReport {

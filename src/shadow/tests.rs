@@ -223,12 +223,3 @@ fn places_are_bounded() {
     let report = tally.report(START, Dropped::default());
     assert_eq!((report.differences.len(), report.others), (1_000, 500));
 }
-
-#[test]
-fn a_report_that_nobody_renews_is_none() {
-    let board = Board::default();
-    assert!(board.view(START).is_err());
-    board.put(Some(tally(|_| ()).report(START, Dropped::default())));
-    assert!(board.view(START.after(Duration::from_secs(4))).is_ok());
-    assert!(board.view(START.after(Duration::from_secs(6))).is_err());
-}

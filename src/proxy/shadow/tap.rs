@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,7 +13,7 @@ use http_body::SizeHint;
 
 use crate::{
     clock,
-    plan::{CopiedMethods, RouteId, RoutePlan, ShadowPlan},
+    plan::{CopiedMethods, Plan, RouteId, RoutePlan, ShadowPlan},
     proxy::{
         exchange::UploadState,
         footing::Footing,
@@ -34,6 +35,7 @@ pub(crate) struct Tap {
 }
 
 struct Held {
+    plan: Arc<Plan>,
     head: RequestHead,
     intake: Copied,
     request_body: Rc<RefCell<Kept>>,
@@ -86,12 +88,12 @@ impl Tap {
             worker.desk.drop(Drop::TooLong);
             return None;
         }
-        Self::sit(worker, plan, intake, head, is_unsafe)
+        Self::sit(worker, (footing.plan(), plan), intake, head, is_unsafe)
     }
 
     fn sit(
         worker: &Worker,
-        plan: &ShadowPlan,
+        (by, plan): (&Arc<Plan>, &ShadowPlan),
         intake: &Intake,
         head: &RequestHead,
         is_unsafe: bool,
@@ -99,6 +101,7 @@ impl Tap {
         let desk = &worker.desk;
         let held = Held {
             seat: desk.sit(plan.copies)?,
+            plan: Arc::clone(by),
             head: head.clone(),
             intake: Copied {
                 hop: intake.hop.clone(),
@@ -176,6 +179,7 @@ impl Tap {
             is_unsafe,
         } = held.intake;
         self.desk.hand_over(Original {
+            plan: held.plan,
             head: held.head,
             hop,
             authority,

@@ -10,14 +10,20 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    io::AsyncWriteExt,
+    time::{Instant, sleep},
+};
 
 use crate::{
-    plan::{CopiedMethods, HostHeader, Plan, RoutePlan, ShadowPlan},
-    proxy::tests::{
-        endpoint::{Scripted, serving},
-        rig::{PATIENCE, Rig, force, sides},
-        talk::Talk,
+    plan::{CopiedMethods, HostHeader, Plan, RoutePlan, Samples, ShadowPlan},
+    proxy::{
+        Setup,
+        tests::{
+            endpoint::{Scripted, serving},
+            rig::{PATIENCE, Rig, force, sides},
+            talk::Talk,
+        },
     },
     shadow::{Report, Verdict},
     units::{Share, Side, Weight},
@@ -334,4 +340,91 @@ async fn a_stream_of_events_keeps_nothing_else_from_being_copied() {
     });
     let dropped = report.await.dropped;
     assert_eq!((dropped.busy, dropped.incomplete), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_of_new_without_an_end_is_not_read_on() {
+    let (old, _) = json("old").await;
+    let endless = Scripted::start(|_, mut talk| async move {
+        talk.until("\r\n\r\n").await;
+        talk.say("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+            .await;
+        let mut socket = talk.into_inner();
+        // Until the copier hangs up.
+        while socket.write_all(&[b'x'; 4096]).await.is_ok() {}
+    });
+    let rig = start(old, endless.await.address, Weight::NONE, |plan| {
+        let shadow = plan.shadow.as_mut().unwrap();
+        shadow.noise = Share::from_parts_per_million(10_000).unwrap();
+        shadow.timeout = Duration::from_secs(60);
+    });
+    let mut client = Talk::to(rig.address()).await;
+    for _ in 0..10 {
+        assert_eq!(client.get("/").await.status(), 200);
+    }
+    let report = report(&rig, "all compared", |it| it.compared.new >= 5).await;
+    let found = report.differences.iter().find(|it| it.new > 0).unwrap();
+    assert_eq!(found.place, "body");
+    let copy = &found.samples[0].copy;
+    assert!(copy.starts_with("at least "), "{copy}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_before_a_reload_is_not_counted_after_it() {
+    let (old, _) = json("old").await;
+    let (go, gone) = tokio::sync::watch::channel(false);
+    let new = Scripted::start(move |_, mut talk| {
+        let mut gone = gone.clone();
+        async move {
+            talk.until("\r\n\r\n").await;
+            gone.wait_for(|it| *it).await.unwrap();
+            talk.say("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+                .await;
+            talk.rest().await;
+        }
+    });
+    let new = new.await;
+    let rig = start(old, new.address, Weight::NONE, |plan| {
+        let shadow = plan.shadow.as_mut().unwrap();
+        shadow.copies = 4;
+        shadow.noise = Share::from_parts_per_million(10_000).unwrap();
+    });
+    let mut client = Talk::to(rig.address()).await;
+    let deadline = Instant::now() + PATIENCE;
+    while new.connections() < 4 && Instant::now() < deadline {
+        assert_eq!(client.get("/").await.status(), 200);
+    }
+    assert_eq!(client.get("/").await.status(), 200);
+    let first = report(&rig, "a report", |it| it.dropped.busy > 0).await;
+    let before = rig.shared.setups.load();
+    let mut plan = Plan::clone(before.plan());
+    plan.shadow.as_mut().unwrap().samples = Samples::Shown;
+    let edition = before.edition.next(Arc::new(plan)).unwrap();
+    let board = Arc::new(before.board.of(&edition));
+    let setup = Setup::load(edition, board).unwrap();
+    rig.shared.setups.store(Arc::new(setup));
+    let second = report(&rig, "begun anew", |it| it.since > first.since).await;
+    assert_eq!(second.dropped, Default::default());
+    go.send(true).unwrap();
+    let later = report(&rig, "renewed twice", |it| {
+        it.at > second.at.after(Duration::from_secs(1))
+    });
+    assert_eq!(later.await.compared.new, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_begins_anew_once_copies_are_sent_again() {
+    let ((old, _), (new, _)) = (json("old").await, json("new").await);
+    let rig = start(old, new, Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    assert_eq!(client.get("/").await.status(), 200);
+    let one = |it: &Report| it.compared.old + it.compared.new == 1;
+    report(&rig, "one compared", one).await;
+    rig.shared.publication.copying().set(false);
+    let stopped = rig.shared.clock.timestamp();
+    // It says still what was found until then.
+    let renewed = |it: &Report| it.at > stopped.after(Duration::from_secs(1));
+    assert!(one(&*report(&rig, "renewed", renewed).await));
+    rig.shared.publication.copying().set(true);
+    report(&rig, "begun anew", |it| !one(it)).await;
 }
