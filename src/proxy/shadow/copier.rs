@@ -32,7 +32,7 @@ use crate::{
         forward::address,
         head::{
             BodyFraming, Fields, Name, ResponseContext, ResponseHead, finish_response,
-            names::{CONTENT_ENCODING, CONTENT_TYPE},
+            names::{CONTENT_ENCODING, CONTENT_TYPE, X_CHANGEOVER_SHADOW},
         },
         pipe::{Fill, Pipe},
         setup::Setup,
@@ -46,9 +46,6 @@ use crate::{
     split::Copying,
     units::{Share, Side},
 };
-
-/// Marks a copy, for whoever must not count it or send mail for it.
-const X_CHANGEOVER_SHADOW: Name = Name::new("x-changeover-shadow");
 
 /// From one report to the next.
 const REPORT: Duration = Duration::from_millis(500);
@@ -356,7 +353,8 @@ async fn send(
         (&original.hop, &original.authority),
         framing,
     );
-    head.headers.append(X_CHANGEOVER_SHADOW, b"1");
+    // For whoever must not count it or send mail for it.
+    head.headers.insert(X_CHANGEOVER_SHADOW, b"1");
     let body = CopyBody(Full::new(original.body.clone()));
     let sent = lease.send(&head, body, &mut |_interim| ()).await;
     let (head, body) = sent.map_err(|error| failed(&error))?;

@@ -19,7 +19,7 @@ use crate::{
         footing::Footing,
         head::{RequestHead, ResponseHead, names::CONTENT_TYPE},
         request::Intake,
-        shadow::{CopyDesk, Original, Seat, desk::Drop},
+        shadow::{CopyDesk, Original, Seat, condition, desk::Drop},
         worker::Worker,
     },
     shadow::Kept,
@@ -156,7 +156,7 @@ impl Tap {
 
     /// Old's answer has come to its end, with the request's body so far.
     pub(crate) fn finish(mut self, upload: UploadState) {
-        let Some(held) = self.held.take() else {
+        let Some(mut held) = self.held.take() else {
             return;
         };
         // Answered early: new must not carry out the half of what was asked for.
@@ -166,6 +166,12 @@ impl Tap {
         let Some(answer) = held.answer else {
             return self.desk.drop(Drop::Incomplete);
         };
+        if !held.intake.is_unsafe {
+            if condition::decided(answer.status) {
+                return;
+            }
+            condition::lift(&mut held.head.headers, answer.status);
+        }
         let body = Rc::try_unwrap(held.request_body)
             .map_or_else(|shared| shared.borrow().clone(), RefCell::into_inner);
         let Some(body) = body.into_whole() else {

@@ -428,3 +428,42 @@ async fn everything_begins_anew_once_copies_are_sent_again() {
     rig.shared.publication.copying().set(true);
     report(&rig, "begun anew", |it| !one(it)).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_is_of_the_side_that_the_client_was_answered_by() {
+    let old = Scripted::start(|_, mut talk| async move {
+        loop {
+            let asked = talk.until("\r\n\r\n").await;
+            assert!(!asked.contains("x-changeover-shadow: 7"), "{asked}");
+            let answer = match asked.contains("if-none-match: \"old\"") {
+                true => "304 Not Modified\r\nETag: \"old\"\r\n\r\n",
+                false => "200 OK\r\nContent-Length: 2\r\n\r\nok",
+            };
+            talk.say(&format!("HTTP/1.1 {answer}")).await;
+        }
+    });
+    let new = Scripted::start(|_, mut talk| async move {
+        loop {
+            let asked = talk.until("\r\n\r\n").await;
+            assert!(!asked.contains("if-none-match"), "{asked}");
+            talk.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                .await;
+        }
+    });
+    let (old, new) = (old.await.address, new.await.address);
+    let rig = start(old, new, Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    for _ in 0..20 {
+        for (tag, status) in [("old", 304), ("new", 200)] {
+            let asked = format!(
+                "GET / HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"{tag}\"\r\nX-Changeover-Shadow: 7\r\n\r\n"
+            );
+            client.say(&asked).await;
+            assert_eq!(client.response().await.status(), status);
+        }
+    }
+    let report = report(&rig, "all compared", |it| {
+        it.compared.old + it.compared.new == 20
+    });
+    assert_eq!(report.await.differences, []);
+}
