@@ -42,7 +42,7 @@ pub use replication::{
 };
 pub use resolver::ResolverPlan;
 pub use route::{RouteId, RoutePlan, StaysOnOld};
-pub use shadow::{CopiedMethods, Ignored, Pointer, Samples, ShadowPlan};
+pub use shadow::{CopiedMethods, Ignored, Pointer, Samples, ShadowPlan, are_compared_alike};
 pub use split::{CookiePlan, ForcePlan, Secret, SplitPlan, Sticky, Writes};
 pub use symptom::{Symptom, Symptoms};
 pub use trigger::{Limit, Reading, Trigger, TripAction};

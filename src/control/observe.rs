@@ -42,6 +42,8 @@ pub(super) struct Observer {
     pub(super) lag_board: Arc<LagBoard>,
     pub(super) zone_board: Arc<ZoneBoard>,
     copies_board: Arc<shadow::Board>,
+    /// What copies have to be compared by.
+    plan: Arc<Plan>,
     /// What copies have shown, at the last turn.
     pub(super) copies: shadow::View,
     /// What the servers of the zone said, at the last turn.
@@ -83,7 +85,7 @@ struct Heard {
 
 impl Observer {
     pub(super) fn new(
-        plan: &Plan,
+        plan: &Arc<Plan>,
         board: Arc<Board>,
         Boards {
             connects,
@@ -115,6 +117,7 @@ impl Observer {
             zone: Err("nobody has looked yet".to_owned()),
             zone_board: zone,
             copies_board: copies,
+            plan: Arc::clone(plan),
             copies: Err("no copy was compared yet".to_owned()),
             arrivals: Arrivals::default(),
             replications: names(plan),
@@ -153,7 +156,7 @@ impl Observer {
         };
         self.lags = self.replications.iter().map(read).collect();
         self.zone = self.zone_board.view(now);
-        self.copies = self.copies_board.view(now);
+        self.copies = self.copies_board.view(&self.plan, now);
         let totals = Arc::make_mut(&mut self.totals);
         let mut lost = 0;
         for interval in &arrived {
@@ -182,7 +185,7 @@ impl Observer {
     }
 
     /// Another plan is in force, for the same position. What was measured stays what it is; what is asked of it changes.
-    pub(super) fn reload(&mut self, plan: &Plan, board: Arc<Board>, state: &State) {
+    pub(super) fn reload(&mut self, plan: &Arc<Plan>, board: Arc<Board>, state: &State) {
         let position = &state.position;
         self.windows.keep(&window_lengths(plan));
         self.evidence.reload(
@@ -192,6 +195,8 @@ impl Observer {
         );
         self.board = board;
         self.replications = names(plan);
+        self.copies = Err("nobody has looked at the report yet".to_owned());
+        self.plan = Arc::clone(plan);
         // Until the next turn nothing is known of them.
         self.lags.clear();
     }

@@ -2,7 +2,7 @@
 
 mod world;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -11,9 +11,10 @@ use crate::{
     control::{CommandError, Done, Status},
     cutover::{Command, Refusal},
     measure::Class,
-    plan::{AdvanceOn, EndpointId, StartMode},
+    plan::{AdvanceOn, EndpointId, ShadowPlan, StartMode},
+    shadow,
     store::Report,
-    units::{Side, Weight},
+    units::{Side, Timestamp, Weight},
 };
 
 fn rollback() -> Command {
@@ -278,4 +279,33 @@ async fn at_the_first_step(world: World) -> World {
     assert!(started.unwrap().recorded);
     world.until("baking", |it| it.ramp.state == "baking").await;
     world
+}
+
+#[test]
+fn a_report_of_copies_counts_while_it_is_new_and_of_the_plan_in_force() {
+    let start = Timestamp::from_micros(1_000_000);
+    let copied = |shadow: ShadowPlan| {
+        let mut plan = plan();
+        plan.shadow = Some(shadow);
+        Arc::new(plan)
+    };
+    let by = copied(ShadowPlan::of_every_request());
+    let board = shadow::Board::default();
+    assert!(board.view(&by, start).is_err());
+    let tally = shadow::Tally::new(
+        ShadowPlan::of_every_request(),
+        by.evidence.tolerated_latency,
+        start,
+    );
+    let report = tally.report(start, shadow::Dropped::default());
+    board.put(&by, Some(report));
+    let after = |seconds| start.after(Duration::from_secs(seconds));
+    assert!(board.view(&by, after(4)).is_ok());
+    assert!(board.view(&by, after(6)).is_err());
+    let other = copied(ShadowPlan {
+        copies: 65,
+        ..ShadowPlan::of_every_request()
+    });
+    let why = board.view(&other, after(1)).unwrap_err();
+    assert_eq!(why, "the report is of another configuration");
 }

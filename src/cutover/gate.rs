@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::{
     cutover::{
-        LagReadings, Observation, State, Stretch, Wait, dns, drill, stretch::Seen, wait::Span,
+        LagReadings, Observation, Ramp, State, Stretch, Wait, dns, drill, stretch::Seen, wait::Span,
     },
     measure::LagReading,
     plan::{Gate, GateCondition, LagGate, Plan},
@@ -75,7 +75,7 @@ fn copies(
         return None;
     }
     let asked = format!("no more than {most} of copies to new may differ beyond noise");
-    let missing = match observation.copies {
+    let mut missing = match observation.copies {
         Err(why) => why.clone(),
         Ok(report) => match report.gate {
             Some(gate) if gate.is_given => return None,
@@ -89,6 +89,12 @@ fn copies(
             None => "the report is of another configuration".to_owned(),
         },
     };
+    let is_rolled_back = matches!(state.position.ramp, Ramp::RolledBack { .. });
+    if is_rolled_back && state.position.drilling().is_none() {
+        missing.push_str(
+            "; none is sent while everything is rolled back: reload without max_difference to resume",
+        );
+    }
     let what = format!("{asked}: {missing}");
     Some(Wait::Gate { what })
 }

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
-use crate::units::Share;
+use crate::{plan::Plan, units::Share};
 
 /// What is copied and how it is compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +80,16 @@ pub enum CopiedMethods {
     Safe,
     /// Those that change something as well: new carries them out. Copies of these never go to old.
     All,
+}
+
+/// Whether copies are compared under one plan as under the other, and with the same environments: what was found under one is of
+/// use under the other.
+#[must_use]
+pub fn are_compared_alike(one: &Plan, other: &Plan) -> bool {
+    one.shadow == other.shadow
+        && one.upstreams == other.upstreams
+        && one.routes == other.routes
+        && one.evidence.tolerated_latency == other.evidence.tolerated_latency
 }
 
 impl Pointer {

@@ -318,7 +318,7 @@ impl Relayed {
         self.hold.finish(self.class);
         self.hold.leave_reader();
         if let Some(tap) = self.tap.take() {
-            tap.finish();
+            tap.finish(self.hold.upload());
         }
     }
 
@@ -401,6 +401,7 @@ impl Body for ReplyBody {
                 }
                 if let (Some(tap), Some(piece)) = (&mut relayed.tap, frame.data_ref()) {
                     tap.keep(piece);
+                    drop(relayed.tap.take_if(|it| it.is_late()));
                 }
                 relayed.passed(length(&frame));
                 Poll::Ready(Some(Ok(frame)))

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use http_body::Body;
+
 use crate::{
     measure::Rejection,
     proxy::{
@@ -87,7 +89,8 @@ pub(crate) fn take_in(
     let exchange = exchange.by(intake.writer(), assignment.side);
     let hold = Hold::new(Rc::new(exchange));
     let has_body = upload != UploadState::Ended;
-    let tap = Tap::draw(worker, &footing, (&intake, assignment), &head, has_body);
+    let length = has_body.then(|| incoming.size_hint());
+    let tap = Tap::draw(worker, &footing, (&intake, assignment), &head, length);
     let body = if has_body {
         let kept = tap.as_ref().and_then(|it| it.request_body());
         Upload::new(incoming, Rc::clone(&hold)).kept_by(kept)

@@ -61,6 +61,7 @@ fn pass_on(context: Context, answer: Answer) -> Reply {
     if let Some(tap) = &mut tap {
         tap.answered(&head);
     }
+    drop(tap.take_if(|it| it.is_late()));
     if hold.upload() != UploadState::Ended {
         // Answered early. Should the connection close now, the client is let finish first, or it may lose the answer.
         visit.connection.leaves_unread.set(true);
@@ -81,7 +82,7 @@ fn pass_on(context: Context, answer: Answer) -> Reply {
         hold.finish(class);
         hold.leave_reader();
         if let Some(tap) = tap {
-            tap.finish();
+            tap.finish(hold.upload());
         }
         ReplyBody::empty()
     };

@@ -6,9 +6,10 @@ use crate::{
     measure::Rejection,
     plan::{Plan, RouteId},
     proxy::head::{
-        self, Client, HeadLimits, Identity, Peer, RequestHead, RequestHop, TraceSource, admit_h2,
-        identify, names::EXPECT, normalize_path, recognize, stamp_request, strip_request,
-        take_force, target_of,
+        self, Client, HeadLimits, Identity, Peer, RequestHead, RequestHop, TraceSource, Trust,
+        admit_h2, identify,
+        names::{EXPECT, X_CHANGEOVER_SHADOW},
+        normalize_path, recognize, stamp_request, strip_request, take_force, target_of,
     },
     split::{Assignment, Draw, Facts, Intent, SplitTable, Target, WriterCell, Writers, assign},
     units::{Side, Timestamp},
@@ -65,6 +66,10 @@ impl Intake {
         let hop = strip_request(&mut head.headers);
         if is_100_expected(head) {
             head.headers.remove(EXPECT);
+        }
+        // Who is no copy must not be taken for one: it may be left out of what an environment counts or does.
+        if plan.shadow.is_some() && client.trust == Trust::Untrusted {
+            head.headers.remove(X_CHANGEOVER_SHADOW);
         }
         head::forward(&mut head.headers, &client, &authority);
         let source = TraceSource {

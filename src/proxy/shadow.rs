@@ -7,6 +7,7 @@
 //! A worker never waits for a copy: what finds no room is dropped and counted. One number bounds everything, the copies
 //! from the moment that one is drawn until it is compared, and with the limit on bodies that bounds the memory.
 
+mod condition;
 mod copier;
 mod desk;
 mod tap;

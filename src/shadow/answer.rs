@@ -25,6 +25,8 @@ pub struct Kept {
     bytes: Vec<u8>,
     most: usize,
     length: u64,
+    /// Whether nobody wanted the rest of it.
+    is_cut: bool,
     /// Not for security: whoever forges an answer has new in hand already.
     digest: SipHasher13,
 }
@@ -37,6 +39,7 @@ impl Kept {
             bytes: Vec::new(),
             most,
             length: 0,
+            is_cut: false,
             digest: SipHasher13::new(),
         }
     }
@@ -49,16 +52,28 @@ impl Kept {
         self.digest.write(piece);
     }
 
+    /// Nobody wants the rest of it.
+    pub const fn cut(&mut self) {
+        self.is_cut = true;
+    }
+
     /// All of it; `None` where it was longer than what is kept.
     #[must_use]
     pub fn whole(&self) -> Option<&[u8]> {
-        (u64::try_from(self.bytes.len()) == Ok(self.length)).then_some(&self.bytes)
+        let is_whole = !self.is_cut && u64::try_from(self.bytes.len()) == Ok(self.length);
+        is_whole.then_some(&self.bytes)
     }
 
     /// As [`Kept::whole`], without copying it.
     #[must_use]
     pub fn into_whole(self) -> Option<Vec<u8>> {
         self.whole().is_some().then_some(self.bytes)
+    }
+
+    /// Whether it is longer than that, by an amount that nobody wanted to know.
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Its length.
@@ -70,6 +85,7 @@ impl Kept {
     /// Whether the other one is the same, as far as lengths and digests tell.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        self.length == other.length && self.digest.finish() == other.digest.finish()
+        let is_cut = self.is_cut || other.is_cut;
+        !is_cut && self.length == other.length && self.digest.finish() == other.digest.finish()
     }
 }

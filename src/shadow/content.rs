@@ -14,6 +14,8 @@ pub(super) enum Content<'a> {
     Bytes(Vec<u8>),
     /// More than was kept, without an encoding.
     Long(&'a Answer),
+    /// Not in the encoding that it names.
+    Broken,
     /// Nothing that can be compared, and why.
     Unread(&'static str),
 }
@@ -22,6 +24,10 @@ pub(super) enum Content<'a> {
 pub(super) fn read(answer: &Answer, most: usize) -> Content<'_> {
     let encoding = answer.encoding.as_deref().map(str::trim);
     let encoding = encoding.filter(|it| !it.is_empty() && !it.eq_ignore_ascii_case("identity"));
+    // An answer to HEAD names an encoding, and has nothing in it.
+    if answer.body.length() == 0 {
+        return Content::Bytes(Vec::new());
+    }
     let Some(bytes) = answer.body.whole() else {
         return match encoding {
             None => Content::Long(answer),
@@ -33,7 +39,7 @@ pub(super) fn read(answer: &Answer, most: usize) -> Content<'_> {
         Some(name) => decode(name, bytes, most),
     };
     match decoded {
-        Err(why) => Content::Unread(why),
+        Err(content) => content,
         Ok(bytes) if is_json(answer) => {
             serde_json::from_slice(&bytes).map_or_else(|_| Content::Bytes(bytes), Content::Json)
         }
@@ -50,15 +56,17 @@ fn is_json(answer: &Answer) -> bool {
 }
 
 /// Takes a content coding off (RFC 9110 section 8.4.1).
-fn decode(name: &str, bytes: &[u8], most: usize) -> Result<Vec<u8>, &'static str> {
-    let read = |source: &mut dyn Read| -> Result<Vec<u8>, &'static str> {
+fn decode(name: &str, bytes: &[u8], most: usize) -> Result<Vec<u8>, Content<'static>> {
+    let read = |source: &mut dyn Read| -> Result<Vec<u8>, Content<'static>> {
         let mut decoded = Vec::new();
         // A few bytes of an encoding can be gigabytes.
         let room = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
         let is_read = source.take(room).read_to_end(&mut decoded).is_ok();
         match is_read {
-            false => Err("not in the encoding that it names"),
-            true if decoded.len() > most => Err("longer than body_limit once it is decoded"),
+            false => Err(Content::Broken),
+            true if decoded.len() > most => {
+                Err(Content::Unread("longer than body_limit once it is decoded"))
+            }
             true => Ok(decoded),
         }
     };
@@ -66,6 +74,6 @@ fn decode(name: &str, bytes: &[u8], most: usize) -> Result<Vec<u8>, &'static str
         "gzip" | "x-gzip" => read(&mut flate2::read::MultiGzDecoder::new(bytes)),
         "deflate" => read(&mut flate2::read::ZlibDecoder::new(bytes)),
         "br" => read(&mut brotli_decompressor::Decompressor::new(bytes, 4096)),
-        _ => Err("in an encoding that is not read here"),
+        _ => Err(Content::Unread("in an encoding that is not read here")),
     }
 }

@@ -50,7 +50,7 @@ fn walk<'a>(old: &'a Value, copy: &'a Value, path: &mut String, report: Report<'
 fn enter(path: &mut String, key: &str) -> usize {
     let length = path.len();
     path.push('/');
-    if is_identifier(key) {
+    if is_of_somebody(key) {
         path.push('*');
     } else {
         // RFC 6901 section 3.
@@ -59,12 +59,27 @@ fn enter(path: &mut String, key: &str) -> usize {
     length
 }
 
-/// Whether a member's name is data: a number, or a long hexadecimal one such as a UUID.
-fn is_identifier(key: &str) -> bool {
+/// Whether a member's name is data, such as whom it is about, and no word of the API: a number or a date, a long hexadecimal one such
+/// as a UUID, one with many digits, or what nobody would write into a program. Places are shown to people whatever samples are, and
+/// whoever could put control characters there could write to their terminals.
+fn is_of_somebody(key: &str) -> bool {
     const LONG: usize = 16;
-    let is_number = !key.is_empty() && key.bytes().all(|it| it.is_ascii_digit());
+    /// Of an API's own words: `@id`, `$ref`, `xlink:href`, `created-at`, `größe`.
+    const WORD_MAX: usize = 64;
+    const DIGITS_MAX: usize = 8;
+    let name = key.strip_prefix(['@', '$']).unwrap_or(key);
+    let is_of_word =
+        |it: char| it.is_alphanumeric() || matches!(it, '_' | '-' | '.' | ':' | '/' | '~');
+    let has_letter = name.chars().any(char::is_alphabetic);
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
     let is_hexadecimal = |it: u8| it.is_ascii_hexdigit() || it == b'-';
-    is_number || (key.len() >= LONG && key.bytes().all(is_hexadecimal))
+    let is_digest = name.len() >= LONG && name.bytes().all(is_hexadecimal);
+    let is_word = has_letter || name.chars().all(|it| it == '_');
+    name.len() > WORD_MAX
+        || digits >= DIGITS_MAX
+        || is_digest
+        || !is_word
+        || !name.chars().all(is_of_word)
 }
 
 #[cfg(test)]
@@ -115,5 +130,28 @@ mod tests {
         let old = json!({"8231": {"n": 1}, "0123456789abcdef": 2, "v2": 3});
         let copy = json!({"8231": {"n": 9}, "0123456789abcdef": 9, "v2": 9});
         assert_eq!(places(&old, &copy), ["/* 2 9", "/*/n 1 9", "/v2 3 9"]);
+    }
+
+    #[test]
+    fn whom_a_member_is_about_is_not_named() {
+        let long = "x".repeat(65);
+        for name in [
+            "ada@example.org",
+            "Ada Lovelace",
+            "+49 30 1234",
+            "2026-11-27",
+            "session_81736450912",
+            "\u{1b}[31mred",
+            &long,
+        ] {
+            let object =
+                |value| Value::Object([(name.to_owned(), json!(value))].into_iter().collect());
+            assert_eq!(places(&object(1), &object(2)), ["/* 1 2"], "{name}");
+        }
+        for name in ["@id", "$ref", "created-at", "iso3166", "größe", "_", ""] {
+            let object =
+                |value| Value::Object([(name.to_owned(), json!(value))].into_iter().collect());
+            assert_eq!(places(&object(1), &object(2)), [format!("/{name} 1 2")]);
+        }
     }
 }

@@ -54,8 +54,20 @@ pub struct Dropped {
     pub busy: u64,
     /// The request's body was longer than what is kept.
     pub too_long: u64,
-    /// Old's answer did not come to its end, or was not old's in the end.
+    /// Old's answer did not come to its end within what a copy may take, came before the request's, or was not old's in the end.
     pub incomplete: u64,
+}
+
+impl Dropped {
+    /// What was dropped after it was `before`.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            busy: self.busy.saturating_sub(before.busy),
+            too_long: self.too_long.saturating_sub(before.too_long),
+            incomplete: self.incomplete.saturating_sub(before.incomplete),
+        }
+    }
 }
 
 /// What `max_difference` waits for.

@@ -21,6 +21,10 @@ use crate::{
 /// Places that are kept count of; what is found at others is counted in one number.
 const PLACES_MAX: usize = 1_000;
 
+/// The evidence from which on a place is not taken for noise any more, though it is not shown to be a difference. Of places that are
+/// noise no more than a quarter ever gets there, and comes back: that is a delay, and no fault.
+const SUSPICION: f64 = 4.0;
+
 /// Samples of one place and side.
 const SAMPLES_MAX: usize = 3;
 
@@ -88,6 +92,12 @@ struct Seen {
 }
 
 impl Seen {
+    /// Whether it may be taken for noise where new is to be shown to be the same: copies to old differ there as well, and nothing
+    /// speaks for new differing more often. One of old's at a place where new keeps differing does not explain all of new's.
+    fn is_known_noise(&self) -> bool {
+        self.excess.events().old > 0 && self.excess.ln_evidence() < SUSPICION.ln()
+    }
+
     fn verdict(&self) -> Verdict {
         if self.excess.ln_evidence() >= Excess::ln_threshold(self.number) {
             Verdict::Difference
@@ -140,6 +150,7 @@ impl Tally {
         if let Some(why) = unread {
             *self.unread.entry(why).or_default() += 1;
         }
+        let is_read = unread.is_none();
         let differs = !differences.is_empty();
         self.sent[side] += 1;
         route.compared[side] += 1;
@@ -148,10 +159,11 @@ impl Tally {
         // What is noise is known from the copies before this one.
         let is_unexplained = differences.iter().any(|it| {
             let seen = route.places.get(&it.place);
-            seen.is_none_or(|it| it.verdict() != Verdict::Noise)
+            !seen.is_some_and(Seen::is_known_noise)
         });
         for difference in differences {
             let is_full = usize::try_from(self.places).is_ok_and(|it| it >= PLACES_MAX);
+            let of_values = samples_of(&difference.place, self.plan.samples);
             let seen = match route.places.entry(difference.place) {
                 Entry::Occupied(seen) => seen.into_mut(),
                 Entry::Vacant(_) if is_full => {
@@ -171,7 +183,8 @@ impl Tally {
             let samples = &mut seen.samples[side];
             if samples.len() < SAMPLES_MAX {
                 let (old, copy) = (difference.old, difference.copy);
-                let sample = sample(self.plan.samples, &request, side, &old, &copy);
+                let shown_as = (self.plan.samples, of_values);
+                let sample = sample(shown_as, &request, side, &old, &copy);
                 // Masked ones often say the same.
                 if !samples.contains(&sample) {
                     samples.push(sample);
@@ -181,7 +194,8 @@ impl Tally {
         if side == Side::New {
             self.unexplained += u64::from(is_unexplained);
             let accepted = self.plan.max_difference.unwrap_or(Share::WHOLE);
-            if self.plan.max_difference.is_some() {
+            // What could not be read was not shown to be the same.
+            if self.plan.max_difference.is_some() && (is_read || is_unexplained) {
                 self.sameness.add(is_unexplained, accepted);
             }
         }
@@ -302,21 +316,36 @@ fn late(
     })
 }
 
-fn sample(samples: Samples, request: &Request, side: Side, old: &str, copy: &str) -> Sample {
+/// How much is shown of what differs at a place: a status, a length or a time says nothing of anybody.
+fn samples_of(place: &Place, samples: Samples) -> Samples {
+    match place {
+        Place::Header(_) | Place::Json(_) => samples,
+        Place::Answer | Place::Status | Place::Body | Place::Latency => Samples::Shown,
+    }
+}
+
+/// What was seen, its request and its values each shown as the pair says.
+fn sample(
+    (of_request, of_values): (Samples, Samples),
+    request: &Request,
+    side: Side,
+    old: &str,
+    copy: &str,
+) -> Sample {
     let Request {
         method,
         target,
         prefix,
     } = request;
-    let show = |text: &str| match samples {
+    let show = |samples, text: &str| match samples {
         Samples::Masked => masked(text),
         Samples::Shown => shown(text),
     };
     let (own, rest) = target.split_at_checked(*prefix).unwrap_or(("", target));
     Sample {
-        request: format!("{method} {own}{}", show(rest)),
+        request: format!("{method} {own}{}", show(of_request, rest)),
         to: side,
-        old: show(old),
-        copy: show(copy),
+        old: show(of_values, old),
+        copy: show(of_values, copy),
     }
 }

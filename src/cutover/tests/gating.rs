@@ -518,4 +518,16 @@ fn a_raise_waits_for_copies_that_hardly_differ() {
         waits,
         [format!("gate: {asked}: nothing is said of copies any more")]
     );
+    // No copy is sent then, so that nothing could ever be shown.
+    bench.accepted(&Command::Rollback {
+        reason: "test".to_owned(),
+    });
+    let refused = bench.refused(&Command::Resume {
+        reason: "test".to_owned(),
+        step: None,
+    });
+    assert!(
+        refused.contains("reload without max_difference"),
+        "{refused}"
+    );
 }

@@ -25,28 +25,27 @@ use tokio::{
 use crate::{
     clock,
     measure::Connects,
-    plan::{Plan, RouteId, ShadowPlan},
+    plan::{Plan, RouteId, ShadowPlan, are_compared_alike},
     proxy::{
         Shared,
         buffers::Buffers,
         forward::address,
         head::{
             BodyFraming, Fields, Name, ResponseContext, ResponseHead, finish_response,
-            names::{CONTENT_ENCODING, CONTENT_TYPE},
+            names::{CONTENT_ENCODING, CONTENT_TYPE, X_CHANGEOVER_SHADOW},
         },
         pipe::{Fill, Pipe},
         setup::Setup,
-        shadow::{CopyDesk, Original, desk::CopyQueue},
+        shadow::{Original, Seat, desk::CopyQueue},
         upstream::{Upstreams, Want},
         wheel::TURN,
     },
-    shadow::{Answer, Compared, Comparison, Difference, Kept, Place, Request, Tally, compare},
+    shadow::{
+        Answer, Compared, Comparison, Difference, Dropped, Kept, Place, Request, Tally, compare,
+    },
     split::Copying,
     units::{Share, Side},
 };
-
-/// Marks a copy, for whoever must not count it or send mail for it.
-const X_CHANGEOVER_SHADOW: Name = Name::new("x-changeover-shadow");
 
 /// From one report to the next.
 const REPORT: Duration = Duration::from_millis(500);
@@ -98,51 +97,124 @@ pub(crate) fn spawn(shared: &Shared, end: CopyQueue) -> io::Result<Copier> {
     })
 }
 
+/// What is at work on the thread.
+struct Work {
+    shared: Shared,
+    footing: Rc<Footing>,
+    tally: Option<Tally>,
+    /// Which tally that is: what was sent before it began is not for it.
+    round: u64,
+    /// What had been dropped when it began.
+    dropped: Dropped,
+    sending: Sending,
+}
+
+/// Whether copies could be sent when that was last looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    NotYet,
+    Going,
+    /// After they could be.
+    Stopped,
+}
+
+/// What came of a copy that was sent in a round. There is room for another one once that is taken in.
+struct Outcome {
+    round: u64,
+    compared: Compared,
+    _seat: Seat,
+}
+
 /// Takes what workers hand over until there are no workers any more.
 async fn run(shared: Shared, CopyQueue(mut queue): CopyQueue) {
-    let desk = shared.desk.clone();
-    let setup = shared.setups.load();
-    let buffers = Rc::new(Buffers::default());
-    let mut footing = Rc::new(Footing {
-        upstreams: Upstreams::new(&shared, &setup, buffers),
-        copying: Arc::clone(shared.publication.copying()),
-        setup,
-    });
-    let mut tally = begun(&shared, footing.setup.plan());
-    let (compared, mut results) = tokio::sync::mpsc::unbounded_channel();
+    let mut work = Work::begin(shared);
+    // Bounded by the seats, as the desk is.
+    let (outcomes, mut results) = tokio::sync::mpsc::unbounded_channel();
     let mut turns = tokio::time::interval(TURN);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reported = Instant::now();
     loop {
         tokio::select! {
             _ = turns.tick() => {
-                let before = Arc::clone(&footing.setup);
-                footing = renewed(&shared, footing);
-                if is_other(before.plan(), footing.setup.plan()) {
-                    tally = begun(&shared, footing.setup.plan());
-                }
-                footing.upstreams.sweep(clock::now());
+                work.look();
+                work.footing.upstreams.sweep(clock::now());
                 if reported.elapsed() >= REPORT {
                     reported = Instant::now();
-                    report(&shared, &desk, tally.as_ref());
+                    work.report();
                 }
             }
-            original = queue.recv() => match original {
-                None => return,
-                Some(original) => {
-                    let (footing, compared) = (Rc::clone(&footing), compared.clone());
-                    tokio::task::spawn_local(async move {
-                        if let Some(found) = copy(&footing, original).await {
-                            // The tally is gone with the thread.
-                            drop(compared.send(found));
-                        }
-                    });
-                }
+            original = queue.recv() => {
+                let Some(original) = original else { return };
+                // The worker may have taken up a plan that is new here.
+                work.look();
+                let (footing, round) = (Rc::clone(&work.footing), work.round);
+                let outcomes = outcomes.clone();
+                tokio::task::spawn_local(async move {
+                    if let Some((compared, _seat)) = copy(&footing, original).await {
+                        // The tally is gone with the thread.
+                        drop(outcomes.send(Outcome { round, compared, _seat }));
+                    }
+                });
             },
-            Some(found) = results.recv() => if let Some(tally) = &mut tally {
-                tally.add(found);
-            },
+            Some(outcome) = results.recv() => work.take(outcome),
         }
+    }
+}
+
+impl Work {
+    fn begin(shared: Shared) -> Self {
+        let setup = shared.setups.load();
+        let buffers = Rc::new(Buffers::default());
+        let footing = Rc::new(Footing {
+            upstreams: Upstreams::new(&shared, &setup, buffers),
+            copying: Arc::clone(shared.publication.copying()),
+            setup,
+        });
+        Self {
+            tally: begun(&shared, footing.setup.plan()),
+            round: 0,
+            dropped: shared.desk.dropped(),
+            sending: Sending::NotYet,
+            footing,
+            shared,
+        }
+    }
+
+    /// Looks at what is in force now. Under another plan everything begins anew, and so it does once copies are sent again
+    /// after a rollback: new is hardly what it was then.
+    fn look(&mut self) {
+        let before = Arc::clone(self.footing.setup.plan());
+        self.footing = renewed(&self.shared, &self.footing);
+        let was = self.sending;
+        self.sending = match (was, self.footing.copying.get()) {
+            (_, true) => Sending::Going,
+            (Sending::NotYet, false) => Sending::NotYet,
+            (Sending::Going | Sending::Stopped, false) => Sending::Stopped,
+        };
+        let is_resumed = was == Sending::Stopped && self.sending == Sending::Going;
+        let plan = self.footing.setup.plan();
+        if is_resumed || !are_compared_alike(&before, plan) {
+            self.tally = begun(&self.shared, plan);
+            self.round += 1;
+            self.dropped = self.shared.desk.dropped();
+            self.report();
+        }
+    }
+
+    fn take(&mut self, outcome: Outcome) {
+        if let Some(tally) = &mut self.tally
+            && outcome.round == self.round
+        {
+            tally.add(outcome.compared);
+        }
+    }
+
+    fn report(&self) {
+        let desk = &self.shared.desk;
+        let dropped = desk.dropped().since(self.dropped);
+        let now = self.shared.clock.timestamp();
+        let report = self.tally.as_ref().map(|it| it.report(now, dropped));
+        desk.board.put(self.footing.setup.plan(), report);
     }
 }
 
@@ -155,10 +227,10 @@ fn begun(shared: &Shared, plan: &Plan) -> Option<Tally> {
 }
 
 /// What is newest, with the connections that it keeps.
-fn renewed(shared: &Shared, footing: Rc<Footing>) -> Rc<Footing> {
+fn renewed(shared: &Shared, footing: &Rc<Footing>) -> Rc<Footing> {
     let setup = shared.setups.load();
     if Arc::ptr_eq(&setup, &footing.setup) {
-        return footing;
+        return Rc::clone(footing);
     }
     Rc::new(Footing {
         upstreams: footing.upstreams.next(&setup),
@@ -167,24 +239,14 @@ fn renewed(shared: &Shared, footing: Rc<Footing>) -> Rc<Footing> {
     })
 }
 
-/// Whether copies are compared otherwise, or with others: what was found is of no use then.
-fn is_other(before: &Plan, after: &Plan) -> bool {
-    before.shadow != after.shadow
-        || before.upstreams != after.upstreams
-        || before.routes != after.routes
-        || before.evidence.tolerated_latency != after.evidence.tolerated_latency
-}
-
-fn report(shared: &Shared, desk: &CopyDesk, tally: Option<&Tally>) {
-    let now = shared.clock.timestamp();
-    let report = tally.map(|it| it.report(now, desk.dropped()));
-    desk.board.put(report);
-}
-
 /// Sends a copy to the side that it is drawn for, and compares the answer; `None` where none is to be sent any more.
-async fn copy(footing: &Footing, original: Original) -> Option<Compared> {
+async fn copy(footing: &Footing, original: Original) -> Option<(Compared, Seat)> {
     let plan = footing.setup.plan();
     let shadow = plan.shadow.as_ref()?;
+    // What old answered as it was then says nothing of what is compared now.
+    if !Arc::ptr_eq(plan, &original.plan) && !are_compared_alike(plan, &original.plan) {
+        return None;
+    }
     let (side, on_new) = drawn(shadow, original.is_unsafe);
     let began = Instant::now();
     let answered = timeout(shadow.timeout, send(footing, shadow, &original, side)).await;
@@ -221,10 +283,8 @@ async fn copy(footing: &Footing, original: Original) -> Option<Compared> {
         },
     };
     let Original { head, seat, .. } = original;
-    // Only now there is room for another one.
-    drop(seat);
     let target = head.target;
-    Some(Compared {
+    let compared = Compared {
         request: Request {
             method: head.method.to_string(),
             prefix: if target.starts_with(&*prefix) {
@@ -239,7 +299,8 @@ async fn copy(footing: &Footing, original: Original) -> Option<Compared> {
         on_new,
         latency,
         comparison,
-    })
+    };
+    Some((compared, seat))
 }
 
 /// Where a copy goes, and the chance with which that is new. What may change something must not be carried out by old twice.
@@ -292,16 +353,24 @@ async fn send(
         (&original.hop, &original.authority),
         framing,
     );
-    head.headers.append(X_CHANGEOVER_SHADOW, b"1");
+    // For whoever must not count it or send mail for it.
+    head.headers.insert(X_CHANGEOVER_SHADOW, b"1");
     let body = CopyBody(Full::new(original.body.clone()));
     let sent = lease.send(&head, body, &mut |_interim| ()).await;
     let (head, body) = sent.map_err(|error| failed(&error))?;
     let mut kept = Kept::new(shadow.body_bytes);
+    // One that is longer than old's is another one, and may have no end.
+    let enough = u64::try_from(shadow.body_bytes).unwrap_or(u64::MAX);
+    let enough = original.answer_body.length().max(enough);
     let mut body = pin!(body);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| failed(&error))?;
         if let Some(piece) = frame.data_ref() {
             kept.push(piece);
+        }
+        if kept.length() > enough {
+            kept.cut();
+            break;
         }
     }
     Ok(answer(plan, shadow, original, side, &head, kept))

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::{
-    plan::RouteId,
+    plan::{Plan, RouteId},
     proxy::head::{Client, RequestHead, RequestHop, ResponseHead},
     shadow::{Board, Dropped, Kept},
 };
@@ -41,7 +41,7 @@ pub(crate) enum Drop {
     Busy,
     /// Its body is longer than what is kept.
     TooLong,
-    /// Old did not answer it to the end.
+    /// Old did not answer it to the end, or not soon enough, or without hearing it to the end.
     Incomplete,
 }
 
@@ -52,6 +52,8 @@ pub(crate) struct Seat(Arc<AtomicUsize>);
 /// A request that old has answered.
 #[derive(Debug)]
 pub(crate) struct Original {
+    /// What it was taken in by.
+    pub(crate) plan: Arc<Plan>,
     /// As every endpoint is to see it, but for its protocol.
     pub(crate) head: RequestHead,
     pub(crate) hop: RequestHop,

@@ -1,17 +1,25 @@
 //! What a worker keeps of a request and of old's answer while they pass.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::Method;
+use http_body::SizeHint;
 
 use crate::{
-    plan::{CopiedMethods, RouteId, RoutePlan, ShadowPlan},
+    clock,
+    plan::{CopiedMethods, Plan, RouteId, RoutePlan, ShadowPlan},
     proxy::{
+        exchange::UploadState,
         footing::Footing,
-        head::{RequestHead, ResponseHead},
+        head::{RequestHead, ResponseHead, names::CONTENT_TYPE},
         request::Intake,
-        shadow::{CopyDesk, Original, Seat, desk::Drop},
+        shadow::{CopyDesk, Original, Seat, condition, desk::Drop},
         worker::Worker,
     },
     shadow::Kept,
@@ -27,12 +35,16 @@ pub(crate) struct Tap {
 }
 
 struct Held {
+    plan: Arc<Plan>,
     head: RequestHead,
     intake: Copied,
     request_body: Rc<RefCell<Kept>>,
     answer: Option<ResponseHead>,
     answer_body: Kept,
     seat: Seat,
+    since: Instant,
+    /// How long old may take for all of it.
+    patience: Duration,
 }
 
 /// What a copy needs of the intake.
@@ -45,13 +57,13 @@ struct Copied {
 }
 
 impl Tap {
-    /// Draws whether a request is copied that was assigned just now; `has_body` tells whether its client sends one.
+    /// Draws whether a request is copied that was assigned just now; `upload` is what is known of the length of its body, if it has one.
     pub(crate) fn draw(
         worker: &Worker,
         footing: &Footing,
         (intake, assignment): (&Intake, Assignment),
         head: &RequestHead,
-        has_body: bool,
+        upload: Option<SizeHint>,
     ) -> Option<Box<Self>> {
         let plan = footing.plan().shadow.as_ref()?;
         let is_drawn =
@@ -64,18 +76,24 @@ impl Tap {
         if !may {
             return None;
         }
-        let is_unsafe = has_body || !is_safe(&intake.method);
+        let is_unsafe = upload.is_some() || !is_safe(&intake.method);
         match copied_methods(footing, intake.route) {
             CopiedMethods::None => return None,
             CopiedMethods::Safe if is_unsafe => return None,
             CopiedMethods::Safe | CopiedMethods::All => (),
         }
-        Self::sit(worker, plan, intake, head, is_unsafe)
+        // What is known to be too long goes on as fast as it can.
+        if upload.is_some_and(|it| usize::try_from(it.lower()).is_ok_and(|it| it > plan.body_bytes))
+        {
+            worker.desk.drop(Drop::TooLong);
+            return None;
+        }
+        Self::sit(worker, (footing.plan(), plan), intake, head, is_unsafe)
     }
 
     fn sit(
         worker: &Worker,
-        plan: &ShadowPlan,
+        (by, plan): (&Arc<Plan>, &ShadowPlan),
         intake: &Intake,
         head: &RequestHead,
         is_unsafe: bool,
@@ -83,6 +101,7 @@ impl Tap {
         let desk = &worker.desk;
         let held = Held {
             seat: desk.sit(plan.copies)?,
+            plan: Arc::clone(by),
             head: head.clone(),
             intake: Copied {
                 hop: intake.hop.clone(),
@@ -94,6 +113,8 @@ impl Tap {
             request_body: Rc::new(RefCell::new(Kept::new(plan.body_bytes))),
             answer: None,
             answer_body: Kept::new(plan.body_bytes),
+            since: clock::now(),
+            patience: plan.timeout,
         };
         Some(Box::new(Self {
             desk: desk.clone(),
@@ -111,7 +132,19 @@ impl Tap {
     pub(crate) fn answered(&mut self, head: &ResponseHead) {
         if let Some(held) = &mut self.held {
             held.answer = Some(head.clone());
+            // A stream of events goes on for as long as somebody listens.
+            let kind = head.headers.get(CONTENT_TYPE).unwrap_or_default();
+            if kind.to_ascii_lowercase().starts_with(EVENTS) {
+                held.patience = Duration::ZERO;
+            }
         }
+    }
+
+    /// Whether old takes longer for its answer than a copy may take. What goes on for hours would keep others from being copied.
+    pub(crate) fn is_late(&self) -> bool {
+        let now = clock::now();
+        let is_late = |it: &Held| now.saturating_duration_since(it.since) >= it.patience;
+        self.held.as_ref().is_some_and(is_late)
     }
 
     /// A piece of the body of old's answer.
@@ -121,14 +154,24 @@ impl Tap {
         }
     }
 
-    /// Old's answer has come to its end.
-    pub(crate) fn finish(mut self) {
-        let Some(held) = self.held.take() else {
+    /// Old's answer has come to its end, with the request's body so far.
+    pub(crate) fn finish(mut self, upload: UploadState) {
+        let Some(mut held) = self.held.take() else {
             return;
         };
+        // Answered early: new must not carry out the half of what was asked for.
+        if upload != UploadState::Ended {
+            return self.desk.drop(Drop::Incomplete);
+        }
         let Some(answer) = held.answer else {
             return self.desk.drop(Drop::Incomplete);
         };
+        if !held.intake.is_unsafe {
+            if condition::decided(answer.status) {
+                return;
+            }
+            condition::lift(&mut held.head.headers, answer.status);
+        }
         let body = Rc::try_unwrap(held.request_body)
             .map_or_else(|shared| shared.borrow().clone(), RefCell::into_inner);
         let Some(body) = body.into_whole() else {
@@ -142,6 +185,7 @@ impl Tap {
             is_unsafe,
         } = held.intake;
         self.desk.hand_over(Original {
+            plan: held.plan,
             head: held.head,
             hop,
             authority,
@@ -163,6 +207,9 @@ impl std::ops::Drop for Tap {
         }
     }
 }
+
+/// The type of a stream of events.
+const EVENTS: &[u8] = b"text/event-stream";
 
 /// Which requests of a route are copied; of what matches no route the safe ones.
 fn copied_methods(footing: &Footing, route: RouteId) -> CopiedMethods {

@@ -10,14 +10,20 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    io::AsyncWriteExt,
+    time::{Instant, sleep},
+};
 
 use crate::{
-    plan::{CopiedMethods, HostHeader, Plan, RoutePlan, ShadowPlan},
-    proxy::tests::{
-        endpoint::{Scripted, serving},
-        rig::{PATIENCE, Rig, force, sides},
-        talk::Talk,
+    plan::{CopiedMethods, HostHeader, Plan, RoutePlan, Samples, ShadowPlan},
+    proxy::{
+        Setup,
+        tests::{
+            endpoint::{Scripted, serving},
+            rig::{PATIENCE, Rig, force, sides},
+            talk::Talk,
+        },
     },
     shadow::{Report, Verdict},
     units::{Share, Side, Weight},
@@ -78,6 +84,18 @@ fn start(old: SocketAddr, new: SocketAddr, weight: Weight, adjust: impl FnOnce(&
     });
     rig.shared.publication.copying().set(true);
     rig
+}
+
+fn route(name: &str, copied: CopiedMethods) -> RoutePlan {
+    RoutePlan {
+        name: name.to_owned(),
+        host: None,
+        path: format!("/{name}"),
+        methods: Vec::new(),
+        pin: None,
+        writes: None,
+        copied: Some(copied),
+    }
 }
 
 /// The first report that is `enough`.
@@ -154,15 +172,6 @@ async fn reads_that_old_answers_are_copied_to_both_sides_and_compared() {
 async fn what_may_change_something_is_copied_to_new_alone_and_only_where_a_route_says_so() {
     let ((old, asked_old), (new, asked_new)) = (json("old").await, json("new").await);
     let rig = start(old, new, Weight::NONE, |plan| {
-        let route = |name: &str, copied| RoutePlan {
-            name: name.to_owned(),
-            host: None,
-            path: format!("/{name}"),
-            methods: Vec::new(),
-            pin: None,
-            writes: None,
-            copied: Some(copied),
-        };
         plan.routes = vec![
             route("all", CopiedMethods::All),
             route("none", CopiedMethods::None),
@@ -282,4 +291,179 @@ async fn long_answers_reach_the_client_whole_and_are_compared_by_their_digest() 
     assert_eq!(report.differing.new, report.compared.new);
     assert_eq!(report.differences[0].place, "body");
     assert_eq!(report.differences[0].verdict, Verdict::Difference);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_old_answers_before_it_was_asked_to_the_end_is_not_carried_out_by_new() {
+    let old = Scripted::start(|_, mut talk| async move {
+        talk.until("\r\n\r\n").await;
+        talk.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            .await;
+        talk.rest().await;
+    });
+    let (old, (new, asked)) = (old.await, json("new").await);
+    let rig = start(old.address, new, Weight::NONE, |plan| {
+        plan.routes = vec![route("all", CopiedMethods::All)];
+    });
+    let mut client = Talk::to(rig.address()).await;
+    let chunked =
+        "POST /all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n";
+    client.say(chunked).await;
+    assert_eq!(client.response().await.body, "ok");
+    report(&rig, "it is left out", |it| it.dropped.incomplete == 1).await;
+    assert!(asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_events_keeps_nothing_else_from_being_copied() {
+    let old = Scripted::start(|_, mut talk| async move {
+        while talk.until("\r\n\r\n").await.starts_with("GET /other") {
+            talk.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                .await;
+        }
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n";
+        talk.say(head).await;
+        talk.rest().await;
+    });
+    let (old, (new, _)) = (old.await, json("new").await);
+    let rig = start(old.address, new, Weight::NONE, |plan| {
+        plan.shadow.as_mut().unwrap().copies = 1;
+    });
+    let mut listener = Talk::to(rig.address()).await;
+    let asked = "GET /events HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    listener.say(asked).await;
+    listener.until("data: 1").await;
+    let mut client = Talk::to(rig.address()).await;
+    assert_eq!(client.get("/other").await.status(), 200);
+    let report = report(&rig, "the other is compared", |it| {
+        it.compared.old + it.compared.new == 1
+    });
+    let dropped = report.await.dropped;
+    assert_eq!((dropped.busy, dropped.incomplete), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_of_new_without_an_end_is_not_read_on() {
+    let (old, _) = json("old").await;
+    let endless = Scripted::start(|_, mut talk| async move {
+        talk.until("\r\n\r\n").await;
+        talk.say("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+            .await;
+        let mut socket = talk.into_inner();
+        // Until the copier hangs up.
+        while socket.write_all(&[b'x'; 4096]).await.is_ok() {}
+    });
+    let rig = start(old, endless.await.address, Weight::NONE, |plan| {
+        let shadow = plan.shadow.as_mut().unwrap();
+        shadow.noise = Share::from_parts_per_million(10_000).unwrap();
+        shadow.timeout = Duration::from_secs(60);
+    });
+    let mut client = Talk::to(rig.address()).await;
+    for _ in 0..10 {
+        assert_eq!(client.get("/").await.status(), 200);
+    }
+    let report = report(&rig, "all compared", |it| it.compared.new >= 5).await;
+    let found = report.differences.iter().find(|it| it.new > 0).unwrap();
+    assert_eq!(found.place, "body");
+    let copy = &found.samples[0].copy;
+    assert!(copy.starts_with("at least "), "{copy}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_before_a_reload_is_not_counted_after_it() {
+    let (old, _) = json("old").await;
+    let (go, gone) = tokio::sync::watch::channel(false);
+    let new = Scripted::start(move |_, mut talk| {
+        let mut gone = gone.clone();
+        async move {
+            talk.until("\r\n\r\n").await;
+            gone.wait_for(|it| *it).await.unwrap();
+            talk.say("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+                .await;
+            talk.rest().await;
+        }
+    });
+    let new = new.await;
+    let rig = start(old, new.address, Weight::NONE, |plan| {
+        let shadow = plan.shadow.as_mut().unwrap();
+        shadow.copies = 4;
+        shadow.noise = Share::from_parts_per_million(10_000).unwrap();
+    });
+    let mut client = Talk::to(rig.address()).await;
+    let deadline = Instant::now() + PATIENCE;
+    while new.connections() < 4 && Instant::now() < deadline {
+        assert_eq!(client.get("/").await.status(), 200);
+    }
+    assert_eq!(client.get("/").await.status(), 200);
+    let first = report(&rig, "a report", |it| it.dropped.busy > 0).await;
+    let before = rig.shared.setups.load();
+    let mut plan = Plan::clone(before.plan());
+    plan.shadow.as_mut().unwrap().samples = Samples::Shown;
+    let edition = before.edition.next(Arc::new(plan)).unwrap();
+    let board = Arc::new(before.board.of(&edition));
+    let setup = Setup::load(edition, board).unwrap();
+    rig.shared.setups.store(Arc::new(setup));
+    let second = report(&rig, "begun anew", |it| it.since > first.since).await;
+    assert_eq!(second.dropped, Default::default());
+    go.send(true).unwrap();
+    let later = report(&rig, "renewed twice", |it| {
+        it.at > second.at.after(Duration::from_secs(1))
+    });
+    assert_eq!(later.await.compared.new, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_begins_anew_once_copies_are_sent_again() {
+    let ((old, _), (new, _)) = (json("old").await, json("new").await);
+    let rig = start(old, new, Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    assert_eq!(client.get("/").await.status(), 200);
+    let one = |it: &Report| it.compared.old + it.compared.new == 1;
+    report(&rig, "one compared", one).await;
+    rig.shared.publication.copying().set(false);
+    let stopped = rig.shared.clock.timestamp();
+    // It says still what was found until then.
+    let renewed = |it: &Report| it.at > stopped.after(Duration::from_secs(1));
+    assert!(one(&*report(&rig, "renewed", renewed).await));
+    rig.shared.publication.copying().set(true);
+    report(&rig, "begun anew", |it| !one(it)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_is_of_the_side_that_the_client_was_answered_by() {
+    let old = Scripted::start(|_, mut talk| async move {
+        loop {
+            let asked = talk.until("\r\n\r\n").await;
+            assert!(!asked.contains("x-changeover-shadow: 7"), "{asked}");
+            let answer = match asked.contains("if-none-match: \"old\"") {
+                true => "304 Not Modified\r\nETag: \"old\"\r\n\r\n",
+                false => "200 OK\r\nContent-Length: 2\r\n\r\nok",
+            };
+            talk.say(&format!("HTTP/1.1 {answer}")).await;
+        }
+    });
+    let new = Scripted::start(|_, mut talk| async move {
+        loop {
+            let asked = talk.until("\r\n\r\n").await;
+            assert!(!asked.contains("if-none-match"), "{asked}");
+            talk.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                .await;
+        }
+    });
+    let (old, new) = (old.await.address, new.await.address);
+    let rig = start(old, new, Weight::NONE, |_| ());
+    let mut client = Talk::to(rig.address()).await;
+    for _ in 0..20 {
+        for (tag, status) in [("old", 304), ("new", 200)] {
+            let asked = format!(
+                "GET / HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"{tag}\"\r\nX-Changeover-Shadow: 7\r\n\r\n"
+            );
+            client.say(&asked).await;
+            assert_eq!(client.response().await.status(), status);
+        }
+    }
+    let report = report(&rig, "all compared", |it| {
+        it.compared.old + it.compared.new == 20
+    });
+    assert_eq!(report.await.differences, []);
 }
