@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -236,9 +239,17 @@ async fn nothing_is_copied_that_new_answers_that_is_forced_or_while_it_is_stoppe
 #[tokio::test(flavor = "multi_thread")]
 async fn no_client_waits_for_a_copy_and_there_are_no_more_than_so_many() {
     let (old, _) = json("old").await;
-    // It takes requests and says nothing.
-    let stuck = Scripted::start(|_, mut talk| async move {
-        talk.rest().await;
+    // It takes requests and says nothing; how many it has at once, and had at most.
+    let (held, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (now_held, at_most) = (Arc::clone(&held), Arc::clone(&most));
+    let stuck = Scripted::start(move |_, mut talk| {
+        let (held, most) = (Arc::clone(&now_held), Arc::clone(&at_most));
+        async move {
+            talk.until("\r\n\r\n").await;
+            most.fetch_max(held.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            talk.rest().await;
+            held.fetch_sub(1, Ordering::SeqCst);
+        }
     });
     let stuck = stuck.await;
     let rig = start(old, stuck.address, Weight::NONE, |plan| {
@@ -255,7 +266,10 @@ async fn no_client_waits_for_a_copy_and_there_are_no_more_than_so_many() {
     assert!(began.elapsed() < Duration::from_secs(3), "clients waited");
     let report = report(&rig, "copies time out", |it| it.compared.new >= 3);
     let report = report.await;
-    assert!(report.dropped.busy >= 90, "{:?}", report.dropped);
+    assert!(report.dropped.busy > 0, "{report:?}");
+    // The end of a connection is heard of a moment after its copy has given its place up.
+    let most = most.load(Ordering::SeqCst);
+    assert!(most <= 6, "{most} at once");
     let timed_out = report.differences.iter().find(|it| it.place == "answer");
     assert_eq!(timed_out.map(|it| it.new), Some(report.compared.new));
     // What new does to copies says nothing of what clients meet.
