@@ -125,7 +125,7 @@ struct Outcome {
     _seat: Seat,
 }
 
-/// Takes what workers hand over until there are no workers any more.
+/// Takes what workers hand over, until it is dropped.
 async fn run(shared: Shared, CopyQueue(mut queue): CopyQueue) {
     let mut work = Work::begin(shared);
     // Bounded by the seats, as the desk is.
