@@ -27,9 +27,6 @@ pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 /// The ramp's states, as in the status.
 const RAMP_STATES: [&str; 5] = ["idle", "baking", "holding", "rolled_back", "complete"];
 
-/// The name of the route that takes what no route of the plan matches.
-const REST: &str = "rest";
-
 /// One for the process, which is what it measures.
 static PROCESS: LazyLock<ProcessCollector> = LazyLock::new(ProcessCollector::for_self);
 
@@ -303,7 +300,7 @@ fn add_endpoints(families: &mut Families, edition: &Edition, status: &Status, to
 fn routes(edition: &Edition) -> impl Iterator<Item = (RouteId, &str)> {
     let named = edition.routes();
     let named = named.map(|(id, route)| (id, route.name.as_str()));
-    named.chain([(RouteId::REST, REST)])
+    named.chain([(RouteId::REST, RouteId::REST_NAME)])
 }
 
 /// The endpoints' addresses; one that is named twice has its place behind it, since no two samples may share their

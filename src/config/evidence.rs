@@ -98,12 +98,5 @@ fn holdback(text: &str) -> Result<Weight, Complaint> {
 
 /// A share that can be told from nothing, and from what is worse.
 fn error_limit(text: &str) -> Result<Share, Complaint> {
-    let share = scalar::share(text)?;
-    if (100..=200_000).contains(&share.parts_per_million()) {
-        return Ok(share);
-    }
-    Err(Complaint::new(
-        quoted(text),
-        "a share from \"0.01%\" to \"20%\"",
-    ))
+    scalar::share_within(text, 100..=200_000, "a share from \"0.01%\" to \"20%\"")
 }

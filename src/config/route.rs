@@ -12,7 +12,7 @@ use crate::{
         shadow,
         split::WRITES,
     },
-    plan::RoutePlan,
+    plan::{RouteId, RoutePlan},
     units::Side,
 };
 
@@ -26,8 +26,6 @@ pub(super) const SHAPE: Shape = Shape {
 const ROUTES: usize = 2000;
 /// More methods than there are.
 const METHODS: usize = 64;
-/// What measurements call everything that no route matches.
-const RESERVED: &str = "rest";
 
 const SIDES: &[(&str, Side)] = &[("old", Side::Old), ("new", Side::New)];
 
@@ -54,8 +52,8 @@ pub(super) fn read(root: &Section<'_>) -> Vec<RoutePlan> {
 
 fn read_one(section: &Section<'_>) -> Option<RoutePlan> {
     let name = section.require("name", text());
-    if name.as_deref() == Some(RESERVED) {
-        let complaint = Complaint::new(quoted(RESERVED), "another name");
+    if name.as_deref() == Some(RouteId::REST_NAME) {
+        let complaint = Complaint::new(quoted(RouteId::REST_NAME), "another name");
         let remedy = "this one stands for what no route matches";
         section.note_value("name", complaint.remedy(remedy));
     }

@@ -22,7 +22,9 @@ pub(super) use domain::{DOMAIN, domain};
 pub(super) use duration::{DURATION, duration, shown_duration};
 pub(super) use host::{HOST, header_name, host, host_and_port, host_as_sent};
 pub(super) use quiet::{QUIET, quiet, shown_quiet};
-pub(super) use share::{CHANCE, FACTOR, SHARE, WEIGHT, chance, factor, share, weight};
+pub(super) use share::{
+    CHANCE, FACTOR, SHARE, WEIGHT, chance, factor, share, share_within, weight,
+};
 pub(super) use size::{SIZE, shown_size, size};
 pub(super) use tolerance::{TOLERANCE, shown_tolerance, tolerance};
 pub(super) use window::{WINDOW, same_zone, shown_window, window};

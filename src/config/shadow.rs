@@ -86,26 +86,12 @@ pub(super) fn read(root: &Section<'_>, routes: &[RoutePlan]) -> Option<ShadowPla
 
 /// Without copies to old nothing is known of noise, and without any to new nothing of new.
 fn noise(text: &str) -> Result<Share, Complaint> {
-    let share = scalar::share(text)?;
-    match (10_000..=900_000).contains(&share.parts_per_million()) {
-        true => Ok(share),
-        false => Err(Complaint::new(
-            quoted(text),
-            "a share from \"1%\" to \"90%\"",
-        )),
-    }
+    scalar::share_within(text, 10_000..=900_000, "a share from \"1%\" to \"90%\"")
 }
 
 /// A share that can be told from nothing.
 fn max_difference(text: &str) -> Result<Share, Complaint> {
-    let share = scalar::share(text)?;
-    match (100..=500_000).contains(&share.parts_per_million()) {
-        true => Ok(share),
-        false => Err(Complaint::new(
-            quoted(text),
-            "a share from \"0.01%\" to \"50%\"",
-        )),
-    }
+    scalar::share_within(text, 100..=500_000, "a share from \"0.01%\" to \"50%\"")
 }
 
 fn ignored(section: &Section<'_>, routes: &[RoutePlan]) -> Vec<Ignored> {

@@ -120,7 +120,7 @@ impl Origins {
         let known = self.names.iter().find(|(it, _)| *it == route);
         match known {
             Some((_, name)) => Arc::clone(name),
-            None if route == RouteId::REST => Arc::from("rest"),
+            None if route == RouteId::REST => Arc::from(RouteId::REST_NAME),
             // Its plan is not in force any more.
             None => Arc::from(format!("number {}", route.0)),
         }

@@ -23,8 +23,11 @@ pub enum StaysOnOld {
 pub struct RouteId(pub u16);
 
 impl RouteId {
-    /// What no route of the plan matches; its name is "rest".
+    /// What no route of the plan matches.
     pub const REST: Self = Self(u16::MAX);
+
+    /// What measurements call that.
+    pub const REST_NAME: &'static str = "rest";
 }
 
 /// Requests that match, and what is different about them. The route with the longest path prefix wins, one

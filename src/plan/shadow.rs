@@ -1,9 +1,8 @@
 //! Copies of requests, for finding out whether new answers as old does before anybody is sent there.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use http::HeaderName;
-use serde::{Deserialize, Serialize};
 
 use crate::{plan::Plan, units::Share};
 
@@ -71,8 +70,7 @@ pub enum Samples {
 }
 
 /// Which requests of a route are copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CopiedMethods {
     /// None.
     None,
@@ -107,12 +105,6 @@ impl Pointer {
             let found = segments.next();
             found.is_some_and(|it| wanted == "*" || wanted == it)
         })
-    }
-}
-
-impl fmt::Display for Pointer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

@@ -246,9 +246,8 @@ impl Journey {
             && self.assignment.cause == Cause::Weighted
             && self.intake.intent == Intent::Read
             && self.body.as_ref().is_some_and(Body::is_end_stream);
-        let share = injection.share.parts_per_million();
-        let is_drawn = may_be_touched && fastrand::u32(..Share::WHOLE.parts_per_million()) < share;
-        is_drawn.then_some(injection.fault)
+        let is_touched = may_be_touched && is_drawn(injection.share);
+        is_touched.then_some(injection.fault)
     }
 
     /// Plays a drill's fault.
@@ -293,6 +292,11 @@ impl Journey {
         let asked = (&self.intake.hop, self.intake.authority.as_str());
         address(&mut self.head, lease, self.footing.plan(), asked, framing);
     }
+}
+
+/// Draws once, with this share for the chance.
+pub(crate) fn is_drawn(share: Share) -> bool {
+    fastrand::u32(..Share::WHOLE.parts_per_million()) < share.parts_per_million()
 }
 
 /// Rewrites a request's head for a connection; of the request itself it takes what its hop-by-hop fields said, and the host

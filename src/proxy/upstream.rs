@@ -37,4 +37,4 @@ pub use idle_connections::IdleConnections;
 pub(crate) use lease::Lease;
 pub(crate) use socket::{Protocol, Socket};
 pub use tls::{ClientTls, TlsError};
-pub(crate) use upstreams::Upstreams;
+pub(crate) use upstreams::{Chain, Upstreams};

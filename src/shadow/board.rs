@@ -10,7 +10,7 @@ use crate::{
     units::Timestamp,
 };
 
-/// A report older than this is none: it is renewed once a second.
+/// A report older than this is none: it is renewed twice a second.
 const STALE_AFTER: Duration = Duration::from_secs(5);
 
 /// The newest report.

@@ -1,5 +1,7 @@
 //! Shares, weights and factors, read exactly: no float comes near what decides.
 
+use std::ops::RangeInclusive;
+
 use crate::{
     config::{fault::Complaint, scalar::quoted},
     units::{Factor, ParseWeightError, Share, Weight},
@@ -64,6 +66,19 @@ fn scaled(text: &str, decimals: usize) -> Option<u32> {
         return None;
     }
     format!("{whole}{short:0<decimals$}").parse().ok()
+}
+
+/// A share with so many parts per million, which faults call `expected`.
+pub(in crate::config) fn share_within(
+    text: &str,
+    range: RangeInclusive<u32>,
+    expected: &'static str,
+) -> Result<Share, Complaint> {
+    let found = share(text)?;
+    match range.contains(&found.parts_per_million()) {
+        true => Ok(found),
+        false => Err(Complaint::new(quoted(text), expected)),
+    }
 }
 
 #[cfg(test)]

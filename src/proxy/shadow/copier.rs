@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     error::Error,
     io,
-    pin::{Pin, pin},
+    pin::pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -14,7 +14,6 @@ use std::{
 
 use bytes::Bytes;
 use http::HeaderName;
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use tokio::{
     sync::oneshot,
@@ -29,7 +28,7 @@ use crate::{
     proxy::{
         Shared,
         buffers::Buffers,
-        forward::address,
+        forward::{address, is_drawn},
         head::{
             BodyFraming, Fields, Name, ResponseContext, ResponseHead, finish_response,
             names::{CONTENT_ENCODING, CONTENT_TYPE, X_CHANGEOVER_SHADOW},
@@ -37,26 +36,23 @@ use crate::{
         pipe::{Fill, Pipe},
         setup::Setup,
         shadow::{Original, Seat, desk::CopyQueue},
-        upstream::{Upstreams, Want},
+        upstream::{Chain, Upstreams, Want},
         wheel::TURN,
     },
     shadow::{
         Answer, Compared, Comparison, Difference, Dropped, Kept, Place, Request, Tally, compare,
     },
     split::Copying,
-    units::{Share, Side},
+    units::Side,
 };
 
 /// From one report to the next.
 const REPORT: Duration = Duration::from_millis(500);
 
-/// The body of a copy.
-struct CopyBody(Full<Bytes>);
-
 /// What copies are sent by: the newest setup, with connections of their own.
 struct Footing {
     setup: Arc<Setup>,
-    upstreams: Upstreams<CopyBody>,
+    upstreams: Upstreams<Full<Bytes>>,
     /// Whether copies may be sent at this moment.
     copying: Arc<Copying>,
 }
@@ -308,9 +304,11 @@ fn drawn(shadow: &ShadowPlan, is_unsafe: bool) -> (Side, f64) {
     if is_unsafe {
         return (Side::New, 1.0);
     }
-    let is_noise =
-        fastrand::u32(..Share::WHOLE.parts_per_million()) < shadow.noise.parts_per_million();
-    let side = if is_noise { Side::Old } else { Side::New };
+    let side = if is_drawn(shadow.noise) {
+        Side::Old
+    } else {
+        Side::New
+    };
     (side, 1.0 - shadow.noise.ratio())
 }
 
@@ -329,7 +327,7 @@ async fn send(
     original: &Original,
     side: Side,
 ) -> Result<Answer, Missing> {
-    let failed = |error: &dyn Error| Missing::Failed(in_words(error));
+    let failed = |error: &dyn Error| Missing::Failed(Chain(error).to_string());
     let plan = footing.setup.plan();
     let lease = footing
         .upstreams
@@ -355,7 +353,7 @@ async fn send(
     );
     // For whoever must not count it or send mail for it.
     head.headers.insert(X_CHANGEOVER_SHADOW, b"1");
-    let body = CopyBody(Full::new(original.body.clone()));
+    let body = Full::new(original.body.clone());
     let sent = lease.send(&head, body, &mut |_interim| ()).await;
     let (head, body) = sent.map_err(|error| failed(&error))?;
     let mut kept = Kept::new(shadow.body_bytes);
@@ -420,41 +418,12 @@ fn text(fields: &Fields, name: Name) -> Option<String> {
 fn route(setup: &Setup, id: RouteId) -> (Arc<str>, String) {
     match setup.edition.route(id) {
         Some(route) => (Arc::from(route.name.as_str()), route.path.clone()),
-        None => (Arc::from("rest"), "/".to_owned()),
+        None => (Arc::from(RouteId::REST_NAME), "/".to_owned()),
     }
 }
 
-fn in_words(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(it) = cause {
-        words = format!("{words}: {it}");
-        cause = it.source();
-    }
-    words
-}
-
-impl Body for CopyBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.0).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
-}
-
-impl Fill for CopyBody {
+/// The body of a copy, which is here in whole.
+impl Fill for Full<Bytes> {
     type Fault = Infallible;
 
     fn poll_fill(

@@ -17,6 +17,7 @@ use crate::{
     proxy::{
         exchange::UploadState,
         footing::Footing,
+        forward::is_drawn,
         head::{RequestHead, ResponseHead, names::CONTENT_TYPE},
         request::Intake,
         shadow::{CopyDesk, Original, Seat, condition, desk::Drop},
@@ -24,7 +25,7 @@ use crate::{
     },
     shadow::Kept,
     split::{Assignment, Cause},
-    units::{Share, Side},
+    units::Side,
 };
 
 /// A request that is copied once old has answered it. Dropped before that, it is counted as incomplete.
@@ -66,9 +67,7 @@ impl Tap {
         upload: Option<SizeHint>,
     ) -> Option<Box<Self>> {
         let plan = footing.plan().shadow.as_ref()?;
-        let is_drawn =
-            fastrand::u32(..Share::WHOLE.parts_per_million()) < plan.share.parts_per_million();
-        let may = is_drawn
+        let may = is_drawn(plan.share)
             && worker.copying.get()
             && assignment.side == Side::Old
             && assignment.cause != Cause::Forced

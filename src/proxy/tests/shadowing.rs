@@ -481,3 +481,35 @@ async fn a_condition_is_of_the_side_that_the_client_was_answered_by() {
     });
     assert_eq!(report.await.differences, []);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_share_of_requests_is_drawn_and_of_what_is_pinned_none() {
+    const READS: u64 = 600;
+    let ((old, _), (new, asked_new)) = (json("old").await, json("new").await);
+    let rig = start(old, new, Weight::NONE, |plan| {
+        let shadow = plan.shadow.as_mut().unwrap();
+        shadow.share = Share::from_parts_per_million(200_000).unwrap();
+        // What is drawn finds no room, and is counted at once.
+        shadow.copies = 0;
+        plan.routes = vec![RoutePlan {
+            name: "pinned".to_owned(),
+            host: None,
+            path: "/pinned".to_owned(),
+            methods: Vec::new(),
+            pin: Some(Side::Old),
+            writes: None,
+            copied: None,
+        }];
+    });
+    let mut client = Talk::to(rig.address()).await;
+    for _ in 0..READS {
+        assert_eq!(client.get("/x").await.status(), 200);
+        assert_eq!(client.get("/pinned").await.status(), 200);
+    }
+    let done = rig.shared.clock.timestamp();
+    let report = report(&rig, "the report after that", |it| it.at > done);
+    let drawn = report.await.dropped.busy;
+    // A fifth of 600, give or take five standard deviations.
+    assert!((71..=169).contains(&drawn), "{drawn} of {READS}");
+    assert!(asked_new.lock().unwrap().is_empty());
+}
