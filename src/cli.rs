@@ -20,6 +20,7 @@ mod force_token;
 mod man;
 mod ramp;
 mod reload;
+mod replay;
 mod replication;
 mod rollback;
 mod serve;

@@ -42,6 +42,6 @@ mod tests;
 
 pub use describe::describe;
 pub use fault::{Complaint, Fault, Faults, LoadError, Place};
-pub use load::{Loaded, load, parse};
+pub use load::{Loaded, load, parse, parse_recorded};
 pub use urls::from_urls;
 pub use warning::Warning;

@@ -13,6 +13,7 @@ mod event_loop;
 mod handle;
 mod names;
 mod observe;
+mod recorder;
 mod salt;
 mod stand_by;
 mod start;

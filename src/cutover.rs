@@ -15,6 +15,7 @@ mod effect;
 mod entry;
 mod explanation;
 mod gate;
+mod gathered;
 mod observation;
 mod position;
 mod ramp;
@@ -43,7 +44,10 @@ pub use effect::{Answer, Effect};
 pub use entry::{Bake, Change, DatabaseStepOutcome, Entry, HoldCause, RollbackCause};
 pub use explanation::{Explanation, RouteSeen, SideSeen};
 pub use gate::{GateTerms, GateTold, lag_gates};
-pub use observation::{ConnectRun, Coverage, HealthCount, LagReadings, Observation, StoreState};
+pub use gathered::{Basis, Gathered};
+pub use observation::{
+    ConnectRun, Coverage, Glance, HealthCount, LagReadings, Observation, StoreState,
+};
 pub use position::{Position, Ramp, ReplayError, RollbackSummary, WayBack};
 pub use reload::Reload;
 pub use restore::restore;

@@ -16,6 +16,7 @@ pub mod evidence;
 pub mod measure;
 pub mod plan;
 pub mod proxy;
+pub mod recording;
 pub mod replication;
 pub mod shadow;
 pub mod split;

@@ -30,7 +30,7 @@ pub use access::{
 };
 pub use difference::Difference;
 pub use drill::{DRILL_SPAN_MAX, DRILL_WEIGHT_MAX, DrillFault, Injection};
-pub use edition::{Edition, IdsExhausted};
+pub use edition::{Edition, IdsExhausted, Numbers};
 pub use evidence::{EvidencePlan, LatencyTolerance};
 pub use limits::{Limits, Timeouts, Underscores};
 pub use ramp::{
@@ -61,6 +61,8 @@ pub struct Plan {
     pub name: String,
     /// Where the journal lives: the path of the embedded SQLite database.
     pub store: PathBuf,
+    /// Bytes that may be taken by what decisions rested on, beside the journal; 0 where nothing of it is recorded.
+    pub observations: usize,
     /// The admin API.
     pub admin: AdminPlan,
     /// Where clients connect; at least one.

@@ -4,6 +4,8 @@
 //! changeover.db           the journal, append-only, and one replaced row of what was observed
 //! changeover.db.lock      held by the one `serve` that owns the journal; holds its process id
 //! changeover.db.rollback  the latest entry in force, written in place: a rollback survives a full disk
+//! changeover.db.observations  what decisions rested on, as much of it as the plan keeps; written apart, and lost before
+//!                         anything else
 //! ```
 //!
 //! [`Store::open`] recovers what is there; [`Store::start`] moves the writing to a thread of its own, so that a
@@ -14,6 +16,7 @@
 mod journal;
 mod lock;
 mod marker;
+mod observations;
 mod open;
 mod reader;
 mod schema;
@@ -21,6 +24,7 @@ mod snapshot;
 mod writer;
 
 pub use journal::RecordError;
+pub use observations::{Observations, ObservationsError, recorded};
 pub use open::{OpenError, Recovered, Store};
 pub use reader::{JournalReader, ReadError};
 pub use snapshot::Snapshot;

@@ -21,13 +21,14 @@ const LAYERS: &[(&str, &str)] = &[
     ("config", "units plan evidence"),
     ("shadow", "units plan evidence"),
     ("cutover", "units plan split measure evidence shadow"),
+    ("recording", "units plan split measure shadow cutover"),
     ("proxy", "units clock plan split measure shadow"),
     ("replication", "units clock plan measure"),
     ("dns", "units clock plan"),
-    ("store", "units plan evidence cutover"),
+    ("store", "units plan evidence cutover recording"),
     (
         "control",
-        "units clock plan split measure evidence shadow cutover store",
+        "units clock plan split measure evidence shadow cutover recording store",
     ),
     (
         "admin",
@@ -45,7 +46,14 @@ const LAYERS: &[(&str, &str)] = &[
 
 /// Modules that decide and never act: no sockets, files, threads, clocks, randomness or async.
 const PURE: &[&str] = &[
-    "units", "plan", "split", "measure", "evidence", "shadow", "cutover",
+    "units",
+    "plan",
+    "split",
+    "measure",
+    "evidence",
+    "shadow",
+    "cutover",
+    "recording",
 ];
 
 /// What a pure module may not mention.

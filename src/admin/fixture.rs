@@ -45,6 +45,7 @@ pub(crate) fn plan(operators: Vec<Operator>) -> Plan {
     Plan {
         name: "shop".into(),
         store: PathBuf::from("changeover.db"),
+        observations: 0,
         admin: AdminPlan {
             hosts: vec!["admin.shop.example".into()],
             operators,

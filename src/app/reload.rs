@@ -45,6 +45,7 @@ impl Running {
         }
         let edition = before.edition.next(Arc::new(loaded.plan));
         let edition = edition.map_err(|error| ReloadError::Refused(error.to_string()))?;
+        let edition = edition.written(&loaded.text);
         let board = Arc::new(before.board.of(&edition));
         let setup = Setup::load(edition, board)
             .map_err(|error| ReloadError::Configuration(chain(&error)))?;

@@ -20,7 +20,6 @@ use crate::{
     },
     config::{LoadError, Loaded},
     cutover::Actor,
-    plan::Plan,
 };
 
 /// How often it is checked that the control loop lives.
@@ -42,15 +41,16 @@ const SIGNAL: &str = "signal";
 /// # Errors
 /// See [`ServeError`]: only if serving could not begin.
 pub fn serve(
-    plan: Plan,
+    loaded: Loaded,
     source: &Source,
     mut predecessor: Option<Predecessor>,
 ) -> Result<(), ServeError> {
     let failed = |what| move |source| ServeError::Thread { what, source };
+    let plan = &loaded.plan;
     let program = Program::of_this_process().map_err(failed("own program"))?;
     let activated = match predecessor {
         Some(_) => Inheritance::default(),
-        None => activation::sockets(&plan)?,
+        None => activation::sockets(plan)?,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -67,7 +67,7 @@ pub fn serve(
         .iter()
         .map(|it| scheme(!it.certificates.is_empty()));
     let listeners: Vec<&'static str> = listeners.collect();
-    let mut running = match start_on(activated, plan, predecessor.as_mut()) {
+    let mut running = match start_on(activated, loaded, predecessor.as_mut()) {
         Ok(running) => running,
         Err(error) => {
             if let Some(predecessor) = predecessor {

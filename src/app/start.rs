@@ -22,13 +22,14 @@ use crate::{
         recover::{Recovery, recover},
     },
     clock::Clock,
+    config::Loaded,
     control::{self, ControlHandle, PredecessorStatus, RunningControl},
     cutover::State,
     measure::{Board, Connects, Interval, LagBoard, ZoneBoard},
     plan::{Edition, Plan},
     proxy::{self, Alarm, Bound, CopyDesk, RunningProxy, Setup, Setups},
     split::{Publication, RouteTable, SplitTable},
-    store::JournalReader,
+    store::{JournalReader, Observations},
     units::PerSide,
 };
 
@@ -111,18 +112,18 @@ struct Sockets {
 ///
 /// # Errors
 /// See [`ServeError`]; nothing runs then.
-pub fn start(plan: Plan, predecessor: Option<&mut Predecessor>) -> Result<Running, ServeError> {
-    start_on(Inheritance::default(), plan, predecessor)
+pub fn start(loaded: Loaded, predecessor: Option<&mut Predecessor>) -> Result<Running, ServeError> {
+    start_on(Inheritance::default(), loaded, predecessor)
 }
 
 /// As [`start`]; without a process to take over from, on the sockets that there are `already`.
 pub(super) fn start_on(
     already: Inheritance,
-    plan: Plan,
+    Loaded { plan, text, .. }: Loaded,
     mut predecessor: Option<&mut Predecessor>,
 ) -> Result<Running, ServeError> {
     let plan = Arc::new(plan);
-    let setup = first_setup(&plan)?;
+    let setup = first_setup(&plan, &text)?;
     let (sockets, recovery) = prepare(&plan, &setup, already, predecessor.as_deref_mut())?;
     let entries = recovery.entries;
     let (desk, copies) = CopyDesk::new();
@@ -286,9 +287,9 @@ fn resolve_names(setup: &Arc<Setup>, clock: Clock) -> Result<(), ServeError> {
 }
 
 /// What the first edition takes; without a certificate that can be used, nothing starts.
-fn first_setup(plan: &Arc<Plan>) -> Result<Arc<Setup>, ServeError> {
+fn first_setup(plan: &Arc<Plan>, text: &str) -> Result<Arc<Setup>, ServeError> {
     let places = PerSide::from_fn(|side| plan.upstreams[side].endpoints.len());
-    let edition = Edition::first(Arc::clone(plan));
+    let edition = Edition::first(Arc::clone(plan)).written(text);
     let setup = Setup::load(edition, Arc::new(Board::new(places)));
     setup
         .map(Arc::new)
@@ -328,6 +329,7 @@ fn start_control(
     predecessor: Option<PredecessorStatus>,
 ) -> Result<(ControlHandle, RunningControl), ServeError> {
     let failed = |what| move |source| ServeError::Thread { what, source };
+    let plan = shared.setup.plan();
     let (store, reports) = recovery.store.start().map_err(failed("store's thread"))?;
     let parts = control::Parts {
         edition: shared.setup.edition.clone(),
@@ -344,6 +346,7 @@ fn start_control(
         zone: Arc::clone(&shared.zone),
         copies: Arc::clone(&shared.desk.board),
         store,
+        observations: Observations::start(&plan.store, plan.observations),
         reports,
         predecessor,
     };

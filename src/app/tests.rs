@@ -11,10 +11,9 @@ use tokio::{
 
 use super::*;
 use crate::{
-    config,
+    config::{self, Loaded},
     control::Status,
     cutover::{Actor, Command},
-    plan::Plan,
     units::Weight,
 };
 
@@ -62,7 +61,7 @@ async fn answer(mut stream: TcpStream, name: &str) {
     }
 }
 
-fn plan_for(old: SocketAddr, new: SocketAddr, dir: &Path) -> Plan {
+fn loaded_for(old: SocketAddr, new: SocketAddr, dir: &Path) -> Loaded {
     let text = format!(
         r#"
         name = "shop"
@@ -88,7 +87,7 @@ fn plan_for(old: SocketAddr, new: SocketAddr, dir: &Path) -> Plan {
         dir.join("journal.db").display()
     );
     let loaded = config::parse(&text, Path::new("test.toml"), dir);
-    loaded.unwrap_or_else(|faults| panic!("{faults}")).plan
+    loaded.unwrap_or_else(|faults| panic!("{faults}"))
 }
 
 /// One request over a connection of its own; the response's text.
@@ -138,8 +137,8 @@ async fn stop(running: Running) {
 async fn traffic_follows_the_weight_and_comes_back_by_itself() {
     let (old, new) = tokio::join!(Environment::start("old"), Environment::start("new"));
     let dir = tempfile::tempdir().unwrap();
-    let plan = plan_for(old.address, new.address, dir.path());
-    let running = start(plan.clone(), None).unwrap();
+    let loaded = loaded_for(old.address, new.address, dir.path());
+    let running = start(loaded.clone(), None).unwrap();
     let listener = running.listeners[0];
     assert_eq!(running.entries, 0);
     until(&running, "ready", |it| it.not_ready.is_empty()).await;
@@ -177,7 +176,7 @@ async fn traffic_follows_the_weight_and_comes_back_by_itself() {
     stop(running).await;
 
     // A restart is where it was.
-    let running = start(plan, None).unwrap();
+    let running = start(loaded, None).unwrap();
     assert_eq!(running.entries, 3);
     assert_eq!(running.control.status().ramp.state, "rolled_back");
     assert!(get(running.listeners[0], "/").await.ends_with("old"));
@@ -189,25 +188,25 @@ async fn what_is_in_use_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap();
-    let plan = |dir: &TempDir| plan_for(address, address, dir.path());
+    let loaded = |dir: &TempDir| loaded_for(address, address, dir.path());
 
-    let mut admin = plan(&dir);
-    admin.admin.address = address;
+    let mut admin = loaded(&dir);
+    admin.plan.admin.address = address;
     let error = start(admin, None).unwrap_err();
     assert!(matches!(error, ServeError::Admin { .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.contains(&address.to_string()), "{text}");
     assert!(text.contains("another process"), "{text}");
 
-    let mut listener = plan(&dir);
-    listener.listeners[0].address = address;
+    let mut listener = loaded(&dir);
+    listener.plan.listeners[0].address = address;
     let error = start(listener, None).unwrap_err();
     assert!(matches!(error, ServeError::Proxy { .. }), "{error:?}");
     assert!(error.to_string().contains("another process"), "{error}");
 
     // Nothing was left running: the same journal can be opened, once.
-    let running = start(plan(&dir), None).unwrap();
-    let error = start(plan(&dir), None).unwrap_err();
+    let running = start(loaded(&dir), None).unwrap();
+    let error = start(loaded(&dir), None).unwrap_err();
     assert!(error.to_string().contains("in use by process"), "{error}");
     stop(running).await;
 }
@@ -216,12 +215,12 @@ async fn what_is_in_use_is_named() {
 async fn a_hurry_cuts_the_drain_and_leaves_the_journal_whole() {
     let (old, new) = tokio::join!(Environment::start("old"), Environment::start("new"));
     let dir = tempfile::tempdir().unwrap();
-    let plan = plan_for(old.address, new.address, dir.path());
-    let running = start(plan.clone(), None).unwrap();
+    let loaded = loaded_for(old.address, new.address, dir.path());
+    let running = start(loaded.clone(), None).unwrap();
     until(&running, "ready", |it| it.not_ready.is_empty()).await;
     command(&running, set_to_full()).await;
     running.stop(std::future::ready(())).await;
-    let found = recover::recover(&plan, None).unwrap();
+    let found = recover::recover(&loaded.plan, None).unwrap();
     assert_eq!(found.restored.state.position.weight, Weight::FULL);
     drop(found);
 }

@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::{
     check, completions, demo, dns, drill, events, exit::Failure, explain, force_token, man, ramp,
-    reload, replication, rollback, serve, shadow, status, upgrade, watch, weight,
+    reload, replay, replication, rollback, serve, shadow, status, upgrade, watch, weight,
 };
 
 /// Moves live traffic from an old environment to a new one on evidence, and takes it back by itself.
@@ -31,6 +31,7 @@ pub(crate) enum Command {
     Watch(watch::Arguments),
     Events(events::Arguments),
     Explain(explain::Arguments),
+    Replay(replay::Arguments),
     Ramp(ramp::Arguments),
     Weight(weight::Arguments),
     Rollback(rollback::Arguments),
@@ -64,6 +65,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Watch(arguments) => watch::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Ramp(arguments) => ramp::run(arguments),
         Command::Weight(arguments) => weight::run(arguments),
         Command::Rollback(arguments) => rollback::run(arguments),

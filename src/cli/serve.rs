@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let predecessor = app::Predecessor::of_this_process().context("cannot take over")?;
-    let Loaded { plan, warnings } = match load(&arguments) {
+    let loaded = match load(&arguments) {
         Ok(loaded) => loaded,
         Err(error) => {
             if let Some(predecessor) = predecessor {
@@ -61,11 +61,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         }
     };
     logging::start(arguments.log_format, LevelFilter::INFO)?;
-    for warning in warnings {
+    for warning in &loaded.warnings {
         tracing::warn!(about = warning.about, "{}", warning.text);
     }
     let source = move || load(&arguments);
-    app::serve(plan, &source, predecessor).map_err(|error| Failure::Failed(error.into()))
+    app::serve(loaded, &source, predecessor).map_err(|error| Failure::Failed(error.into()))
 }
 
 /// The configuration as the arguments have it.

@@ -26,6 +26,8 @@ use crate::{
 pub(super) const NAME: &str = "changeover";
 /// The journal's file.
 pub(super) const STORE: &str = "changeover.db";
+/// What is kept of what decisions rested on: hours of a thousand requests a second.
+pub(super) const OBSERVATIONS: usize = 256 << 20;
 /// The header of a tester's override.
 pub(super) const FORCE_HEADER: &str = "x-changeover-force";
 /// The name of our cookie.
@@ -88,6 +90,7 @@ pub(super) fn plan(upstreams: PerSide<UpstreamPlan>) -> Plan {
     Plan {
         name: NAME.to_owned(),
         store: PathBuf::from(STORE),
+        observations: OBSERVATIONS,
         admin: admin(),
         listeners: listeners(),
         upstreams,

@@ -13,7 +13,7 @@ use timetable::Timetable;
 use crate::{
     config::{
         load::Loaded,
-        scalar::{shown_duration, shown_tolerance, shown_window},
+        scalar::{shown_duration, shown_size, shown_tolerance, shown_window},
         trigger::takes_samples,
         warning::rate_needed,
     },
@@ -95,7 +95,14 @@ fn environments(plan: &Plan, page: &mut Page) {
     };
     let address = plan.admin.address;
     page.item(&format!("steered at {scheme}://{address} by {who}{shows}"));
-    page.item(&format!("journal: {}", plan.store.display()));
+    let kept = match plan.observations {
+        0 => "and nothing of what decisions rest on".to_owned(),
+        bytes => {
+            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            format!("and {} of what decisions rest on", shown_size(bytes))
+        }
+    };
+    page.item(&format!("journal: {}, {kept}", plan.store.display()));
 }
 
 fn requests(plan: &Plan, page: &mut Page) {

@@ -87,7 +87,7 @@ pub(super) fn read<'r>(reader: &'r Reader<'r>, table: &'r DeTable<'r>) -> Option
     let root = Section::root(reader, table, &SHAPE);
     let name = root.get("name", text());
     let workers = root.get("workers", count(1..=1_024));
-    let store = store::read(&root);
+    let store::StorePart { path, observations } = store::read(&root);
     let admin = admin::read(&root);
     let listeners = listener::read(&root, admin.address);
     let old = upstream::read(&root, Side::Old);
@@ -108,7 +108,8 @@ pub(super) fn read<'r>(reader: &'r Reader<'r>, table: &'r DeTable<'r>) -> Option
     let limits = limits::read(&root);
     Some(Plan {
         name: name.unwrap_or_else(|| defaults::NAME.to_owned()),
-        store,
+        store: path,
+        observations,
         admin,
         listeners,
         upstreams: PerSide {

@@ -9,14 +9,24 @@ use std::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use toml::de::DeValue;
 
-use crate::config::{fault::Complaint, reader::Value, scalar::quoted};
+use crate::config::{
+    fault::Complaint,
+    reader::{Files, Value},
+    scalar::quoted,
+};
 
 /// More than any certificate chain or secret takes.
 const LONGEST: u64 = 1 << 20;
 
+/// A secret of every kind: long enough, one line of ASCII, and Base64.
+pub(super) const STAND_IN: &str = "c3RhbmRzLWluLWZvci13aGF0LWlzLW5vdC1rZXB0LWhlcmU=";
+
 /// The path of a PEM file with at least one certificate.
 pub(super) fn certificates(value: Value<'_>) -> Option<PathBuf> {
     let (path, bytes) = read(value)?;
+    if value.surroundings().files == Files::StoodInFor {
+        return Some(path);
+    }
     let mut certificates = 0;
     for certificate in CertificateDer::pem_slice_iter(&bytes) {
         if certificate.is_err() {
@@ -35,6 +45,9 @@ pub(super) fn certificates(value: Value<'_>) -> Option<PathBuf> {
 /// The path of a PEM file with a private key.
 pub(super) fn private_key(value: Value<'_>) -> Option<PathBuf> {
     let (path, bytes) = read(value)?;
+    if value.surroundings().files == Files::StoodInFor {
+        return Some(path);
+    }
     match PrivateKeyDer::from_pem_slice(&bytes) {
         Ok(_) => Some(path),
         Err(_) => {
@@ -56,7 +69,7 @@ pub(super) fn secret(value: Value<'_>) -> Option<Vec<u8>> {
             "the path of a file with the secret",
         ));
     };
-    match content(&value.surroundings().base_dir.join(text.as_ref())) {
+    match content(value, &value.surroundings().base_dir.join(text.as_ref())) {
         Ok(bytes) => Some(bytes),
         Err(why) => {
             let found = format!("a file that cannot be read ({why})");
@@ -78,7 +91,7 @@ fn read(value: Value<'_>) -> Option<(PathBuf, Vec<u8>)> {
         return value.fail(complaint.remedy("put it into a file and name that"));
     }
     let path = value.surroundings().base_dir.join(text.as_ref());
-    match content(&path) {
+    match content(value, &path) {
         Ok(bytes) => Some((path, bytes)),
         Err(why) => {
             let found = format!("{}, which cannot be read ({why})", shown(&path));
@@ -87,7 +100,10 @@ fn read(value: Value<'_>) -> Option<(PathBuf, Vec<u8>)> {
     }
 }
 
-fn content(path: &Path) -> Result<Vec<u8>, String> {
+fn content(value: Value<'_>, path: &Path) -> Result<Vec<u8>, String> {
+    if value.surroundings().files == Files::StoodInFor {
+        return Ok(STAND_IN.into());
+    }
     let read = || {
         let mut bytes = Vec::new();
         File::open(path)?

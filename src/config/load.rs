@@ -14,7 +14,8 @@ use crate::{
     config::{
         document,
         fault::{Complaint, Faults, LoadError},
-        reader::{Reader, Surroundings},
+        file,
+        reader::{Files, Reader, Surroundings},
         syntax,
         warning::{self, Warning},
     },
@@ -26,6 +27,8 @@ use crate::{
 pub struct Loaded {
     /// What it says.
     pub plan: Plan,
+    /// The file as it was written, or as one would be that says the same; without the digests of tokens.
+    pub text: String,
     /// What may not be what was meant.
     pub warnings: Vec<Warning>,
 }
@@ -68,6 +71,20 @@ pub fn parse(text: &str, file_name: &Path, base_dir: &Path) -> Result<Loaded, Fa
     parse_within(text, file_name, surroundings(base_dir, &environment))
 }
 
+/// Reads a configuration that was in force elsewhere: with stand-ins for its certificates and secrets, which no decision
+/// depends on and which are not kept.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn parse_recorded(text: &str) -> Result<Loaded, Faults> {
+    let surroundings = Surroundings {
+        base_dir: Path::new(""),
+        environment: &|_name| Some(OsString::from(file::STAND_IN)),
+        files: Files::StoodInFor,
+    };
+    parse_within(text, Path::new("recorded.toml"), surroundings)
+}
+
 pub(super) fn parse_within(
     text: &str,
     file_name: &Path,
@@ -84,9 +101,28 @@ pub(super) fn parse_within(
         (None, Some(plan)) => Ok(Loaded {
             warnings: warning::of(&plan),
             plan,
+            text: without_digests(text),
         }),
         (faults, _) => Err(faults.expect("whatever keeps a plan from being read is noted")),
     }
+}
+
+/// The text with a number in the place of each digest in hexadecimal digits: no decision depends on one.
+fn without_digests(text: &str) -> String {
+    const DIGITS: usize = 64;
+    let mut shown = String::with_capacity(text.len());
+    let mut number = 0_u32;
+    for part in text.split_inclusive(|it: char| !it.is_ascii_hexdigit()) {
+        let digits = part.trim_end_matches(|it: char| !it.is_ascii_hexdigit());
+        if digits.len() == DIGITS {
+            number += 1;
+            shown.push_str(&format!("{number:0>DIGITS$}"));
+            shown.push_str(part.trim_start_matches(digits));
+        } else {
+            shown.push_str(part);
+        }
+    }
+    shown
 }
 
 fn content(path: &Path) -> io::Result<Vec<u8>> {
@@ -110,6 +146,7 @@ fn surroundings<'t>(
     Surroundings {
         base_dir,
         environment,
+        files: Files::Read,
     }
 }
 

@@ -35,6 +35,17 @@ pub(super) struct Surroundings<'t> {
     pub(super) base_dir: &'t Path,
     /// The environment variables.
     pub(super) environment: &'t dyn Fn(&str) -> Option<OsString>,
+    /// The files.
+    pub(super) files: Files,
+}
+
+/// Whether the files that a configuration names are at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Files {
+    /// They have to be.
+    Read,
+    /// They were once, and what is in them does not matter.
+    StoodInFor,
 }
 
 impl<'t> Reader<'t> {

@@ -1,28 +1,43 @@
-//! `[store]`: where the journal lives.
+//! `[store]`: where the journal lives, and how much is kept beside it of what decisions rested on.
 
 use std::path::PathBuf;
 
 use crate::config::{
     defaults,
     fault::Complaint,
-    reader::{Section, Shape, parsed},
+    reader::{Section, Shape, parsed, size},
     scalar::quoted,
 };
 
 /// The keys of `[store]`.
 pub(super) const SHAPE: Shape = Shape {
     path: "store",
-    keys: &["url"],
+    keys: &["url", "observations"],
 };
 
 const URL: &str = "\"sqlite:PATH\"";
 
+/// More than weeks of much traffic take.
+const OBSERVATIONS_MAX: u64 = 64 << 30;
+
+/// What `[store]` says.
+pub(super) struct StorePart {
+    /// See [`Plan::store`](crate::plan::Plan::store).
+    pub(super) path: PathBuf,
+    /// See [`Plan::observations`](crate::plan::Plan::observations).
+    pub(super) observations: usize,
+}
+
 /// Reads `[store]`; a relative path starts from the file's own directory.
-pub(super) fn read(root: &Section<'_>) -> PathBuf {
+pub(super) fn read(root: &Section<'_>) -> StorePart {
     let section = root.table("store", &SHAPE);
     let path = section.get("url", parsed(URL, path_of));
     let path = path.unwrap_or_else(|| PathBuf::from(defaults::STORE));
-    root.base_dir().join(path)
+    let observations = section.get("observations", size(0..=OBSERVATIONS_MAX));
+    StorePart {
+        path: root.base_dir().join(path),
+        observations: observations.unwrap_or(defaults::OBSERVATIONS),
+    }
 }
 
 fn path_of(url: &str) -> Result<PathBuf, Complaint> {

@@ -21,6 +21,7 @@ pub fn from_urls(
     admin: Option<&str>,
 ) -> Result<Loaded, Faults> {
     let mut faults = Vec::new();
+    let text = file(old, new, listen, admin);
     let old = noted("--old", scalar::endpoint(old), &mut faults);
     let new = noted("--new", scalar::endpoint(new), &mut faults);
     let listen = listen.map(|it| noted("--listen", scalar::address(it), &mut faults));
@@ -58,8 +59,22 @@ pub fn from_urls(
         None => Ok(Loaded {
             warnings: warning::of(&plan),
             plan,
+            text,
         }),
     }
+}
+
+/// The file that says the same.
+fn file(old: &str, new: &str, listen: Option<&str>, admin: Option<&str>) -> String {
+    // TOML's basic strings are written as JSON's are.
+    let string = |it: &str| serde_json::Value::from(it).to_string();
+    let address = |section: &str, address: Option<&str>| {
+        let line = address.map(|it| format!("{section}\naddress = {}\n", string(it)));
+        line.unwrap_or_default()
+    };
+    let (old, new) = (string(old), string(new));
+    let (listen, admin) = (address("[[listener]]", listen), address("[admin]", admin));
+    format!("[old]\nendpoints = [{old}]\n[new]\nendpoints = [{new}]\n{listen}{admin}")
 }
 
 fn noted<T>(

@@ -42,19 +42,14 @@ pub(super) struct Hands {
 impl Hands {
     /// Carries out one effect.
     pub(super) fn perform(&mut self, effect: Effect, observer: &mut Observer) {
+        observer.follow(&effect, self.clock.timestamp());
         match effect {
             Effect::Publish {
                 generation,
                 weight,
                 salt,
                 tunnels,
-            } => {
-                self.publish(generation, weight, salt, tunnels);
-                observer.published(generation, weight);
-                if weight == Weight::NONE {
-                    observer.withdrawn(self.clock.timestamp());
-                }
-            }
+            } => self.publish(generation, weight, salt, tunnels),
             Effect::RecordFirst(entry) => self.record_first(entry),
             Effect::RecordAfter(entry) => {
                 self.overtake();
@@ -62,25 +57,14 @@ impl Hands {
                 self.store.record_after(entry);
             }
             Effect::Snapshot(progress) => {
-                let ledger = Some(observer.evidence.ledger().clone());
+                let ledger = Some(observer.gathered.evidence.snapshot());
                 self.store.snapshot(Snapshot { progress, ledger });
             }
-            Effect::RestartEvidence(generation) => {
-                observer.restart(generation, self.clock.timestamp());
-                // What the triggers said is of the evidence before.
+            // What the triggers said is of the evidence before.
+            Effect::RestartEvidence(_) | Effect::TakeUpEvidence(_) => {
                 self.events.push_back(Event::Turn);
             }
-            Effect::Inject(injection) => {
-                self.publication.injected().set(injection);
-                if injection.is_some() {
-                    observer.set_evidence_aside();
-                }
-            }
-            Effect::TakeUpEvidence(generation) => {
-                let weight = self.publication.load().weight;
-                observer.take_evidence_up(generation, weight, self.clock.timestamp());
-                self.events.push_back(Event::Turn);
-            }
+            Effect::Inject(injection) => self.publication.injected().set(injection),
             Effect::Answered { seq, result } => {
                 let generation = self.publication.load().generation;
                 self.answers.answered(seq, &result, generation);

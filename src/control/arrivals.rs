@@ -13,8 +13,8 @@ use crate::{
 /// What arrives, minute by minute.
 pub(super) fn arrivals(scene: &Scene<'_>) -> ArrivalsStatus {
     let listeners = &scene.plan().listeners;
-    let minutes = scene.observer.arrivals.minutes();
-    let last = scene.observer.arrivals.minutes().next_back();
+    let minutes = scene.observer.gathered.arrivals.minutes();
+    let last = scene.observer.gathered.arrivals.minutes().next_back();
     let busiest = last.into_iter().flat_map(|it| &it.busiest);
     ArrivalsStatus {
         listeners: listeners.iter().map(|it| it.address).collect(),
@@ -49,7 +49,7 @@ pub(super) fn quiet(
     let names = names?;
     let moved_at = names.moved_since()?;
     let quiet = plan.quiet;
-    let arrivals = &scene.observer.arrivals;
+    let arrivals = &scene.observer.gathered.arrivals;
     let stretch = quiet_stretch(plan, scene.state)
         .cloned()
         .unwrap_or_default();

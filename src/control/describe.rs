@@ -9,7 +9,7 @@ use crate::{
         BeforeStatus, DrillStatus, EndpointStatus, EvidenceStatus, LatencyStatus, Observer,
         OutlookStatus, PredecessorStatus, ProcessStatus, RampStatus, RollbackStatus, ShadowStatus,
         SideStatus, Status, TriggerStatus, apply::Hands, databases, names, observe::STATUS_WINDOW,
-        warn,
+        recorder::Recorder, warn,
     },
     cutover::{DrillOutcome, DrillStanding, Ramp, State, StoreState, TriggerReading, Wait, waits},
     evidence::Finding,
@@ -24,6 +24,7 @@ pub(super) struct Scene<'a> {
     pub(super) edition: &'a Edition,
     pub(super) state: &'a State,
     pub(super) observer: &'a Observer,
+    pub(super) recorder: &'a Recorder,
     pub(super) hands: &'a Hands,
     /// The process that this one took over from, while it drains.
     pub(super) predecessor: Option<&'a PredecessorStatus>,
@@ -48,7 +49,8 @@ impl Scene<'_> {
 pub(super) fn status(scene: &Scene<'_>) -> Status {
     let position = &scene.state.position;
     let observer = scene.observer;
-    let observation = observer.observation(scene.at);
+    let glance = observer.glance(scene.at);
+    let observation = observer.gathered.observation(&glance);
     let waits = waits(scene.plan(), scene.state, &observation, scene.at);
     Status {
         name: scene.plan().name.clone(),
@@ -62,11 +64,16 @@ pub(super) fn status(scene: &Scene<'_>) -> Status {
         phase: scene.state.phase(),
         weight: position.weight.percent(),
         request_share: request_share(observer),
-        busiest_share: observer.evidence.share_of_busiest(BUSIEST).map(rounded),
+        busiest_share: observer
+            .gathered
+            .evidence
+            .share_of_busiest(BUSIEST)
+            .map(rounded),
         ramp: ramp(scene, &waits),
         sides: PerSide::from_fn(|of| side(scene, of)),
         triggers: scene.state.readings().map(trigger).collect(),
         evidence: observer
+            .gathered
             .evidence
             .findings()
             .map(|it| finding(&it))
@@ -235,7 +242,7 @@ fn outlook(scene: &Scene<'_>) -> Vec<OutlookStatus> {
     if rate <= 0.0 {
         return Vec::new();
     }
-    let (evidence, ramp) = (&scene.observer.evidence, &scene.plan().ramp);
+    let (evidence, ramp) = (&scene.observer.gathered.evidence, &scene.plan().ramp);
     let steps = ramp.steps.iter().map(|step| {
         let outlook = evidence.outlook(step.weight, rate);
         let on_new = rate * step.weight.percent() / 100.0;
@@ -259,7 +266,7 @@ fn outlook(scene: &Scene<'_>) -> Vec<OutlookStatus> {
 }
 
 fn before(observer: &Observer) -> BeforeStatus {
-    let before = observer.evidence.before();
+    let before = observer.gathered.evidence.before();
     BeforeStatus {
         requests: before.requests,
         errors: before.errors,
@@ -271,7 +278,7 @@ fn before(observer: &Observer) -> BeforeStatus {
 
 fn evidence_requests_left(scene: &Scene<'_>) -> Option<u64> {
     match scene.plan().ramp.advance {
-        AdvanceOn::Evidence => Some(scene.observer.evidence.permit().requests_left),
+        AdvanceOn::Evidence => Some(scene.observer.gathered.evidence.permit().requests_left),
         AdvanceOn::Bake => None,
     }
 }

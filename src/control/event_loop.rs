@@ -27,6 +27,7 @@ use crate::{
         apply::Hands,
         describe::{self, Scene},
         fresh_salt,
+        recorder::Recorder,
         stand_by::Next,
         status::PredecessorStatus,
         warn,
@@ -52,6 +53,7 @@ pub(super) struct ControlLoop {
     pub(super) state: State,
     pub(super) observer: Observer,
     pub(super) hands: Hands,
+    pub(super) recorder: Recorder,
     pub(super) inputs: Inputs,
     pub(super) status: Arc<ArcSwap<Status>>,
     /// The process that this one took over from, while it drains.
@@ -102,6 +104,7 @@ enum Happened {
 impl ControlLoop {
     /// Runs until it is told to stop, then lets the store finish what it was given.
     pub(super) async fn run(mut self) {
+        self.record();
         self.turn();
         loop {
             match self.next_event().await {
@@ -120,6 +123,8 @@ impl ControlLoop {
                 happened => self.guarded(happened),
             }
         }
+        let now = self.timestamp();
+        self.recorder.close(now);
         self.hands.store.close();
     }
 
@@ -238,7 +243,7 @@ impl ControlLoop {
         }
         self.turned = now;
         self.next_turn = now + TURN;
-        self.observer.turn(self.hands.clock.timestamp(), now);
+        self.observe(now);
         if let Some(moment) = self.observer.arrived_until() {
             self.hands.publication.writers().passed(moment);
         }
@@ -246,9 +251,24 @@ impl ControlLoop {
         self.has_failed = false;
         self.decide(&Event::Turn);
         self.follow_up();
+        self.record();
         self.send_off();
         self.show(now);
         self.is_faulty = self.has_failed;
+    }
+
+    /// Rolls what is known to the present.
+    pub(super) fn observe(&mut self, instant: Instant) {
+        let now = self.timestamp();
+        let arrived = self.observer.turn(now, instant);
+        self.recorder.turned(now, self.observer.coverage, arrived);
+    }
+
+    /// Has what was told so far written down, where that is due.
+    fn record(&mut self) {
+        let now = self.timestamp();
+        self.recorder
+            .turn(&self.edition, &self.state, &self.observer, now);
     }
 
     /// Takes in what a worker measured, and what one of a process that drains says of who writes there.
@@ -275,12 +295,12 @@ impl ControlLoop {
 
     /// Has the core decide on another edition, and puts it in force unless it is refused.
     fn reload(&mut self, (edition, board): (Edition, Arc<Board>), reload: Reload, reply: Reply) {
-        let answer = self.decide(&Event::Reload(reload));
+        let decision = self.consider(&Event::Reload(reload), edition.text());
+        let answer = decision.and_then(|it| self.carry_out(it));
         if matches!(answer, Some(Answer::InForce(_))) {
             let now = self.hands.clock.timestamp();
             self.hands.publication.reissue(&edition, now);
-            self.observer.reload(edition.plan(), board, &self.state);
-            self.observer.name_routes(&edition);
+            self.observer.reload(&edition, board, &self.state);
             self.edition = edition;
             // What triggers say is of the plan before.
             self.hands.events.push_back(Event::Turn);
@@ -346,7 +366,7 @@ impl ControlLoop {
 
     /// One decision, and its effects.
     fn decide(&mut self, event: &Event) -> Option<Answer> {
-        let decision = self.consider(event)?;
+        let decision = self.consider(event, "")?;
         self.carry_out(decision)
     }
 
@@ -362,14 +382,16 @@ impl ControlLoop {
         decision.answer
     }
 
-    /// What the core decides about an event, without consequence; nothing where the program is at fault.
-    pub(super) fn consider(&mut self, event: &Event) -> Option<Decision> {
+    /// What the core decides about an event, without consequence; nothing where the program is at fault. `text` is the file of
+    /// a plan that is to be taken in.
+    pub(super) fn consider(&mut self, event: &Event, text: &str) -> Option<Decision> {
         let context = Context {
             now: self.hands.clock.timestamp(),
             wall: clock::wall(),
             salt: self.fresh_salt(),
         };
-        let observation = self.observer.observation(context.now);
+        let glance = self.observer.glance(context.now);
+        let observation = self.observer.gathered.observation(&glance);
         // The core only reads what it is given, so that a panic in it leaves the state before the event; the watch
         // over new, and the operators' way to roll back, must not end with it.
         let decided = catch_unwind(AssertUnwindSafe(|| {
@@ -384,7 +406,10 @@ impl ControlLoop {
         if decided.is_err() {
             self.fault();
         }
-        decided.ok()
+        let decided = decided.ok();
+        self.recorder
+            .considered(event, text, glance, context, decided.as_ref());
+        decided
     }
 
     fn fresh_salt(&self) -> Salt {
@@ -419,6 +444,7 @@ impl ControlLoop {
             edition: &self.edition,
             state: &self.state,
             observer: &self.observer,
+            recorder: &self.recorder,
             hands: &self.hands,
             predecessor: self.predecessor.as_ref(),
             is_faulty: self.is_faulty,

@@ -1,4 +1,4 @@
-//! The loop's eyes: takes in what the workers measured and builds the observation.
+//! The loop's eyes: takes in what the workers measured, and reads what others know.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,18 +6,16 @@ use tokio::time::Instant;
 
 use crate::{
     cutover::{
-        ConnectRun, Coverage, HealthCount, LagReadings, Observation, Position, State, StoreState,
-        window_lengths,
+        ConnectRun, Coverage, Effect, Gathered, Glance, HealthCount, LagReadings, Position, State,
+        StoreState,
     },
-    evidence::{Evidence, Ledger, Settings},
+    evidence::Ledger,
     measure::{
-        Arrivals, Board, Class, Connects, Interval, LagBoard, Measurement, Standing, Totals,
-        Windows, ZoneBoard, ZoneLook,
+        Board, Connects, Interval, LagBoard, Standing, Totals, Windows, ZoneBoard, ZoneLook,
     },
     plan::{Edition, Plan},
     shadow,
-    split::Cause,
-    units::{Direction, Generation, PerSide, Side, Timestamp, Weight},
+    units::{Direction, PerSide, Side, Timestamp, Weight},
 };
 
 /// A worker that was not heard of for this long is silent; it reports ten times a second.
@@ -29,10 +27,8 @@ pub(super) const STATUS_WINDOW: Duration = Duration::from_secs(10);
 /// Everything that is known about the workers, the endpoints and the store.
 #[derive(Debug)]
 pub(super) struct Observer {
-    /// What triggers read; begins anew with the evidence.
-    windows: Windows,
-    /// What sequential tests have gathered.
-    pub(super) evidence: Evidence,
+    /// What adds up from what the workers handed over.
+    pub(super) gathered: Gathered,
     /// What the status shows, whatever is evidence.
     pub(super) recent: Windows,
     pub(super) totals: Arc<Totals>,
@@ -48,7 +44,6 @@ pub(super) struct Observer {
     pub(super) copies: shadow::View,
     /// What the servers of the zone said, at the last turn.
     pub(super) zone: Result<Arc<ZoneLook>, String>,
-    pub(super) arrivals: Arrivals,
     /// The replications of the plan.
     replications: Vec<String>,
     /// What is known of each, at the last turn.
@@ -57,14 +52,7 @@ pub(super) struct Observer {
     arrived: Vec<Interval>,
     /// When each worker was last heard of.
     heard: Vec<Heard>,
-    coverage: Coverage,
-    /// The generation in force, and the requests on new that finished at it.
-    generation: Generation,
-    requests_on_new: u64,
-    /// Requests that drills have touched.
-    drilled: u64,
-    /// The evidence from before a fault was injected.
-    aside: Option<Box<Evidence>>,
+    pub(super) coverage: Coverage,
 }
 
 /// Where others put what they know.
@@ -97,17 +85,12 @@ impl Observer {
         ledger: Option<Ledger>,
         now: Instant,
     ) -> Self {
-        let mut windows = Windows::new(&window_lengths(plan));
-        windows.restart(position.evidence_since);
         let heard = Heard {
             at: now,
             ever: false,
         };
-        let in_force = (position.generation, position.weight);
-        let since = position.evidence_since;
         Self {
-            windows,
-            evidence: Evidence::restored(Settings::of(plan), ledger, in_force, since),
+            gathered: Gathered::new(plan, position, ledger),
             recent: Windows::of_one(STATUS_WINDOW),
             totals: Arc::default(),
             board,
@@ -119,16 +102,11 @@ impl Observer {
             copies_board: copies,
             plan: Arc::clone(plan),
             copies: Err("no copy was compared yet".to_owned()),
-            arrivals: Arrivals::default(),
             replications: names(plan),
             lags: Vec::new(),
             arrived: Vec::new(),
             heard: vec![heard; plan.workers],
             coverage: Coverage::Partial,
-            generation: position.generation,
-            requests_on_new: 0,
-            drilled: 0,
-            aside: None,
         }
     }
 
@@ -143,12 +121,18 @@ impl Observer {
         self.arrived.push(interval);
     }
 
-    /// Rolls everything to `now`.
-    pub(super) fn turn(&mut self, now: Timestamp, instant: Instant) {
+    /// Rolls everything to `now`; gives what was taken in.
+    pub(super) fn turn(&mut self, now: Timestamp, instant: Instant) -> Vec<Interval> {
         // Taken away first: what a fault of the program is about is not met again at the next turn.
         let arrived = std::mem::take(&mut self.arrived);
-        self.windows.turn(&arrived, now);
-        self.evidence.turn(&arrived, now);
+        let has_lost = arrived.iter().any(|it| it.lost > 0);
+        let is_whole = !has_lost && self.heard.iter().all(|it| it.reports(instant));
+        self.coverage = if is_whole {
+            Coverage::Full
+        } else {
+            Coverage::Partial
+        };
+        self.gathered.turn(&arrived, self.coverage, now);
         self.recent.turn(&arrived, now);
         let read = |name: &String| LagReadings {
             forward: self.lag_board.view(name, Direction::Forward, now).reading,
@@ -158,23 +142,8 @@ impl Observer {
         self.zone = self.zone_board.view(now);
         self.copies = self.copies_board.view(&self.plan, now);
         let totals = Arc::make_mut(&mut self.totals);
-        let mut lost = 0;
-        for interval in &arrived {
-            totals.add(interval);
-            lost += interval.lost;
-            self.drilled += interval.drilled;
-            let finished = interval.measurements.iter();
-            let counted = finished.filter(|it| counts_on_new(it, self.generation));
-            self.requests_on_new += counted.map(|_| 1_u64).sum::<u64>();
-        }
-        let is_whole = lost == 0 && self.heard.iter().all(|it| it.reports(instant));
-        self.coverage = if is_whole {
-            Coverage::Full
-        } else {
-            Coverage::Partial
-        };
-        let requests = arrived.iter().map(|it| &it.arrived);
-        self.arrivals.turn(requests, is_whole, now);
+        arrived.iter().for_each(|it| totals.add(it));
+        arrived
     }
 
     /// What was written on old up to this moment is on new, by every replication of the plan; `None` where that is not known.
@@ -184,15 +153,10 @@ impl Observer {
         all?.into_iter().min()
     }
 
-    /// Another plan is in force, for the same position. What was measured stays what it is; what is asked of it changes.
-    pub(super) fn reload(&mut self, plan: &Arc<Plan>, board: Arc<Board>, state: &State) {
-        let position = &state.position;
-        self.windows.keep(&window_lengths(plan));
-        self.evidence.reload(
-            Settings::of(plan),
-            (position.generation, position.weight),
-            position.evidence_since,
-        );
+    /// Another plan is in force, for the same position.
+    pub(super) fn reload(&mut self, edition: &Edition, board: Arc<Board>, state: &State) {
+        let plan = edition.plan();
+        self.gathered.reload(edition, &state.position);
         self.board = board;
         self.replications = names(plan);
         self.copies = Err("nobody has looked at the report yet".to_owned());
@@ -201,70 +165,38 @@ impl Observer {
         self.lags.clear();
     }
 
-    /// Says what routes are called.
-    pub(super) fn name_routes(&mut self, edition: &Edition) {
-        let names = edition.routes();
-        let names = names.map(|(id, route)| (id, Arc::from(route.name.as_str())));
-        self.evidence.name_routes(names.collect());
-    }
-
-    /// What was sent before `generation`, or asked for a connection before `now`, is no evidence any more.
-    pub(super) fn restart(&mut self, generation: Generation, now: Timestamp) {
-        self.windows.restart(generation);
-        self.connects.restart(Side::New, now);
-    }
-
-    /// What is measured from now on is of a fault that is injected.
-    pub(super) fn set_evidence_aside(&mut self) {
-        self.aside = Some(Box::new(self.evidence.clone()));
-    }
-
-    /// The evidence is what it was before the fault, and goes on from `generation`.
-    pub(super) fn take_evidence_up(
-        &mut self,
-        generation: Generation,
-        weight: Weight,
-        now: Timestamp,
-    ) {
-        if let Some(before) = self.aside.take() {
-            self.evidence = *before;
-            self.evidence.published(generation, weight);
+    /// Follows an effect that changes what counts, at this moment.
+    pub(super) fn follow(&mut self, effect: &Effect, now: Timestamp) {
+        self.gathered.follow(effect);
+        // Requests that asked for a connection before and fail later are no news. After weight 0 nothing would come that
+        // could end such a run: it would keep the ramp from being resumed for good.
+        let is_anew = matches!(
+            effect,
+            Effect::Publish {
+                weight: Weight::NONE,
+                ..
+            } | Effect::RestartEvidence(_)
+                | Effect::TakeUpEvidence(_)
+        );
+        if is_anew {
+            self.connects.restart(Side::New, now);
         }
-        self.restart(generation, now);
     }
 
-    /// Nothing is sent to new any more. What still waits for a connection to it and fails later is no news, and nothing
-    /// would come that could end such a run: it would keep the ramp from being resumed for good.
-    pub(super) fn withdrawn(&self, now: Timestamp) {
-        self.connects.restart(Side::New, now);
-    }
-
-    /// A table was published: requests on new are counted anew.
-    pub(super) fn published(&mut self, generation: Generation, weight: Weight) {
-        self.evidence.published(generation, weight);
-        self.generation = generation;
-        self.requests_on_new = 0;
-    }
-
-    /// What the core sees.
-    pub(super) fn observation(&self, now: Timestamp) -> Observation<'_> {
-        Observation {
-            windows: &self.windows,
-            evidence: &self.evidence,
+    /// What is read at this moment.
+    pub(super) fn glance(&self, now: Timestamp) -> Glance {
+        Glance {
             coverage: self.coverage,
             connects: PerSide::from_fn(|side| {
                 let (failures, since) = self.connects.run(side);
                 ConnectRun { failures, since }
             }),
             health: PerSide::from_fn(|side| self.health(side, now)),
-            lags: &self.lags,
-            zone: &self.zone,
-            copies: &self.copies,
-            arrivals: &self.arrivals,
-            store: self.store.clone(),
-            requests_on_new: self.requests_on_new,
+            lags: self.lags.clone(),
+            zone: self.zone.clone(),
+            copies: self.copies.clone(),
             tunnels: self.totals.tunnels(Side::Old) + self.totals.tunnels(Side::New),
-            drilled: self.drilled,
+            store: self.store.clone(),
         }
     }
 
@@ -294,16 +226,4 @@ impl Heard {
     fn reports(&self, now: Instant) -> bool {
         self.ever && now - self.at <= SILENT_AFTER
     }
-}
-
-/// Whether it is a request on new that finished, sent at the generation in force, and says something about new.
-fn counts_on_new(measurement: &Measurement, generation: Generation) -> bool {
-    let Measurement::Finished(finished) = measurement else {
-        return false;
-    };
-    let assignment = finished.assignment;
-    assignment.side == Side::New
-        && assignment.cause != Cause::Forced
-        && assignment.generation == generation
-        && !matches!(finished.class, Class::ClientAbort | Class::Proxy)
 }

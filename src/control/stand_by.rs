@@ -98,7 +98,7 @@ impl ControlLoop {
         // Whoever leads says whether requests are copied, and asks this process no more.
         self.hands.publication.copying().set(false);
         let progress = self.state.progress.clone();
-        let ledger = Some(self.observer.evidence.ledger().clone());
+        let ledger = Some(self.observer.gathered.evidence.snapshot());
         let mut store = std::mem::replace(&mut self.hands.store, StoreHandle::closed());
         store.snapshot(Snapshot { progress, ledger });
         let (taken_back, is_taken_back) = oneshot::channel();
@@ -110,6 +110,7 @@ impl ControlLoop {
             self.hands.store = fenced.store;
             return None;
         }
+        self.recorder.pause(self.hands.clock.timestamp());
         Some(Fence {
             stage: Stage::Fenced,
             taken_back: Some(taken_back),
@@ -221,7 +222,7 @@ impl ControlLoop {
         let now = Instant::now();
         self.turned = now;
         self.next_turn = now + TURN;
-        self.observer.turn(self.hands.clock.timestamp(), now);
+        self.observe(now);
         let decision = self.rollback(&Event::Turn);
         let is_rollback = decision.is_some();
         if let Some(decision) = decision {
@@ -233,7 +234,7 @@ impl ControlLoop {
 
     /// What the core decides about an event, if it takes everything back to old.
     fn rollback(&mut self, event: &Event) -> Option<Decision> {
-        let decision = self.consider(event)?;
+        let decision = self.consider(event, "")?;
         let is_rollback = decision.effects.iter().any(|it| {
             matches!(
                 it,
@@ -248,6 +249,7 @@ impl ControlLoop {
 
     /// Leads on, for now without a journal.
     fn leads_again(&mut self, fence: Fence) -> Next {
+        self.recorder.go_on();
         self.inputs.reports = Reports::Ended;
         self.observer.store = StoreState::Failing {
             error: "it was closed for another process, which did not take over".to_owned(),
@@ -281,6 +283,7 @@ impl ControlLoop {
             seq = state.position.seq,
             "the journal has entries of the process that failed: they count"
         );
+        self.recorder.has_missed();
         self.hands.rollbacks = rollbacks;
         self.state = state;
         let position = self.state.position.clone();
@@ -288,6 +291,7 @@ impl ControlLoop {
             self.hands
                 .publish(position.generation, position.weight, position.salt, None);
             self.observer
+                .gathered
                 .published(position.generation, position.weight);
         }
         for effect in effects {

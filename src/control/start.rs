@@ -22,6 +22,7 @@ use crate::{
         describe::{self, Scene},
         event_loop::{Inputs, Reports},
         observe::Boards,
+        recorder::Recorder,
     },
     cutover::Decision,
     evidence::Ledger,
@@ -29,7 +30,7 @@ use crate::{
     plan::Edition,
     shadow,
     split::Publication,
-    store::{Report, StoreHandle},
+    store::{Observations, Report, StoreHandle},
 };
 
 /// Requests that wait for the loop, which takes them at once; more than people and scrapers can send meanwhile.
@@ -69,6 +70,8 @@ pub struct Parts {
     pub copies: Arc<shadow::Board>,
     /// The store.
     pub store: StoreHandle,
+    /// Where what decisions rest on is recorded.
+    pub observations: Observations,
     /// What the store says.
     pub reports: mpsc::Receiver<Report>,
     /// The process that this one takes over from, and that drains until [`ControlHandle::predecessor_ended`].
@@ -135,7 +138,7 @@ pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoo
         parts.ledger,
         now,
     );
-    observer.name_routes(&parts.edition);
+    observer.gathered.name_routes(&parts.edition);
     let mut hands = Hands {
         clock: parts.clock,
         publication: parts.publication,
@@ -150,11 +153,13 @@ pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoo
     for effect in effects {
         hands.perform(effect, &mut observer);
     }
+    let recorder = Recorder::new(parts.observations, parts.edition.plan().observations);
     let first = describe::status(&Scene {
         edition: &parts.edition,
         state: &state,
         observer: &observer,
         hands: &hands,
+        recorder: &recorder,
         predecessor: parts.predecessor.as_ref(),
         is_faulty: false,
         since,
@@ -169,6 +174,7 @@ pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoo
         state,
         observer,
         hands,
+        recorder,
         inputs: Inputs {
             intervals: parts.intervals,
             alarm: parts.alarm,

@@ -1,5 +1,6 @@
 //! The control loop against a real journal in real time, and against a silent store in paused time.
 
+mod replaying;
 mod world;
 
 use std::{sync::Arc, time::Duration};

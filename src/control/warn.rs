@@ -37,6 +37,9 @@ pub(super) fn warnings(scene: &Scene<'_>) -> Vec<String> {
             scene.observer.totals.lost
         ));
     }
+    found.extend(scene.recorder.fault().map(|why| {
+        format!("What decisions rest on is not recorded, and they cannot be replayed: {why}.")
+    }));
     let pages = scene.hands.pages.iter();
     let recent = pages.filter(|(at, _)| scene.now - *at < PAGE_SHOWN);
     found.extend(recent.map(|(_, message)| message.clone()));

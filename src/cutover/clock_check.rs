@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::Timestamp;
 
 /// A wall clock that moves by more than this against our time has jumped.
@@ -15,7 +17,7 @@ const AGREEMENT: Duration = Duration::from_secs(60);
 ///
 /// Both are compared with where they stood when the stretch of agreement began, so that many small steps in a
 /// row are a jump as well; a drift that takes longer than a stretch to add up is none.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct ClockCheck {
     /// Wall minus our time when the stretch began, in microseconds.
     reference: i64,

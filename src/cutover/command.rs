@@ -10,7 +10,7 @@ use crate::{plan::Injection, units::Weight};
 pub const REASON_CHARS_MAX: usize = 500;
 
 /// What an operator asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Start the ramp at its first step.
     Start,
@@ -66,7 +66,7 @@ impl fmt::Display for Actor {
 }
 
 /// Why a command was refused: not an error, exit code 3. `Display` is a sentence for the operator.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 pub enum Refusal {
     /// The ramp is in another state than the command needs.
     #[error("the ramp is {state}: {hint}")]

@@ -1,5 +1,7 @@
 //! The entry about a statement that is run on a database for replication. Nothing else changes by it: the ramp goes on.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     cutover::{
         Actor, Answer, Change, DatabaseStepOutcome, REASON_CHARS_MAX, reload,
@@ -9,7 +11,7 @@ use crate::{
 };
 
 /// A step of a set-up of replication.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseStep {
     /// The replication, as the plan names it.
     pub replication: String,

@@ -120,7 +120,7 @@ pub struct DrillProof {
 }
 
 /// What this process knows of a drill that it began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct DrillWatch {
     /// Since when the fault is injected.
     pub(super) since: Timestamp,

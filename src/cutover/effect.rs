@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::{
     cutover::{Entry, Progress, Refusal},
     plan::Injection,
@@ -12,7 +14,7 @@ use crate::{
 ///
 /// The store takes what it is given in order, and reports each entry with
 /// [`crate::cutover::Event::Recorded`] once it is durable.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum Effect {
     /// Put a split table in force.
     Publish {
@@ -55,7 +57,7 @@ pub enum Effect {
 }
 
 /// When and what a command is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Answer {
     /// At once: nothing was changed.
     Refused(Refusal),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     evidence::Evidence,
     measure::{Arrivals, LagReading, Windows, ZoneLook},
@@ -40,8 +42,29 @@ pub struct Observation<'a> {
     pub requests_on_new: u64,
 }
 
+/// What was read at one moment, beside what is [`Gathered`](crate::cutover::Gathered).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Glance {
+    /// See [`Observation::coverage`].
+    pub coverage: Coverage,
+    /// See [`Observation::connects`].
+    pub connects: PerSide<ConnectRun>,
+    /// See [`Observation::health`].
+    pub health: PerSide<HealthCount>,
+    /// See [`Observation::lags`].
+    pub lags: Vec<LagReadings>,
+    /// See [`Observation::zone`].
+    pub zone: Result<Arc<ZoneLook>, String>,
+    /// See [`Observation::copies`].
+    pub copies: shadow::View,
+    /// See [`Observation::tunnels`].
+    pub tunnels: u64,
+    /// See [`Observation::store`].
+    pub store: StoreState,
+}
+
 /// What is known of one replication's lag.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LagReadings {
     /// From old to new.
     pub forward: LagReading,
@@ -61,7 +84,7 @@ impl LagReadings {
 }
 
 /// Whether the numbers are whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Coverage {
     /// Every worker reported within the last half second, and nothing was lost.
     Full,
@@ -70,7 +93,7 @@ pub enum Coverage {
 }
 
 /// Failures to connect without a success between them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectRun {
     /// How many.
     pub failures: u32,
@@ -79,7 +102,7 @@ pub struct ConnectRun {
 }
 
 /// Endpoints of one side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthCount {
     /// All.
     pub endpoints: u16,
@@ -88,7 +111,7 @@ pub struct HealthCount {
 }
 
 /// The state of the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StoreState {
     /// The last write succeeded.
     Writable,

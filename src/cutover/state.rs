@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Everything that the core remembers between two events.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// What the journal says.
     pub position: Position,

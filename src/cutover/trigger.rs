@@ -65,7 +65,7 @@ pub enum Verdict {
 }
 
 /// One look at a trigger.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Evaluation {
     /// What it says about its window: what trips.
     pub(super) reading: TriggerReading,

@@ -1,12 +1,14 @@
 //! The entry about a process that took over from another one. Nothing else changes by it: the ramp goes on.
 
+use serde::{Deserialize, Serialize};
+
 use crate::cutover::{
     Actor, Answer, Change, reload,
     transition::{Draft, Transition},
 };
 
 /// One process in another one's place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upgrade {
     /// The version of the process before.
     pub from: String,

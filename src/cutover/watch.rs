@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     cutover::{ConnectRun, Entry, clock_check::ClockCheck, drill::DrillWatch, trigger::Evaluation},
     units::{Generation, Timestamp},
 };
 
 /// What lives only as long as the process.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Watch {
     /// Digest of the plan that this process runs.
     pub(super) plan: String,
@@ -47,7 +49,7 @@ pub(super) struct Watch {
 }
 
 /// A store that fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StoreFailing {
     /// Since when.
     pub(super) since: Timestamp,

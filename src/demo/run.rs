@@ -111,7 +111,7 @@ async fn play(options: Options, out: &mut dyn Write) -> Result<Summary, DemoErro
     let text = configuration(options, &addresses);
     let loaded = config::parse(&text, Path::new("demo.toml"), folder.path());
     let loaded = loaded.map_err(|faults| DemoError::Config(faults.to_string()))?;
-    let running = app::start(loaded.plan, None)?;
+    let running = app::start(loaded, None)?;
     drop(places);
     let seen = Arc::new(Seen::default());
     let arrived = new.direct();

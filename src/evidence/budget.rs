@@ -8,6 +8,8 @@
 
 use std::{fmt, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     evidence::Symptom,
     plan::{LatencyTolerance, Plan, RouteId, Sticky, Symptoms},
@@ -18,7 +20,7 @@ use crate::{
 pub const HORIZON: Duration = Duration::from_secs(24 * 3600);
 
 /// What the tests are to be held against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// What is drawn.
     pub unit: Unit,
@@ -37,7 +39,7 @@ pub struct Settings {
 }
 
 /// What is drawn to a side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unit {
     /// Each request anew.
     Request,

@@ -58,6 +58,14 @@ impl LatencyTest {
         }
     }
 
+    /// Leaves out what a restart begins anew.
+    pub(super) fn trim(&mut self) {
+        match self {
+            Self::Requests(_) => (),
+            Self::Slots(test) => test.leave_windows_out(),
+        }
+    }
+
     /// Lets time pass, before what a turn brought is taken in.
     pub(super) fn roll(&mut self, now: Timestamp, is_all_on_old: bool) {
         match self {

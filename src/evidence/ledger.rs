@@ -44,8 +44,9 @@ const ACCEPTED_MAX: f64 = 0.45;
 /// The lowest one: an error in a million requests.
 const ACCEPTED_MIN: f64 = 1e-6;
 
-/// All evidence, and what it is held against.
-#[derive(Clone, Debug, PartialEq)]
+/// All evidence, and what it is held against. Stored whole it goes on as if nothing had been, once it is told what routes are called.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Evidence {
     settings: Settings,
     ledger: Ledger,
@@ -162,10 +163,18 @@ impl Evidence {
             .name_routes(|route| origins.name(route).to_string(), origins.names());
     }
 
-    /// What a snapshot keeps.
+    /// All that was gathered.
     #[must_use]
     pub const fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// What a snapshot keeps.
+    #[must_use]
+    pub fn snapshot(&self) -> Ledger {
+        let mut ledger = self.ledger.clone();
+        ledger.latency.trim();
+        ledger
     }
 
     /// A table was put in force. Weight 0 ends all evidence.

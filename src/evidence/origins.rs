@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     evidence::{Outcome, Says, Symptom},
     plan::RouteId,
@@ -22,20 +24,23 @@ const SLOTS: usize = 64;
 const LENGTHS: [i64; 3] = [100_000, 1_000_000, 60_000_000];
 
 /// The counts of every route.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Origins {
     routes: Vec<(RouteId, Box<[Tier; LENGTHS.len()]>)>,
+    /// Of the plan, which is told again.
+    #[serde(skip)]
     names: Vec<(RouteId, Arc<str>)>,
 }
 
 /// Slots of one length, each in the place of its number.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<Counted>", into = "Vec<Counted>")]
 struct Tier {
     slots: [Counted; SLOTS],
 }
 
 /// What was counted in one slot.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Counted {
     number: i64,
     requests: PerSide<u32>,
@@ -148,6 +153,24 @@ impl Tier {
             *slot = Counted::new(number);
         }
         slot
+    }
+}
+
+impl From<Tier> for Vec<Counted> {
+    /// Those that anything was counted in.
+    fn from(tier: Tier) -> Self {
+        let slots = tier.slots.into_iter();
+        slots.filter(|it| it.number != i64::MIN).collect()
+    }
+}
+
+impl From<Vec<Counted>> for Tier {
+    fn from(counted: Vec<Counted>) -> Self {
+        let mut tier = Self::new();
+        for it in counted {
+            *tier.at(it.number) = it;
+        }
+        tier
     }
 }
 

@@ -10,6 +10,8 @@
 //!
 //! A restart begins anew here: W = 0 lowers every R, and the γs before it were spent by the tests before it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     evidence::{
         Outcome, Says, Symptom, Unit,
@@ -26,7 +28,7 @@ use crate::{
 const TESTS_MAX: usize = 64;
 
 /// The tests of single routes.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct RouteTests {
     routes: Vec<Watched>,
     /// How many tests there are.
@@ -36,7 +38,7 @@ pub(super) struct RouteTests {
 }
 
 /// A route that has tests.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Watched {
     route: RouteId,
     tests: Vec<RouteTest>,
@@ -49,7 +51,7 @@ struct Watched {
 }
 
 /// A test of one symptom of one route.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct RouteTest {
     symptom: Symptom,
     rank: u8,
@@ -59,7 +61,7 @@ struct RouteTest {
 }
 
 /// What is judged: requests or slots.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Judge {
     Requests(Box<RequestTest>),
     Slots(Box<SlotTest>),

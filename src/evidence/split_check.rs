@@ -13,6 +13,8 @@
 //! unfair draw. Slots are drawn without replacement, which is no worse than with (Hoeffding). Nothing is kept across a restart:
 //! the hour begins anew.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     evidence::{Outcome, Unit, slot_set::SlotSet, stored::ln_sum},
     units::{SLOTS, Side, Timestamp, Weight},
@@ -28,7 +30,7 @@ const LENGTH: i64 = 3_600_000_000;
 pub(super) const LOOKS: f64 = 24.0;
 
 /// The check of the split.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct SplitCheck {
     unit: Unit,
     epoch: Option<i64>,
@@ -44,7 +46,7 @@ pub(super) struct SplitCheck {
 }
 
 /// What an epoch showed.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Found {
     pub(super) on_new: u64,
     pub(super) of: u64,

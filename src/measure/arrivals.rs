@@ -79,14 +79,16 @@ impl Arrived {
     }
 }
 
-/// What arrives, now and within the last hour.
-#[derive(Clone, Debug, Default)]
+/// What arrives, now and within the last hour. Stored without its minutes, which name clients and decide nothing.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Arrivals {
     /// Requests of each second that had any, by the second's number since 1970; oldest first.
     seconds: VecDeque<(i64, u64)>,
     /// Minutes that have ended, oldest first.
+    #[serde(skip)]
     minutes: VecDeque<Minute>,
     /// The minute that runs; none before the first turn.
+    #[serde(skip)]
     open: Option<Open>,
 }
 

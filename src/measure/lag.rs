@@ -15,11 +15,13 @@ pub use judge::{Beat, Judge, Signals, Slot, Subscription};
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A reading older than this is none: three samples were missed.
 pub const STALE_AFTER: Duration = Duration::from_secs(3);
 
 /// What is known about one direction of one replication.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LagReading {
     /// All signals are there and agree.
     Known(Lag),
@@ -31,7 +33,7 @@ pub enum LagReading {
 }
 
 /// How far the target trails the source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lag {
     /// How long the newest heartbeat took to arrive. Where one has not: how long ago what is missing was written, at the
     /// middle between that one and the one before it.

@@ -4,6 +4,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     plan::dns::{RecordSet, Ttl},
     units::Timestamp,
@@ -13,7 +15,7 @@ use crate::{
 const STALE_AFTER: Duration = Duration::from_secs(10);
 
 /// One look at every server of a zone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ZoneLook {
     /// When it ended.
     pub at: Timestamp,
@@ -24,7 +26,7 @@ pub struct ZoneLook {
 }
 
 /// What one server said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerLook {
     /// The server's name.
     pub name: String,

@@ -56,6 +56,11 @@ fn fixed(before: &Plan, after: &Plan) -> Vec<String> {
     let mut fixed = Changes::default();
     fixed.values("name", &before.name, &after.name);
     fixed.values("[store] url", &before.store, &after.store);
+    fixed.values(
+        "[store] observations",
+        before.observations,
+        after.observations,
+    );
     fixed.values("workers", before.workers, after.workers);
     fixed.values("[admin] address", before.admin.address, after.admin.address);
     fixed.values("[[listener]] address", addresses(before), addresses(after));

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     plan::{EndpointId, EndpointPlan, Plan, RouteId, RoutePlan},
     units::{PerSide, Side},
@@ -19,12 +21,23 @@ const ROUTES_MAX: u16 = 16_384;
 pub struct Edition {
     number: u32,
     plan: Arc<Plan>,
+    text: Arc<str>,
+    endpoints: PerSide<Ids>,
+    routes: Ids,
+}
+
+/// The numbers of an edition: its own, and the ids of what it names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Numbers {
+    number: u32,
     endpoints: PerSide<Ids>,
     routes: Ids,
 }
 
 /// The ids of a list, in its order, and how many were ever given out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Ids {
     ids: Vec<u16>,
     given: u16,
@@ -49,7 +62,32 @@ impl Edition {
             endpoints: PerSide::from_fn(|side| Ids::first(plan.upstreams[side].endpoints.len())),
             routes: Ids::first(plan.routes.len()),
             plan,
+            text: Arc::default(),
         }
+    }
+
+    /// One whose numbers are known.
+    #[must_use]
+    pub fn numbered(plan: Arc<Plan>, numbers: Numbers) -> Self {
+        let Numbers {
+            number,
+            endpoints,
+            routes,
+        } = numbers;
+        Self {
+            number,
+            plan,
+            text: Arc::default(),
+            endpoints,
+            routes,
+        }
+    }
+
+    /// With the file as it was written.
+    #[must_use]
+    pub fn written(self, text: &str) -> Self {
+        let text = Arc::from(text);
+        Self { text, ..self }
     }
 
     /// The next one, in which everything that was there before keeps its id.
@@ -78,6 +116,7 @@ impl Edition {
             endpoints,
             routes: routes.limited("routes", ROUTES_MAX)?,
             plan,
+            text: Arc::default(),
         })
     }
 
@@ -87,10 +126,26 @@ impl Edition {
         self.number
     }
 
+    /// All its numbers.
+    #[must_use]
+    pub fn numbers(&self) -> Numbers {
+        Numbers {
+            number: self.number,
+            endpoints: self.endpoints.clone(),
+            routes: self.routes.clone(),
+        }
+    }
+
     /// The plan.
     #[must_use]
     pub const fn plan(&self) -> &Arc<Plan> {
         &self.plan
+    }
+
+    /// The file as it was written; empty where nobody has said.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// A side's endpoints with their ids, in the order of the plan.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     plan::{Symptom, Symptoms},
     units::{Factor, Share},
@@ -23,7 +25,7 @@ pub struct EvidencePlan {
 }
 
 /// How much slower a request may be on new than on old: so many times, and so much more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatencyTolerance {
     /// How many times.
     pub times: Factor,

@@ -1,7 +1,10 @@
 //! Kinds of outcomes that are watched, and sets of them.
 
+use serde::{Deserialize, Serialize};
+
 /// Kinds of outcomes that are watched, each by a test of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Symptom {
     /// No connection, a reset, a time-out, a 5xx, a failed gRPC status.
     Error,
@@ -21,7 +24,7 @@ pub enum Symptom {
 }
 
 /// A set of symptoms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Symptoms(u8);
 
 impl Symptom {

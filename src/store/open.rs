@@ -168,7 +168,7 @@ fn take_lock(path: &Path) -> Result<Lock, OpenError> {
 
 /// Makes the database's file, readable by its owner only: it holds the assignment salt. SQLite gives the files
 /// beside it the same mode.
-fn create(path: &Path) -> Result<(), OpenError> {
+pub(super) fn create(path: &Path) -> Result<(), OpenError> {
     let made = OpenOptions::new()
         .read(true)
         .write(true)
@@ -217,7 +217,7 @@ fn open_marker(path: &Path, last: Option<&Entry>) -> Result<(Marker, Option<Entr
 }
 
 /// The path with `suffix` after the file's whole name.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)

@@ -358,7 +358,7 @@ impl World {
             Effect::RecordAfter(entry) => store.orders.push_back(Order::After(entry)),
             Effect::Snapshot(progress) => {
                 if store.orders.len() < QUEUE_MAX {
-                    let ledger = process.evidence.ledger().clone();
+                    let ledger = process.evidence.snapshot();
                     let order = Order::Snapshot(progress, Box::new(ledger));
                     store.orders.push_back(order);
                 }

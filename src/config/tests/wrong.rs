@@ -192,7 +192,7 @@ url = "changeover.db""#,
     (
         r#"[store]
 path = "x""#,
-        r#"6:1: found unknown key "path" in [store], expected one of url"#,
+        r#"6:1: found unknown key "path" in [store], expected one of url, observations"#,
     ),
     (
         r#"[admin]

@@ -22,7 +22,7 @@ use crate::{
         Underscores, UpstreamPlan, UpstreamTlsPlan, Verification,
     },
     split::{Assignment, Cause, Publication, RouteTable, SplitTable},
-    store::{JournalReader, Report, SilentStore, Snapshot, Store, StoreHandle},
+    store::{JournalReader, Observations, Report, SilentStore, Snapshot, Store, StoreHandle},
     units::{PerSide, Salt, Share, Side, Slot, Weight},
 };
 
@@ -98,6 +98,7 @@ impl World {
         store: (StoreHandle, Option<SilentStore>),
         reports: (mpsc::Sender<Report>, mpsc::Receiver<Report>),
     ) -> Self {
+        let (journal, observations) = (dir.path().join("journal.db"), plan.observations);
         let plan = Arc::new(plan);
         let position = &restored.state.position;
         let publication = Publication::new(SplitTable {
@@ -128,6 +129,7 @@ impl World {
             lags: Arc::default(),
             zone: Arc::default(),
             copies: Arc::default(),
+            observations: Observations::start(&journal, observations),
             store: store.0,
             reports: reports.1,
             predecessor: None,
@@ -275,6 +277,7 @@ pub(super) fn plan() -> Plan {
     Plan {
         name: "shop".to_owned(),
         store: PathBuf::from("changeover.db"),
+        observations: 0,
         admin: AdminPlan::local("127.0.0.1:0".parse().unwrap()),
         listeners: Vec::new(),
         upstreams: PerSide::from_fn(upstream),

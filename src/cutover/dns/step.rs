@@ -1,5 +1,7 @@
 //! An order is given, or given up.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     cutover::{
         Actor, Answer, Change, DnsOrder, DnsPurpose, DnsStanding, Leads, Ramp, Refusal, WayBack,
@@ -13,7 +15,7 @@ use crate::{
 };
 
 /// Something about names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DnsStep {
     /// What.
     pub event: DnsEvent,
@@ -24,7 +26,7 @@ pub struct DnsStep {
 }
 
 /// What happens to names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DnsEvent {
     /// A change is ordered.
     Ordered(Box<DnsOrder>),

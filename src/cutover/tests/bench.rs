@@ -399,6 +399,7 @@ pub(super) fn plan() -> Plan {
     Plan {
         name: "shop".to_owned(),
         store: PathBuf::from("changeover.db"),
+        observations: 0,
         admin: AdminPlan::local(([127, 0, 0, 1], 0).into()),
         listeners: Vec::new(),
         upstreams: PerSide::from_fn(upstream),

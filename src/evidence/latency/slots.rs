@@ -11,7 +11,7 @@
 //! E has a mean of at most 1 at each window's end, for any clients, drift or incident: which slots are on new was drawn.
 //! Windows of three lengths are joined by the union bound: each has its share of the budget.
 //!
-//! A window that a restart interrupts begins anew; what was seen before the first step survives.
+//! A window that a restart interrupts begins anew, since a snapshot leaves it out; what was seen before the first step survives.
 
 use serde::{Deserialize, Serialize};
 
@@ -84,12 +84,12 @@ struct Window {
     index: i64,
     /// The lowest and the highest number of slots on new, of the tables that latencies came of, and since when. Slots
     /// between them changed sides, and are left out.
-    #[serde(skip)]
+    #[serde(default)]
     compared: Option<(u16, u16, Timestamp)>,
-    #[serde(skip, default = "no_latencies")]
+    #[serde(with = "occupied", default = "no_latencies")]
     slots: Vec<Spread>,
     /// As they were, for people.
-    #[serde(skip)]
+    #[serde(default)]
     seen: PerSide<Spread>,
     found: Option<Found>,
 }
@@ -121,6 +121,13 @@ impl SlotLatencies {
             windows: [(); 3].map(|()| Window::new()),
             excesses: Vec::new(),
             ln_ratios: Vec::new(),
+        }
+    }
+
+    /// Leaves the windows under way out, which would make most of a snapshot.
+    pub(super) fn leave_windows_out(&mut self) {
+        for window in &mut self.windows {
+            window.enter(window.index);
         }
     }
 
@@ -294,6 +301,33 @@ fn ln_evidence(excesses: &mut [Excess], on_new: usize, ln_ratios: &mut Vec<f64>)
     });
     let sum = of_slowdown.into_iter().fold(f64::NEG_INFINITY, ln_sum);
     sum - (SLOWDOWNS.len() as f64).ln()
+}
+
+/// The slots that have latencies, with their numbers.
+mod occupied {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{Spread, no_latencies};
+
+    pub(super) fn serialize<S: Serializer>(
+        slots: &[Spread],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let numbered = (0_u16..).zip(slots);
+        serializer.collect_seq(numbered.filter(|(_, it)| it.count() > 0))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Spread>, D::Error> {
+        let mut slots = no_latencies();
+        for (slot, spread) in <Vec<(u16, Spread)>>::deserialize(deserializer)? {
+            if let Some(place) = slots.get_mut(usize::from(slot)) {
+                *place = spread;
+            }
+        }
+        Ok(slots)
+    }
 }
 
 #[cfg(test)]

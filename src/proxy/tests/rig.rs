@@ -185,6 +185,7 @@ fn plan(endpoints: PerSide<Vec<SocketAddr>>) -> Plan {
     Plan {
         name: "test".to_owned(),
         store: PathBuf::new(),
+        observations: 0,
         admin: AdminPlan::local("127.0.0.1:0".parse().unwrap()),
         listeners: vec![ListenerPlan {
             address: "127.0.0.1:0".parse().unwrap(),

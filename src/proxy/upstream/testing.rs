@@ -204,6 +204,7 @@ pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
     Plan {
         name: "test".to_owned(),
         store: PathBuf::from("unused.db"),
+        observations: 0,
         admin: AdminPlan::local(([127, 0, 0, 1], 0).into()),
         listeners: vec![],
         upstreams: PerSide {

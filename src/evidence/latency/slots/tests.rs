@@ -200,8 +200,21 @@ fn the_past_survives_a_restart_and_the_window_under_way_does_not() {
     clients.seconds(0, 300, Weight::NONE);
     clients.slower_on_new = 2.0;
     clients.seconds(300, 315, weight(1_000));
-    let text = serde_json::to_string(&clients.test).expect("it can be stored");
-    let mut back: SlotLatencies = serde_json::from_str(&text).expect("it can be read");
+    let mut snapshot = clients.test.clone();
+    snapshot.leave_windows_out();
+    let stored = |test: &SlotLatencies| serde_json::to_string(test).expect("it can be stored");
+    let back =
+        |text: &str| -> SlotLatencies { serde_json::from_str(text).expect("it can be read") };
+    assert!(stored(&snapshot).len() < stored(&clients.test).len());
+    // Stored whole, it goes on as if nothing had been.
+    let mut whole = back(&stored(&clients.test));
+    let mut gone_on = clients.test.clone();
+    whole.roll(second(320), false);
+    gone_on.roll(second(320), false);
+    assert!(gone_on.windows[0].found.is_some());
+    assert_eq!(whole.windows, gone_on.windows);
+
+    let mut back = back(&stored(&snapshot));
     assert_eq!(back.cohorts, clients.test.cohorts);
     assert_eq!(back.reading(), clients.test.reading());
     back.roll(second(320), false);
