@@ -111,12 +111,14 @@ pub(super) fn parse_within(
 fn without_digests(text: &str) -> String {
     const DIGITS: usize = 64;
     let mut shown = String::with_capacity(text.len());
-    let mut number = 0_u32;
+    let mut digests = 0_usize;
     for part in text.split_inclusive(|it: char| !it.is_ascii_hexdigit()) {
         let digits = part.trim_end_matches(|it: char| !it.is_ascii_hexdigit());
         if digits.len() == DIGITS {
-            number += 1;
-            shown.push_str(&format!("{number:0>DIGITS$}"));
+            digests += 1;
+            let number = digests.to_string();
+            shown.extend(std::iter::repeat_n('0', DIGITS - number.len()));
+            shown.push_str(&number);
             shown.push_str(part.trim_start_matches(digits));
         } else {
             shown.push_str(part);

@@ -86,10 +86,6 @@ pub(super) enum Reports {
 }
 
 /// What happened.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one at a time, and boxing each interval would cost more than its place"
-)]
 enum Happened {
     Turn,
     Alarm,

@@ -73,7 +73,7 @@ struct Heard {
 
 impl Observer {
     pub(super) fn new(
-        plan: &Arc<Plan>,
+        edition: &Edition,
         board: Arc<Board>,
         Boards {
             connects,
@@ -85,12 +85,15 @@ impl Observer {
         ledger: Option<Ledger>,
         now: Instant,
     ) -> Self {
+        let plan = edition.plan();
+        let mut gathered = Gathered::new(plan, position, ledger);
+        gathered.name_routes(edition);
         let heard = Heard {
             at: now,
             ever: false,
         };
         Self {
-            gathered: Gathered::new(plan, position, ledger),
+            gathered,
             recent: Windows::of_one(STATUS_WINDOW),
             totals: Arc::default(),
             board,

@@ -126,7 +126,7 @@ pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoo
     let (entries, _nobody_yet) = broadcast::channel(ENTRIES_MAX);
     let Decision { state, effects, .. } = parts.restored;
     let mut observer = Observer::new(
-        parts.edition.plan(),
+        &parts.edition,
         parts.board,
         Boards {
             connects: parts.connects,
@@ -138,7 +138,6 @@ pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoo
         parts.ledger,
         now,
     );
-    observer.gathered.name_routes(&parts.edition);
     let mut hands = Hands {
         clock: parts.clock,
         publication: parts.publication,

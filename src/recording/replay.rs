@@ -312,7 +312,9 @@ impl Verdict {
         let shown: Value = serde_json::from_str(&self.0).unwrap_or_default();
         let effects = shown["effects"].as_array().into_iter().flatten();
         let entries = effects.filter_map(|effect| {
-            let entry = effect.get("RecordFirst").or(effect.get("RecordAfter"))?;
+            let entry = effect
+                .get("RecordFirst")
+                .or_else(|| effect.get("RecordAfter"))?;
             serde_json::from_value(entry.clone()).ok()
         });
         entries.collect()

@@ -225,7 +225,6 @@ fn damaged_rows_are_errors() {
     let bytes = Batch(vec![considered(Heard::Turn, glance(0))]).encode();
     let bytes = bytes.expect("it can be kept");
     let place = bytes.iter().position(|it| *it == 0).expect("an event");
-    let mut without = bytes.clone();
-    without.truncate(place + 1);
-    assert!(Batch::decode(&without).is_err());
+    let without = bytes.get(..=place).expect("it is longer");
+    assert!(Batch::decode(without).is_err());
 }

@@ -30,6 +30,7 @@ mod holding;
 mod limits;
 mod reaction;
 mod reload;
+mod replaying;
 mod replication;
 mod secrets;
 mod shadow;

@@ -198,6 +198,22 @@ pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
     assert!(waited.is_ok(), "never: {what}");
 }
 
+fn timeouts(each: Duration) -> Timeouts {
+    Timeouts {
+        tls_handshake: each,
+        request_head: each,
+        body_idle: each,
+        client_idle: each,
+        connect: each,
+        response_head: each,
+        half_closed: each,
+        upstream_idle: each,
+        tunnel_idle: each,
+        drain: each,
+        upgrade: each,
+    }
+}
+
 /// A plan with these endpoints; old gets one that refuses where none is given.
 pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
     let second = Duration::from_secs(1);
@@ -239,19 +255,7 @@ pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
         replications: Vec::new(),
         shadow: None,
         dns: None,
-        timeouts: Timeouts {
-            tls_handshake: 5 * second,
-            request_head: 5 * second,
-            body_idle: 5 * second,
-            client_idle: 5 * second,
-            connect: 5 * second,
-            response_head: 5 * second,
-            half_closed: 5 * second,
-            upstream_idle: 5 * second,
-            tunnel_idle: 5 * second,
-            drain: 5 * second,
-            upgrade: 5 * second,
-        },
+        timeouts: timeouts(5 * second),
         limits: Limits {
             head_bytes: 16 << 10,
             target_bytes: 8 << 10,
