@@ -252,9 +252,10 @@ impl Database {
             connection.pragma_update(None, "synchronous", "NORMAL")?;
             let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
             if found != VERSION {
-                connection.execute_batch("DROP TABLE IF EXISTS observations")?;
-                connection.execute_batch(TABLE)?;
-                connection.pragma_update(None, "user_version", VERSION)?;
+                connection.execute_batch(&format!(
+                    "BEGIN IMMEDIATE; DROP TABLE IF EXISTS observations; {TABLE} \
+                     PRAGMA user_version = {VERSION}; COMMIT"
+                ))?;
             }
             let sum = "SELECT coalesce(sum(length(body)), 0) FROM observations";
             let bytes = connection.query_row(sum, [], |row| row.get(0))?;

@@ -51,16 +51,21 @@ fn replay(folder: &Folder, more: &[&str]) -> Output {
     changeover(&arguments)
 }
 
-/// What replay says in JSON: the decisions, and what they came to.
-fn documents(folder: &Folder) -> (Vec<Value>, Value) {
+/// What replay says in JSON: the decisions, and what they came to; `None` where nothing is recorded yet.
+fn documents(folder: &Folder) -> Option<(Vec<Value>, Value)> {
     let said = replay(folder, &["--json"]);
+    let complaint = String::from_utf8_lossy(&said.stderr);
+    if complaint.contains("nothing was recorded") {
+        return None;
+    }
     let text = String::from_utf8(said.stdout).expect("text");
     let mut documents: Vec<Value> = text
         .lines()
         .map(|line| serde_json::from_str(line).expect("a JSON document a line"))
         .collect();
-    let summary = documents.pop().expect("a summary");
-    (documents, summary)
+    let summary = documents.pop();
+    let summary = summary.unwrap_or_else(|| panic!("no summary: {complaint}"));
+    Some((documents, summary))
 }
 
 fn kinds(entries: &[Value]) -> Vec<String> {
@@ -116,7 +121,7 @@ fn what_was_decided_is_decided_again() {
 
     // While it runs, what is a second old is there.
     let (written, entries, summary) = eventually("all of it is written", LIMIT, || {
-        let (decisions, summary) = documents(&folder);
+        let (decisions, summary) = documents(&folder)?;
         let written: Vec<Value> = decisions
             .iter()
             .flat_map(|it| it["entries"].as_array().cloned().unwrap_or_default())
@@ -158,7 +163,7 @@ fn a_kill_leaves_what_can_be_decided_again() {
     start(&proxy);
     let has_written = |count: usize| {
         eventually("it is written", LIMIT, || {
-            let (decisions, summary) = documents(&folder);
+            let (decisions, summary) = documents(&folder)?;
             assert_eq!(summary["is_same"], true, "{summary}");
             let entries = decisions.iter().filter_map(|it| it["entries"].as_array());
             (entries.map(Vec::len).sum::<usize>() == count).then_some(())
