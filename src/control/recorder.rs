@@ -24,6 +24,9 @@ const KEYFRAME: Duration = Duration::from_secs(300);
 /// About what a request takes.
 const BYTES_PER_REQUEST: usize = 24;
 
+/// A keyframe for fewer requests would be most of what is kept.
+const REQUESTS_LEAST: usize = 1_000;
+
 /// Groups that fill what may be kept, so that most of it is there when the oldest has gone.
 const GROUPS: usize = 8;
 
@@ -54,7 +57,7 @@ impl Recorder {
             follows: Follows::Start,
             keyframe_at: None,
             requests: 0,
-            requests_max: max / GROUPS / BYTES_PER_REQUEST,
+            requests_max: (max / GROUPS / BYTES_PER_REQUEST).max(REQUESTS_LEAST),
             is_paused: false,
         }
     }

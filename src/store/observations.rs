@@ -26,8 +26,8 @@ use crate::{
     store::open::{beside, create},
 };
 
-/// Rows that wait for the thread; one comes each second.
-const QUEUE_MAX: usize = 16;
+/// Rows that wait for the thread; one comes each second. At 100,000 requests a second each takes 14 MiB of memory.
+const QUEUE_MAX: usize = 4;
 
 /// How long a statement waits for somebody who reads or takes over.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS observations (
     start INTEGER NOT NULL, -- the row of the keyframe that it follows, or that it is
     body  BLOB    NOT NULL
 ) STRICT;
-CREATE INDEX IF NOT EXISTS observations_start ON observations (start);
+CREATE INDEX IF NOT EXISTS observations_start ON observations (start, id);
 ";
 
 /// The control loop's end: nothing here ever waits.
@@ -313,11 +313,13 @@ pub fn recorded<E: From<ObservationsError>>(
         path: path.clone(),
         source,
     };
-    let sql = "SELECT id, start, body FROM observations WHERE id > ?1 ORDER BY id LIMIT 1";
+    // By groups: the last words of a process may come after the first ones of the one that took over from it.
+    let sql = "SELECT id, start, body FROM observations WHERE (start, id) > (?1, ?2) \
+               ORDER BY start, id LIMIT 1";
     let mut statement = connection.prepare(sql).map_err(failed)?;
-    let mut last = 0_i64;
+    let mut last = (0_i64, 0_i64);
     loop {
-        let row = statement.query_row([last], |row| {
+        let row = statement.query_row([last.0, last.1], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?))
         });
         let row: Option<(i64, i64, Vec<u8>)> = row.optional().map_err(failed)?;
@@ -334,7 +336,7 @@ pub fn recorded<E: From<ObservationsError>>(
             false => Batch::decode(&body).map(Row::Batch),
         };
         take(row.map_err(unreadable)?)?;
-        last = id;
+        last = (start, id);
     }
 }
 

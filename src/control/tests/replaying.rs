@@ -1,6 +1,8 @@
 //! What the loop was told is recorded, and every decision can be taken again from it.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{
     rollback, set_weight,
@@ -8,12 +10,14 @@ use super::{
 };
 use crate::{
     control::CommandError,
-    cutover::{Command, Entry},
+    cutover::{Command, Coverage, Entry, Gathered, Position, restore},
     measure::Class,
-    plan::Plan,
-    recording::{Batch, Compared, Derived, Item, Progress, Replay, Row, Verdict},
-    store::{ObservationsError, recorded},
-    units::Side,
+    plan::{Edition, Plan},
+    recording::{
+        Batch, Compared, Derived, Follows, Item, Keyframe, Progress, Replay, Row, Verdict,
+    },
+    store::{Observations, ObservationsError, recorded},
+    units::{Salt, Side, Timestamp},
 };
 
 /// More than any of these tests takes.
@@ -26,13 +30,17 @@ fn recording(max: usize) -> Plan {
     }
 }
 
-fn rows(dir: &Path) -> Vec<Row> {
+/// What was written beside a journal; nothing where that has not begun.
+fn rows(journal: &Path) -> Vec<Row> {
     let mut rows = Vec::new();
-    let read = recorded(&dir.join("journal.db"), |row| {
+    let read = recorded(journal, |row| {
         rows.push(row);
         Ok::<(), ObservationsError>(())
     });
-    read.unwrap();
+    assert!(matches!(
+        read,
+        Ok(()) | Err(ObservationsError::Missing { .. })
+    ));
     rows
 }
 
@@ -40,7 +48,9 @@ fn rows(dir: &Path) -> Vec<Row> {
 fn replayed(dir: &Path, plan: &Plan) -> (Vec<Compared>, Progress) {
     let read = |_text: &str| Ok(plan.clone());
     let mut replay = Replay::new(&read);
-    let compared = rows(dir).into_iter().map(|row| replay.take(row).unwrap());
+    let compared = rows(&dir.join("journal.db"))
+        .into_iter()
+        .map(|row| replay.take(row).unwrap());
     let compared = compared.flatten().collect();
     (compared, replay.progress)
 }
@@ -115,7 +125,7 @@ async fn a_decision_that_would_be_another_one_is_found() {
     let read = |_text: &str| Ok(plan.clone());
     let mut replay = Replay::new(&read);
     let mut compared = Vec::new();
-    for mut row in rows(dir.path()) {
+    for mut row in rows(&dir.path().join("journal.db")) {
         if let Row::Batch(Batch(items)) = &mut row {
             items.iter_mut().for_each(calm);
         }
@@ -163,7 +173,7 @@ async fn the_oldest_goes_and_the_rest_is_taken_again_once_windows_have_filled() 
     let dir = world.stop().await;
 
     let path = dir.path().join("journal.db.observations");
-    let kept: usize = rows(dir.path())
+    let kept: usize = rows(&dir.path().join("journal.db"))
         .iter()
         .map(|row| match row {
             Row::Keyframe(it) => it.encode().unwrap().len(),
@@ -196,4 +206,62 @@ async fn what_cannot_be_recorded_is_said_and_holds_nothing_up() {
     assert!(status.not_ready.is_empty());
     world.command_once_recorded(rollback()).await;
     world.stop().await;
+}
+
+/// Two processes, of which one takes over from the other, whose last words come late.
+#[test]
+fn what_each_process_wrote_is_read_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = Arc::new(recording(ENOUGH));
+    let began = Entry::began(&plan, Salt::new([1; 16]), Timestamp::default());
+    let position = Position::replay([&began]).unwrap();
+    let keyframe = |seconds: i64| {
+        let at = Timestamp::from_micros(seconds * 1_000_000);
+        Row::Keyframe(Box::new(Keyframe {
+            follows: Follows::Start,
+            at,
+            version: "0.0.0".to_owned(),
+            text: String::new(),
+            numbers: Edition::first(Arc::clone(&plan)).numbers(),
+            basis: Gathered::new(&plan, &position, None).basis().unwrap(),
+            state: restore(&plan, position.clone(), Default::default(), at).state,
+        }))
+    };
+    let batch = |seconds: i64| {
+        Row::Batch(Batch(vec![Item::Turned {
+            now: Timestamp::from_micros(seconds * 1_000_000),
+            coverage: Coverage::Full,
+            intervals: Vec::new(),
+        }]))
+    };
+    let path = dir.path().join("journal.db");
+    let write = |observations: &Observations, row: Row| {
+        let before = rows(&path).len();
+        assert!(observations.write(row));
+        let written = || rows(&path).len() > before;
+        let began = Instant::now();
+        while !written() {
+            assert!(began.elapsed() < Duration::from_secs(20), "never written");
+            std::thread::yield_now();
+        }
+    };
+    let [old, new] = [(); 2].map(|()| Observations::start(&path, ENOUGH));
+    write(&old, keyframe(1));
+    write(&new, keyframe(2));
+    write(&old, batch(11));
+    write(&new, batch(22));
+    let order: Vec<i64> = rows(&path)
+        .iter()
+        .map(|row| match row {
+            Row::Keyframe(it) => it.at.micros(),
+            Row::Batch(Batch(items)) => match &items[0] {
+                Item::Turned { now, .. } => now.micros(),
+                Item::Considered(_) => panic!("{items:?}"),
+            },
+        })
+        .map(|it| it / 1_000_000)
+        .collect();
+    assert_eq!(order, [1, 11, 2, 22]);
+    old.close();
+    new.close();
 }
