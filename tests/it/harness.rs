@@ -20,6 +20,7 @@ pub mod raw;
 pub mod recorder;
 pub mod relay;
 pub mod route53;
+pub mod scatter;
 pub mod scripted;
 pub mod secure;
 pub mod standin;

@@ -33,6 +33,7 @@ mod reload;
 mod replaying;
 mod replication;
 mod secrets;
+mod series;
 mod shadow;
 mod soak;
 mod steering;

@@ -13,13 +13,13 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     body::Incoming,
@@ -30,7 +30,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::admin;
+use super::{admin, scatter};
 
 const NAME: &str = "ENVIRONMENT_NAME";
 const PORT: &str = "ENVIRONMENT_PORT";
@@ -92,12 +92,22 @@ impl Environment {
         admin::get(self.address, &path);
     }
 
-    /// Answers so many of a thousand requests with `status` from now on, evenly spread, and all others well.
+    /// Answers so many of a thousand requests with `status` from now on, each drawn by itself.
     pub fn fail(&self, status: u16, per_mille: u16) {
         admin::get(self.address, &format!("/_fail/{status}/{per_mille}"));
     }
 
-    /// Answers requests of this path with `status`, and all others well, from now on.
+    /// Answers so many of a thousand requests that would be answered well with 500, whatever it is told to do beside that.
+    pub fn slip(&self, per_mille: u16) {
+        admin::get(self.address, &format!("/_slip/{per_mille}"));
+    }
+
+    /// Takes a time of its own for each request and client from now on, around the one that [`behave`](Self::behave) sets.
+    pub fn scatter(&self) {
+        admin::get(self.address, "/_scatter");
+    }
+
+    /// Answers requests of this path with `status` from now on, and all others as usual.
     pub fn fail_on(&self, path: &str, status: u16) {
         let path = path.trim_start_matches('/');
         admin::get(self.address, &format!("/_only/{path}/{status}"));
@@ -177,8 +187,11 @@ struct Service {
     name: String,
     status: AtomicU64,
     latency_ms: AtomicU64,
-    /// Requests of a thousand that are answered with the status; the others are answered well.
+    /// Requests of a thousand that are answered with the status, and of the others those that fail anyway.
     per_mille: AtomicU64,
+    slips: AtomicU64,
+    /// Whether the latency is drawn around what is set.
+    scatters: AtomicBool,
     /// The one path that is answered with the status; none: all of them.
     only: Mutex<Option<String>>,
     count: AtomicU64,
@@ -228,13 +241,17 @@ async fn answer(
     if let Some(control) = path.strip_prefix("/_") {
         return Ok(Response::new(service.control(control)));
     }
-    let number = service.count.fetch_add(1, Ordering::Relaxed);
+    service.count.fetch_add(1, Ordering::Relaxed);
     if let Some(id) = request.headers().get("x-id") {
         let id = id.to_str().expect("ids are ASCII").to_owned();
         *service.ids.lock().expect("no panic").entry(id).or_default() += 1;
     }
     let headers = format!("{:?}\n", request.headers());
-    let latency = Duration::from_millis(service.latency_ms.load(Ordering::Relaxed));
+    let mut latency = Duration::from_millis(service.latency_ms.load(Ordering::Relaxed));
+    if service.scatters.load(Ordering::Relaxed) {
+        let client = request.headers().get("x-client");
+        latency = latency.mul_f64(scatter::factor(client.map(HeaderValue::as_bytes)));
+    }
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
@@ -247,21 +264,31 @@ async fn answer(
         },
     };
     let mut response = Response::new(Full::new(body));
-    let per_mille = service.per_mille.load(Ordering::Relaxed);
-    let only = service.only.lock().expect("no panic").clone();
-    let is_meant = only.is_none_or(|it| it == path);
-    let status = match is_meant && number * per_mille % 1_000 < per_mille {
-        true => service.status.load(Ordering::Relaxed),
-        false => 200,
-    };
-    let status = u16::try_from(status).expect("a status");
-    *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+    *response.status_mut() = service.status_of(&path);
     let name = service.name.parse().expect("a header value");
     response.headers_mut().insert("x-served-by", name);
     Ok(response)
 }
 
 impl Service {
+    fn status_of(&self, path: &str) -> StatusCode {
+        let befalls = |per_mille: &AtomicU64| {
+            let per_mille = per_mille.load(Ordering::Relaxed);
+            per_mille > 0 && fastrand::u64(..1_000) < per_mille
+        };
+        let only = self.only.lock().expect("no panic").clone();
+        let is_meant = only.is_none_or(|it| it == path);
+        let mut status = match is_meant && befalls(&self.per_mille) {
+            true => self.status.load(Ordering::Relaxed),
+            false => 200,
+        };
+        if status == 200 && befalls(&self.slips) {
+            status = 500;
+        }
+        let status = u16::try_from(status).expect("a status");
+        StatusCode::from_u16(status).expect("a status")
+    }
+
     fn control(&self, control: &str) -> Full<Bytes> {
         let text = match control.split('/').collect::<Vec<_>>()[..] {
             ["set", status, latency] => {
@@ -283,6 +310,15 @@ impl Service {
                 let number = |text: &str| text.parse().expect("a number");
                 self.status.store(number(status), Ordering::Relaxed);
                 self.per_mille.store(number(per_mille), Ordering::Relaxed);
+                String::new()
+            }
+            ["slip", per_mille] => {
+                let per_mille = per_mille.parse().expect("a number");
+                self.slips.store(per_mille, Ordering::Relaxed);
+                String::new()
+            }
+            ["scatter"] => {
+                self.scatters.store(true, Ordering::Relaxed);
                 String::new()
             }
             ["count"] => self.count.load(Ordering::Relaxed).to_string(),

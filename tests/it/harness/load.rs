@@ -1,6 +1,8 @@
 //! Open-loop load: requests leave at their rate whatever the answers do, each with an id of its own; only where a limit is set
 //! do they wait for others.
 
+mod picks;
+
 use std::{
     cell::RefCell,
     collections::VecDeque,
@@ -28,6 +30,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
+use self::picks::Picks;
 use super::now;
 
 /// What to send.
@@ -39,12 +42,16 @@ pub struct Load {
     pub connections: usize,
     pub protocol: Protocol,
     pub method: Method,
-    /// Values of `x-client`: so many, in turn; 0 sends a new one with each request.
+    /// Values of `x-client`: so many; 0 sends a new one with each request.
     pub clients: u64,
+    /// Which of the clients, and of the paths, a request has.
+    pub choice: Choice,
     /// In front of every id.
     pub prefix: String,
-    /// The paths of requests, in turn.
+    /// The paths of requests.
     pub paths: &'static [&'static str],
+    /// What is kept of answers.
+    pub kept: Kept,
     /// Requests that may be under way; beyond them the next one leaves late. Where others take the machine for a while, a long
     /// run would else open connections until there are no descriptors left.
     pub at_once: usize,
@@ -54,6 +61,24 @@ pub struct Load {
 pub enum Protocol {
     Http1,
     H2c,
+}
+
+/// How one of several things is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// One after the other.
+    InTurn,
+    /// At random: paths alike, clients by Zipf's law, as a few have most of the requests.
+    AtRandom,
+}
+
+/// Which answers are kept until the load is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// All of them.
+    Every,
+    /// Those that are not 200, so that a load can go on for hours; requests have no id then.
+    Failures,
 }
 
 /// What became of one request.
@@ -89,17 +114,12 @@ impl Load {
             protocol: Protocol::Http1,
             method: Method::GET,
             clients: 0,
+            choice: Choice::InTurn,
             prefix: prefix.to_owned(),
             paths: &["/"],
+            kept: Kept::Every,
             at_once: usize::MAX,
         }
-    }
-
-    /// The path of the request of this number.
-    fn path(&self, number: u64) -> &'static str {
-        let paths = u64::try_from(self.paths.len()).expect("few paths");
-        let place = usize::try_from(number % paths).expect("few paths");
-        self.paths[place]
     }
 
     /// Starts sending to `target`.
@@ -131,7 +151,7 @@ impl Running {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Waits for what is on its way, up to 15 s, and returns what became of every request that was sent.
+    /// Waits for what is on its way, up to 15 s, and returns what became of the requests that were sent.
     pub fn stop(mut self) -> Vec<Answer> {
         self.stop.store(true, Ordering::Relaxed);
         let thread = self.thread.take().expect("it is stopped once");
@@ -179,15 +199,19 @@ impl Sender {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut requests = JoinSet::new();
         let mut number = 0_u64;
+        let kept = self.load.kept;
+        let mut picks = Picks::new(&self.load);
         while !self.stop.load(Ordering::Relaxed) {
             ticks.tick().await;
+            let (client, path) = picks.of(number);
             let request = One {
                 id: format!("{}-{number}", self.load.prefix),
-                client: number.checked_rem(self.load.clients).unwrap_or(number),
+                kept,
+                client,
                 method: self.load.method.clone(),
                 target: self.target,
                 protocol: self.load.protocol,
-                path: self.load.path(number),
+                path,
                 idle: Rc::clone(&idle),
             };
             number += 1;
@@ -195,7 +219,9 @@ impl Sender {
             let answers = Arc::clone(&self.answers);
             requests.spawn_local(async move {
                 let answer = request.send().await;
-                answers.lock().expect("no panic").push(answer);
+                if kept == Kept::Every || answer.status != Some(200) {
+                    answers.lock().expect("no panic").push(answer);
+                }
             });
             while requests.try_join_next().is_some() {}
             while requests.len() >= self.load.at_once {
@@ -208,6 +234,7 @@ impl Sender {
 
 struct One {
     id: String,
+    kept: Kept,
     client: u64,
     method: Method,
     target: SocketAddr,
@@ -242,12 +269,15 @@ impl One {
 
     async fn exchange(&self) -> Result<Response<()>, String> {
         let mut connection = self.connection().await.ok_or("no connection")?;
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(&self.method)
             .uri(format!("http://{}{}", self.target, self.path))
             .header("host", self.target.to_string())
-            .header("x-id", &self.id)
             .header("x-client", self.client.to_string());
+        // Environments remember every id that they have seen.
+        if self.kept == Kept::Every {
+            request = request.header("x-id", &self.id);
+        }
         let body = match self.method {
             Method::GET => Full::default(),
             _ => Full::from(self.id.clone()),
