@@ -1,6 +1,6 @@
 //! The test of latencies: how often it trips though new is no slower, and how soon it notices that new is.
 
-mod clients;
+pub(crate) mod clients;
 
 use std::{collections::BTreeSet, fmt::Write, time::Duration};
 
@@ -43,6 +43,9 @@ const SLOW: Test = Test::Relative(Symptom::Slow);
 
 /// What each test may spend here in a quarter of an hour, so that one that overspends would show.
 const SHARE: f64 = 0.25;
+
+/// What five tests of routes have of the budget, which is spent whole here.
+const ROUTES: f64 = 5.0 / 12.0;
 
 /// The sums of a test of means that is not made to be looked at again and again.
 #[derive(Default)]
@@ -96,6 +99,9 @@ fn run(population: Population, seed: u64) -> BTreeSet<&'static str> {
                 trips.insert(name);
             }
         }
+        if clients.trips_by_route() {
+            trips.insert("routes");
+        }
     }
     trips
 }
@@ -106,9 +112,14 @@ fn latencies_trip_falsely_no_more_often_than_their_budget_allows() {
         "| What befalls the traffic | latency, each request drawn | slow, each request drawn | latency, sticky clients \
          | slow, sticky clients | z-test of sticky clients at 5 % |\n|---|--:|--:|--:|--:|--:|\n",
     );
+    let mut of_routes = String::from(
+        "| What befalls the traffic | each request drawn | sticky clients |\n|---|--:|--:|\n",
+    );
     let mut faults = Vec::new();
     for mood in Mood::ALL {
-        write!(table, "| {} |", mood.name_of_latency()).expect("a text");
+        for table in [&mut table, &mut of_routes] {
+            write!(table, "| {} |", mood.name_of_latency()).expect("a text");
+        }
         for (unit, most) in [(Unit::Request, SHARE * 0.51), (Unit::Slot, SHARE)] {
             let population = Population {
                 unit,
@@ -116,10 +127,20 @@ fn latencies_trip_falsely_no_more_often_than_their_budget_allows() {
                 clients: 200,
                 mood,
                 likeness: Likeness::Unlike,
+                routes: 5,
             };
             let found = of_every_run(runs(), |seed| run(population, seed));
-            for (what, most) in [("latency", most), ("slow", SHARE * 0.51)] {
+            for (what, most) in [
+                ("latency", most),
+                ("slow", SHARE * 0.51),
+                ("routes", ROUTES * 0.51),
+            ] {
                 let trips = page::share(&found, |it| it.contains(what));
+                let table = if what == "routes" {
+                    &mut of_routes
+                } else {
+                    &mut table
+                };
                 write!(table, " {} |", page::percent(trips)).expect("a text");
                 let scatter = (most * (1.0 - most) / page::count(&found)).sqrt();
                 if trips > most + 3.0 * scatter {
@@ -136,9 +157,11 @@ fn latencies_trip_falsely_no_more_often_than_their_budget_allows() {
                 assert!(is_trial, "{mood:?}: {rival}");
             }
         }
+        of_routes.push('\n');
     }
-    println!("{table}");
+    println!("{table}\n{of_routes}");
     page::write("latency-false-trips", &table);
+    page::write("latency-false-trips-of-routes", &of_routes);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
@@ -211,6 +234,7 @@ impl Case {
             clients: self.clients,
             mood: Mood::Calm,
             likeness: self.fault.likeness(),
+            routes: 0,
         };
         // 1e-3 a day for all tests together.
         let mut clients = Clients::new(population, self.tolerance, 1_000, seed);

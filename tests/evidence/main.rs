@@ -15,6 +15,7 @@ mod latency;
 mod page;
 mod rivals;
 mod routes;
+mod series;
 mod world;
 
 use std::{

@@ -97,6 +97,8 @@ pub(crate) struct World {
     pub(crate) fault: f64,
     /// The one route that has the fault; none: all of them.
     pub(crate) broken: Option<RouteId>,
+    /// The share of requests that are for the route that their client visits most.
+    pub(crate) loyal: f64,
     traffic: Traffic,
     generation: u64,
     /// The slot of each client, and how many requests come from those up to it.
@@ -140,6 +142,7 @@ impl World {
             outcomes: Vec::new(),
             fault: 0.0,
             broken: None,
+            loyal: 0.8,
             traffic,
             generation: 0,
             slots,
@@ -158,7 +161,15 @@ impl World {
         self.evidence.published(generation, self.weight);
     }
 
-    /// Lets some time pass.
+    /// Lets some time pass, by ticks.
+    pub(crate) fn run(&mut self, span: Duration, tick: Duration) {
+        let until = self.passed + span;
+        while self.passed < until {
+            self.tick(tick);
+        }
+    }
+
+    /// Lets one tick pass.
     pub(crate) fn tick(&mut self, span: Duration) {
         self.passed += span;
         self.outcomes.clear();
@@ -229,10 +240,9 @@ impl World {
         );
     }
 
-    /// Four in five requests are for the route that their client visits most: one client in fifty buys something, the
-    /// others look at one of four things.
+    /// One client in fifty mostly buys something, the others mostly look at one of four things.
     fn route(&mut self, slot: Slot) -> RouteId {
-        let number = match self.routing.f64() < 0.8 {
+        let number = match self.routing.f64() < self.loyal {
             true => slot.number(),
             false => self.routing.u16(..SLOTS),
         };

@@ -5,7 +5,7 @@
 use std::{iter, time::Duration};
 
 use changeover::{
-    evidence::{Answer, Evidence, Finding, Settings, Stage, Test, Unit},
+    evidence::{Answer, Evidence, Finding, Settings, Stage, Symptom, Test, Unit},
     measure::WaitMark,
     plan::{LatencyTolerance, RouteId, Symptoms},
     units::{Factor, Generation, Share, Side, Slot, Timestamp, Weight},
@@ -26,19 +26,21 @@ const OUTLIERS: f64 = 0.03;
 
 /// Who asks, and what befalls them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Population {
-    pub(super) unit: Unit,
+pub(crate) struct Population {
+    pub(crate) unit: Unit,
     /// Requests per second.
-    pub(super) rate: f64,
+    pub(crate) rate: f64,
     /// How many clients there are, the first of them with the most requests.
-    pub(super) clients: usize,
-    pub(super) mood: Mood,
-    pub(super) likeness: Likeness,
+    pub(crate) clients: usize,
+    pub(crate) mood: Mood,
+    pub(crate) likeness: Likeness,
+    /// Named routes that are tested for slow answers by themselves, of which each client has one; 0 is none.
+    pub(crate) routes: u16,
 }
 
 /// How much clients differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Likeness {
+pub(crate) enum Likeness {
     /// Each has a latency of its own, and some of its requests are slow.
     Unlike,
     /// Only requests differ.
@@ -46,15 +48,15 @@ pub(super) enum Likeness {
 }
 
 /// One stream of answers, judged as it comes.
-pub(super) struct Clients {
-    pub(super) passed: Duration,
+pub(crate) struct Clients {
+    pub(crate) passed: Duration,
     /// How much slower requests are on new.
-    pub(super) slower_on_new: f64,
+    pub(crate) slower_on_new: f64,
     /// The share of new's requests that take eight times as long, and that get no answer.
-    pub(super) dragging: f64,
-    pub(super) hanging: f64,
+    pub(crate) dragging: f64,
+    pub(crate) hanging: f64,
     /// The answers of the last tick.
-    pub(super) answers: Vec<Answer>,
+    pub(crate) answers: Vec<Answer>,
     evidence: Evidence,
     population: Population,
     weight: Weight,
@@ -78,7 +80,7 @@ struct Client {
 const START: Timestamp = Timestamp::from_micros(1_795_348_800_000_000);
 
 impl Clients {
-    pub(super) fn new(
+    pub(crate) fn new(
         population: Population,
         tolerated_latency: LatencyTolerance,
         false_alarms: u32,
@@ -91,7 +93,7 @@ impl Clients {
             tolerated_errors: Factor::from_thousandths(1_000),
             tolerated_latency,
             error_limit: Share::WHOLE,
-            by_route: Symptoms::NONE,
+            by_route: Symptoms::NONE.with(Symptom::Slow),
             rises: 5,
         };
         let mut up_to = 0.0;
@@ -131,7 +133,7 @@ impl Clients {
         all
     }
 
-    pub(super) fn publish(&mut self, points: u16) {
+    pub(crate) fn publish(&mut self, points: u16) {
         self.generation += 1;
         self.weight = Weight::from_basis_points(points).expect("at most all");
         let generation = Generation::new(self.generation);
@@ -139,14 +141,14 @@ impl Clients {
     }
 
     /// Lets some time pass, by ticks.
-    pub(super) fn run(&mut self, span: Duration, tick: Duration) {
+    pub(crate) fn run(&mut self, span: Duration, tick: Duration) {
         let until = self.passed + span;
         while self.passed < until {
             self.tick(tick);
         }
     }
 
-    pub(super) fn tick(&mut self, span: Duration) {
+    pub(crate) fn tick(&mut self, span: Duration) {
         self.passed += span;
         self.answers.clear();
         let mean = self.population.rate * self.load() * span.as_secs_f64();
@@ -175,12 +177,18 @@ impl Clients {
             .take(iter::empty(), &self.answers.iter().copied(), now);
     }
 
-    pub(super) fn finding(&self, test: Test) -> Finding {
+    pub(crate) fn finding(&self, test: Test) -> Finding {
         self.evidence.finding(test)
     }
 
+    /// Whether the test of a single route trips.
+    pub(crate) fn trips_by_route(&self) -> bool {
+        let mut findings = self.evidence.findings();
+        findings.any(|it| it.route.is_some() && it.is_trip())
+    }
+
     /// How far the evidence is beyond what its number of looks alone demands, whatever its share of a budget of 1.
-    pub(super) fn margin(&self, test: Test) -> f64 {
+    pub(crate) fn margin(&self, test: Test) -> f64 {
         let finding = self.finding(test);
         finding.ln_evidence - finding.ln_threshold + 16.0_f64.ln()
     }
@@ -213,7 +221,10 @@ impl Clients {
             generation: Generation::new(self.generation),
             slot,
             side,
-            route: RouteId::REST,
+            route: match slot.number().checked_rem(self.population.routes) {
+                Some(number) => RouteId(number),
+                None => RouteId::REST,
+            },
             latency: Duration::from_secs_f64(TYPICAL * ln.exp() * slower),
             told: WaitMark::NONE,
             stage: Stage::Answered,
