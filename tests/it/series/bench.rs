@@ -30,6 +30,10 @@ const CLIENTS: u64 = 2_000;
 /// A step that outlasts every test.
 const LONG: Duration = Duration::from_secs(24 * 3600);
 
+/// Requests that may be under way: more than hang at once, and fewer than there are descriptors for. Where others take the machine
+/// for seconds, the next ones leave late.
+const AT_ONCE: usize = 2_000;
+
 /// One request in fifty.
 const PATHS: [&str; 50] = {
     let mut paths = ["/"; 50];
@@ -98,6 +102,7 @@ impl Bench {
             paths: &PATHS,
             kept: Kept::Failures,
             connections: 128,
+            at_once: AT_ONCE,
             ..Load::new("series")
         };
         let bench = Self {
@@ -200,9 +205,13 @@ impl Bench {
             });
     }
 
-    /// What failed, once all is over.
-    pub(super) fn stop(self) -> Vec<Answer> {
-        self.load.stop()
+    /// Looks at what failed, once no request that a fault has met is under way.
+    pub(super) fn look_at_failures<T>(&self, at: impl FnOnce(&[Answer]) -> T) -> T {
+        self.proxy
+            .status_when("new has answered", Duration::from_secs(60), |it| {
+                it["sides"]["new"]["in_flight"] == 0
+            });
+        self.load.look(at)
     }
 
     /// How many requests were sent, and how many failed.
