@@ -57,8 +57,10 @@ pub fn admit_h2(head: &RequestHead, limits: &HeadLimits) -> Result<(), Rejection
 /// Bytes between a name and its value, as HTTP/1 writes them.
 const SEPARATOR: usize = 2;
 
+/// As HTTP/1 has it: some servers would take a length that begins with a zero for an octal one.
 fn is_length(digits: &[u8]) -> bool {
-    !digits.is_empty() && digits.len() < 19 && digits.iter().all(u8::is_ascii_digit)
+    let is_plain = digits == b"0" || !digits.starts_with(b"0");
+    is_plain && !digits.is_empty() && digits.len() < 19 && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// RFC 9113 section 8.2.1 forbids white space around values; what trims it and what does not would differ.

@@ -117,6 +117,10 @@ impl Lines {
                 (!repeated && Authority::parse(value).is_some()).then_some(())
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
+                // Some servers would take a length that begins so for an octal one.
+                if value.len() > 1 && value.starts_with(b"0") {
+                    return None;
+                }
                 let length = parse_length(value)?;
                 let repeated = self.content_length.replace(length).is_some();
                 (!repeated).then_some(())

@@ -159,22 +159,23 @@ fn is_chunked(head: &ResponseHead) -> Result<bool, HeadFault> {
     Ok(true)
 }
 
-/// The length; one that is repeated, in one line or several, is told once (RFC 9112 section 6.3).
+/// The length; one that is repeated, in one line or several, is told once (RFC 9112 section 6.3), and one that begins with zeros
+/// without them: some clients would take it for an octal one.
 fn length_of(headers: &mut Fields) -> Result<Option<u64>, HeadFault> {
     let mut length = None;
-    let mut count = 0;
+    let mut is_plain = true;
     for line in headers.get_all(CONTENT_LENGTH) {
         for element in line.split(|b| *b == b',') {
             let this = parse_length(element.trim_ascii()).ok_or(HeadFault::Framing)?;
             if length.is_some_and(|it| it != this) {
                 return Err(HeadFault::Framing);
             }
+            is_plain &= length.is_none() && (line == b"0" || !line.starts_with(b"0"));
             length = Some(this);
-            count += 1;
         }
     }
     if let Some(length) = length
-        && count > 1
+        && !is_plain
     {
         headers.insert(CONTENT_LENGTH, length.to_string().as_bytes());
     }
