@@ -63,7 +63,11 @@ impl Intake {
         let identity = recognize(&mut head.headers, &table.split.sticky, &client, &table.salt);
         let force = table.split.force.as_ref();
         let forced = force.and_then(|it| take_force(&mut head.headers, it, now));
-        let hop = strip_request(&mut head.headers);
+        let mut hop = strip_request(&mut head.headers);
+        if version == Version::HTTP_10 {
+            // RFC 9110 section 7.8: in HTTP/1.0 nobody asks for another protocol.
+            hop.upgrade = None;
+        }
         if is_100_expected(head) {
             head.headers.remove(EXPECT);
         }
