@@ -67,9 +67,11 @@ fn is_length(digits: &[u8]) -> bool {
 fn is_field(name: &str, value: &[u8], underscores: Underscores) -> bool {
     let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     let has_space = is_space(value.first()) || is_space(value.last());
+    // The one byte that the `http` crate takes into a name and RFC 9110 section 5.6.2 does not.
+    let is_token = !name.contains('"');
     let is_name = match underscores {
-        Underscores::Accept => true,
-        Underscores::Refuse => !name.contains('_'),
+        Underscores::Accept => is_token,
+        Underscores::Refuse => is_token && !name.contains('_'),
     };
     is_name && !has_space
 }
@@ -137,6 +139,7 @@ mod tests {
             malformed,
         );
         check("https://a/x", &[("x_y", "z")], malformed);
+        check("https://a/x", &[("x\"y", "z")], malformed);
         check("https://a/x", &[("x", " z")], malformed);
         check("https://a/x", &[("x", "z\t")], malformed);
         check("https://a/x\\y", &[], malformed);

@@ -98,7 +98,10 @@ pub fn strip_trailers(trailers: &mut HeaderMap, underscores: Underscores) {
 fn may_trail(name: &str, underscores: Underscores) -> bool {
     let is = |names: &[Name]| names.iter().any(|it| it.as_str() == name);
     let has_underscore = underscores == Underscores::Refuse && name.contains('_');
-    !is(&HOP_BY_HOP) && !is(&KEPT) && !name.starts_with("x-forwarded-") && !has_underscore
+    // No token: see [`super::admit_h2`].
+    let is_token = !name.contains('"');
+    let is_ours = is(&HOP_BY_HOP) || is(&KEPT) || name.starts_with("x-forwarded-");
+    !is_ours && is_token && !has_underscore
 }
 
 /// Writes `Connection: upgrade` and `Upgrade`, for a request that asks for a tunnel and for its 101.
@@ -265,6 +268,7 @@ mod tests {
             "forwarded",
             "x-forwarded-for",
             "x_y",
+            "x\"y",
             "grpc-status",
             "x-checksum",
         ];
