@@ -147,6 +147,8 @@ fn locate(head: &RequestHead, table: &SplitTable) -> Result<(String, RouteId), R
     let path = normalize_path(target.path)?;
     let host = target.authority.as_ref().map(head::Authority::host);
     let host = host.as_deref().unwrap_or_default();
+    // Many servers take a name with the root's dot for the same host, which must not get around its routes.
+    let host = host.strip_suffix('.').unwrap_or(host);
     let route = table.routes.find(Target {
         host,
         path: &path,

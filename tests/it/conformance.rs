@@ -29,6 +29,10 @@ writes = "split"
 name = "admin"
 path = "/admin"
 pin = "old"
+[[route]]
+name = "kept"
+host = "old.test"
+pin = "old"
 "#;
 
 /// A proxy in front of two endpoints that keep what they see.

@@ -29,7 +29,10 @@ impl<'a> Authority<'a> {
             None => {
                 let end = text.bytes().position(|it| !is_name_byte(it));
                 let end = end.unwrap_or(text.len());
-                (end > 0).then(|| text.split_at_checked(end))??
+                let (name, port) = text.split_at_checked(end)?;
+                // No label is empty but the root's, behind a last dot.
+                let has_labels = !name.is_empty() && !name.starts_with('.') && !name.contains("..");
+                has_labels.then_some((name, port))?
             }
         };
         let port = match port.strip_prefix(':') {
@@ -96,6 +99,7 @@ mod tests {
         check("[::1]", "[::1]", None);
         check("[2001:DB8::1]:443", "[2001:db8::1]", Some(443));
         check("under_score.test", "under_score.test", None);
+        check("a.test.:80", "a.test.", Some(80));
     }
 
     #[test]
@@ -121,6 +125,10 @@ mod tests {
             "[a]",
             "::1",
             "a#b",
+            ".",
+            ".a",
+            "a..b",
+            "a..",
             "a?b",
             "ä",
         ];
