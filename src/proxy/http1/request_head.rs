@@ -197,12 +197,17 @@ impl Lines {
             Form::Absolute(place, scheme) => {
                 let authority = str::from_utf8(&bytes[place.clone()]).ok()?;
                 let rest = str::from_utf8(&bytes[place.end..line.target.end]).ok()?;
-                // RFC 9112 section 3.2.1: an empty path is sent as "/".
-                let slash = if rest.starts_with('/') { "" } else { "/" };
+                // RFC 9112 sections 3.2.1 and 3.2.4: an empty path is sent as "/", and as "*" with OPTIONS.
+                let is_options = &bytes[line.method.clone()] == b"OPTIONS";
+                let missing = match rest.as_bytes().first() {
+                    Some(b'/') => "",
+                    None if is_options => "*",
+                    _ => "/",
+                };
                 (
                     Some(*scheme),
                     Some(authority.to_owned()),
-                    format!("{slash}{rest}"),
+                    format!("{missing}{rest}"),
                 )
             }
         };
