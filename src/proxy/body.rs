@@ -21,7 +21,11 @@ use crate::{
     proxy::{
         connection::{Client, Incoming},
         exchange::{Exchange, Hold},
-        head::{ResponseHead, names::GRPC_STATUS, strip_trailers},
+        head::{
+            ResponseHead, X_CHANGEOVER_ERROR,
+            names::{GRPC_STATUS, X_CHANGEOVER_SIDE},
+            strip_trailers,
+        },
         http1::BodyFault,
         pipe::{Fill, Pipe},
         shadow::Tap,
@@ -344,7 +348,10 @@ impl Relayed {
         BodyError::Endpoint
     }
 
-    fn trailers(&mut self, trailers: &HeaderMap) {
+    fn trailers(&mut self, trailers: &mut HeaderMap) {
+        // Ours alone to say, as in the head.
+        trailers.remove(X_CHANGEOVER_ERROR.as_str());
+        trailers.remove(X_CHANGEOVER_SIDE.as_str());
         if self.is_grpc {
             let status = trailers.get(GRPC_STATUS.as_str());
             self.class = status_class(status.map(HeaderValue::as_bytes)).unwrap_or(self.class);
@@ -395,8 +402,8 @@ impl Body for ReplyBody {
         };
         match Pin::new(&mut relayed.body).poll_frame(cx) {
             Poll::Pending => relayed.poll_overdue(cx).map(|it| Some(Err(it))),
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Some(trailers) = frame.trailers_ref() {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                if let Some(trailers) = frame.trailers_mut() {
                     relayed.trailers(trailers);
                 }
                 if let (Some(tap), Some(piece)) = (&mut relayed.tap, frame.data_ref()) {
