@@ -151,6 +151,11 @@ impl Running {
         self.sent.load(Ordering::Relaxed)
     }
 
+    /// Looks at what was kept of answers so far.
+    pub fn look<T>(&self, at: impl FnOnce(&[Answer]) -> T) -> T {
+        at(&self.answers.lock().expect("no panic"))
+    }
+
     /// Waits for what is on its way, up to 15 s, and returns what became of the requests that were sent.
     pub fn stop(mut self) -> Vec<Answer> {
         self.stop.store(true, Ordering::Relaxed);

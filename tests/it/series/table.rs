@@ -1,10 +1,10 @@
 //! A series as a Markdown table.
 
-use std::{fmt::Write, time::Duration};
+use std::time::Duration;
 
 use super::{
     Case,
-    bench::{Drawn, Run},
+    bench::{Drawn, End, Run},
 };
 use crate::harness::load::Answer;
 
@@ -14,44 +14,64 @@ pub(super) struct Row {
     pub(super) runs: Vec<Run>,
 }
 
-/// `failures` are those that all clients saw.
-pub(super) fn table(drawn: Drawn, rows: &[Row], failures: &[Answer]) -> String {
-    let mut text = String::from(
-        "| Drawn | fault of new | runs | median | p95 | its own count: median | p95 | errors that clients saw: median | most \
-         | requests to new: median | most | by |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
-    );
-    for Row { case, runs } in rows {
-        let spans = sorted(runs.iter().map(|it| it.span.unwrap_or(Duration::MAX)));
+pub(super) const HEAD: &str = "\
+| Drawn | fault of new | runs | median | p95 | expected | its own count: median | p95 | errors that clients saw: median | most \
+| requests to new: median | most | by |
+|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|
+";
+
+impl Row {
+    /// `failures` are those that all clients saw. A run that went back before the fault says nothing of it, and is counted apart.
+    pub(super) fn text(&self, drawn: Drawn, failures: &[Answer]) -> String {
+        let case = &self.case;
+        let what = format!("| {} | {} |", drawn.name(), case.what);
+        let is_early = |it: &&Run| it.end == End::Early;
+        let (early, runs): (Vec<&Run>, Vec<&Run>) = self.runs.iter().partition(is_early);
+        let mut count = runs.len().to_string();
+        if !early.is_empty() {
+            count = format!(
+                "{count}, and {} before the fault: {}",
+                early.len(),
+                causes(&early)
+            );
+        }
+        if runs.is_empty() {
+            return format!("{what} {count} | | | | | | | | | | |\n");
+        }
+        let spans = sorted(runs.iter().map(|it| it.end));
         let own = sorted(runs.iter().map(|it| it.reaction.unwrap_or(Duration::MAX)));
         let errors = sorted(runs.iter().map(|it| it.errors(failures)));
         let touched = sorted(runs.iter().map(|it| it.touched));
-        let shown = |it: Duration| match it {
-            Duration::MAX => format!("over {} s", case.patience.as_secs()),
-            _ => format!("{:.2} s", it.as_secs_f64()),
+        let until = |it: End| match it {
+            End::After(span) => seconds(span),
+            End::Early | End::Never => format!("over {} s", case.patience.as_secs()),
         };
-        writeln!(
-            text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-            drawn.name(),
-            case.what,
-            runs.len(),
-            shown(middle(&spans)),
-            shown(late(&spans)),
-            shown(middle(&own)),
-            shown(late(&own)),
+        let by_itself = |it: Duration| match it {
+            Duration::MAX => "-".to_owned(),
+            _ => seconds(it),
+        };
+        format!(
+            "{what} {count} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+            until(middle(&spans)),
+            until(late(&spans)),
+            drawn.expected(case),
+            by_itself(middle(&own)),
+            by_itself(late(&own)),
             middle(&errors),
             errors[errors.len() - 1],
             middle(&touched),
             touched[touched.len() - 1],
-            causes(runs),
+            causes(&runs),
         )
-        .expect("a text");
     }
-    text
+}
+
+fn seconds(span: Duration) -> String {
+    format!("{:.2} s", span.as_secs_f64())
 }
 
 /// By what, and how often where that differs.
-fn causes(runs: &[Run]) -> String {
+fn causes(runs: &[&Run]) -> String {
     let mut all: Vec<&str> = runs.iter().map(|it| it.cause.as_str()).collect();
     all.sort_unstable();
     let each = all
