@@ -39,7 +39,7 @@ async fn a_ramp_goes_from_start_to_complete() {
             it.not_ready.is_empty() && it.ramp.waits.is_empty()
         })
         .await;
-    let done = world.command(Command::Start).await.unwrap();
+    let done = world.start().await;
     assert!(done.recorded);
     assert_eq!(world.weight(), Weight::from_basis_points(100).unwrap());
     assert_eq!(
@@ -90,7 +90,7 @@ async fn a_plan_that_starts_by_itself_waits_for_every_worker() {
 async fn refused_connects_roll_back_between_two_turns() {
     let world = World::real(plan());
     world.until("ready", |it| it.ramp.waits.is_empty()).await;
-    world.command(Command::Start).await.unwrap();
+    world.start().await;
     world.until("baking", |it| it.ramp.state == "baking").await;
     let before = world.publication.load().generation;
     world.refuse_connects(5);
@@ -128,7 +128,7 @@ async fn refused_connects_roll_back_between_two_turns() {
 async fn a_locked_journal_holds_the_ramp_and_never_a_rollback() {
     let world = World::real(plan());
     world.until("ready", |it| it.ramp.waits.is_empty()).await;
-    world.command(Command::Start).await.unwrap();
+    world.start().await;
     let stranger = world.lock_journal();
     let refused = world.command(set_weight(5000)).await.unwrap_err();
     assert!(
@@ -164,7 +164,7 @@ async fn a_restart_goes_on_at_the_same_step_with_its_bake() {
     slow.ramp.advance = AdvanceOn::Evidence;
     let world = World::real(slow.clone());
     world.until("ready", |it| it.ramp.waits.is_empty()).await;
-    world.command(Command::Start).await.unwrap();
+    world.start().await;
     world.until("at the step", |it| it.ramp.step == 1).await;
     world.finish(Class::Success, 7);
     // Two seconds make sure of a snapshot.

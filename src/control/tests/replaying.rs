@@ -73,7 +73,7 @@ async fn every_decision_is_the_same_again() {
     let plan = recording(ENOUGH);
     let world = World::real(plan.clone());
     world.until("ready", |it| it.ramp.waits.is_empty()).await;
-    world.command(Command::Start).await.unwrap();
+    world.start().await;
     world
         .until("baking", |it| it.ramp.step == 1 && it.ramp.requests == 0)
         .await;
@@ -112,7 +112,7 @@ async fn every_decision_is_the_same_again() {
 async fn a_decision_that_would_be_another_one_is_found() {
     let world = World::real(recording(ENOUGH));
     world.until("ready", |it| it.ramp.waits.is_empty()).await;
-    world.command(Command::Start).await.unwrap();
+    world.start().await;
     world.until("baking", |it| it.ramp.state == "baking").await;
     world.refuse_connects(5);
     world
@@ -153,7 +153,7 @@ async fn the_oldest_goes_and_the_rest_is_taken_again_once_windows_have_filled() 
     plan.triggers[0].window = Duration::from_millis(300);
     let world = World::real(plan.clone());
     world.until("ready", |it| it.ramp.waits.is_empty()).await;
-    world.command(Command::Start).await.unwrap();
+    world.start().await;
     for round in 0..12 {
         // A keyframe's worth of requests, several times.
         let before = world.control.status().sides.new.requests;
@@ -197,7 +197,7 @@ async fn what_cannot_be_recorded_is_said_and_holds_nothing_up() {
     fs::create_dir(dir.path().join("journal.db.observations")).unwrap();
     let world = World::real_in(dir, recording(ENOUGH));
     world.until("ready", |it| it.ramp.waits.is_empty()).await;
-    world.command(Command::Start).await.unwrap();
+    world.start().await;
     let status = world
         .until("warned", |it| {
             it.warnings.iter().any(|it| it.contains("not recorded"))

@@ -172,6 +172,22 @@ impl World {
         done.await.unwrap_or_else(|_| panic!("never recorded"))
     }
 
+    /// Starts the ramp; the worker reports meanwhile, as it would.
+    pub(super) async fn start(&self) -> Done {
+        let done = tokio::time::timeout(PATIENCE, async {
+            loop {
+                self.report();
+                match self.command(Command::Start).await {
+                    Err(CommandError::Refused(Refusal::Held(why))) if why.contains("report") => {
+                        tokio::task::yield_now().await;
+                    }
+                    other => return other.unwrap(),
+                }
+            }
+        });
+        done.await.unwrap_or_else(|_| panic!("never started"))
+    }
+
     /// Lets the worker report that nothing happened.
     pub(super) fn report(&self) {
         self.hand_over(Vec::new());
