@@ -65,7 +65,7 @@ const CASES: [Case; 6] = [
         learns: 1_500,
         quiet: 50,
         patience: Duration::from_secs(60),
-        usual: 3,
+        usual: 1,
         most: Duration::from_secs(45),
     },
     Case {
@@ -92,7 +92,7 @@ const CASES: [Case; 6] = [
         learns: 1_500,
         quiet: 50,
         patience: Duration::from_secs(60),
-        usual: 3,
+        usual: 1,
         most: Duration::from_secs(5),
     },
     Case {
@@ -101,7 +101,7 @@ const CASES: [Case; 6] = [
         learns: 1_500,
         quiet: 50,
         patience: Duration::from_secs(60),
-        usual: 2,
+        usual: 1,
         most: Duration::from_secs(10),
     },
     Case {
@@ -110,7 +110,7 @@ const CASES: [Case; 6] = [
         learns: 3_000,
         quiet: 50,
         patience: Duration::from_secs(60),
-        usual: 2,
+        usual: 1,
         most: Duration::from_secs(10),
     },
 ];
