@@ -22,7 +22,7 @@ const BATCH: Duration = Duration::from_secs(1);
 const KEYFRAME: Duration = Duration::from_secs(300);
 
 /// About what a request takes.
-const BYTES_PER_REQUEST: usize = 24;
+const BYTES_PER_REQUEST: usize = 28;
 
 /// A keyframe for fewer requests would be most of what is kept.
 const REQUESTS_LEAST: usize = 1_000;

@@ -13,7 +13,7 @@ use crate::{
     units::{Generation, PerSide, Side, Slot, Timestamp},
 };
 
-/// An interval, about 24 bytes for a request.
+/// An interval, about 28 bytes for a request.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Measured {
     worker: WorkerId,
