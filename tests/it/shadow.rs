@@ -138,8 +138,9 @@ fn one_field_of_one_route_among_fifty_is_found_and_named_and_no_noise_is() {
         "{text}"
     );
     assert!(text.lines().all(|it| it.chars().count() <= 80), "{text}");
-    // One route of fifty is 2 % of the copies, which the limit lets pass once it is shown.
-    proxy.status_when("no more than that differ", LIMIT, |it| {
+    // One route of fifty is 2 % of the copies, which the limit lets pass once it is shown. How many copies that takes depends on how
+    // often noise was met for the first time, and scatters by more than a half.
+    proxy.status_when("no more than that differ", 3 * LIMIT, |it| {
         it["shadow"]["is_given"] == true
     });
     let answers = load.stop();
