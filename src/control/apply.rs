@@ -42,14 +42,19 @@ pub(super) struct Hands {
 impl Hands {
     /// Carries out one effect.
     pub(super) fn perform(&mut self, effect: Effect, observer: &mut Observer) {
+        // A rollback is in force before anything is reckoned about it.
+        if let Effect::Publish {
+            generation,
+            weight,
+            salt,
+            tunnels,
+        } = &effect
+        {
+            self.publish(*generation, *weight, *salt, *tunnels);
+        }
         observer.follow(&effect, self.clock.timestamp());
         match effect {
-            Effect::Publish {
-                generation,
-                weight,
-                salt,
-                tunnels,
-            } => self.publish(generation, weight, salt, tunnels),
+            Effect::Publish { .. } => (),
             Effect::RecordFirst(entry) => self.record_first(entry),
             Effect::RecordAfter(entry) => {
                 self.overtake();

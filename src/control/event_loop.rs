@@ -33,10 +33,12 @@ use crate::{
         warn,
     },
     cutover::{
-        Actor, Answer, Command, Context, Decision, Event, Ramp, Reload, State, StoreState, decide,
+        Actor, Answer, Command, Context, Decision, Event, Glance, Ramp, Reload, State, StoreState,
+        decide,
     },
     measure::{Board, Interval},
     plan::Edition,
+    recording::Heard,
     store::Report,
     units::{Salt, Timestamp},
 };
@@ -291,8 +293,7 @@ impl ControlLoop {
 
     /// Has the core decide on another edition, and puts it in force unless it is refused.
     fn reload(&mut self, (edition, board): (Edition, Arc<Board>), reload: Reload, reply: Reply) {
-        let decision = self.consider(&Event::Reload(reload), edition.text());
-        let answer = decision.and_then(|it| self.carry_out(it));
+        let answer = self.decide_on(&Event::Reload(reload), edition.text());
         if matches!(answer, Some(Answer::InForce(_))) {
             let now = self.hands.clock.timestamp();
             self.hands.publication.reissue(&edition, now);
@@ -362,8 +363,22 @@ impl ControlLoop {
 
     /// One decision, and its effects.
     fn decide(&mut self, event: &Event) -> Option<Answer> {
-        let decision = self.consider(event, "")?;
-        self.carry_out(decision)
+        self.decide_on(event, "")
+    }
+
+    /// The same; `text` is the file of a plan that is to be taken in. It is recorded once it is in force, which nothing delays.
+    fn decide_on(&mut self, event: &Event, text: &str) -> Option<Answer> {
+        let (decision, glance, context) = self.consider(event)?;
+        let effects = decision.effects.clone();
+        let answer = self.carry_out(decision);
+        self.recorder.considered(
+            Heard::of(event, text),
+            glance,
+            context,
+            &effects,
+            answer.as_ref(),
+        );
+        answer
     }
 
     /// Puts a decision in force; returns what whoever asked is told.
@@ -378,9 +393,8 @@ impl ControlLoop {
         decision.answer
     }
 
-    /// What the core decides about an event, without consequence; nothing where the program is at fault. `text` is the file of
-    /// a plan that is to be taken in.
-    pub(super) fn consider(&mut self, event: &Event, text: &str) -> Option<Decision> {
+    /// What the core decides about an event, without consequence, and what it saw; nothing where the program is at fault.
+    pub(super) fn consider(&mut self, event: &Event) -> Option<(Decision, Glance, Context)> {
         let context = Context {
             now: self.hands.clock.timestamp(),
             wall: clock::wall(),
@@ -402,10 +416,7 @@ impl ControlLoop {
         if decided.is_err() {
             self.fault();
         }
-        let decided = decided.ok();
-        self.recorder
-            .considered(event, text, glance, context, decided.as_ref());
-        decided
+        Some((decided.ok()?, glance, context))
     }
 
     fn fresh_salt(&self) -> Salt {
@@ -418,6 +429,7 @@ impl ControlLoop {
 
     fn fault(&mut self) {
         self.has_failed = true;
+        self.recorder.has_missed();
         if !std::mem::replace(&mut self.is_faulty, true) {
             tracing::error!("the control loop failed at an event by a fault of this program");
         }

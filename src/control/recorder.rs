@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::{
     control::Observer,
-    cutover::{Context, Coverage, Decision, Event, Glance, State},
+    cutover::{Answer, Context, Coverage, Effect, Glance, State},
     measure::Interval,
     plan::Edition,
     recording::{Batch, Considered, Follows, Heard, Item, Keyframe, Row, Verdict},
@@ -77,26 +77,23 @@ impl Recorder {
         });
     }
 
-    /// What was decided; nothing where the program was at fault.
+    /// What was decided, and done.
     pub(super) fn considered(
         &mut self,
-        event: &Event,
-        text: &str,
+        heard: Heard,
         glance: Glance,
         context: Context,
-        decision: Option<&Decision>,
+        effects: &[Effect],
+        answer: Option<&Answer>,
     ) {
         if !self.is_recording() {
             return;
         }
-        let Some(decision) = decision else {
-            return self.has_missed();
-        };
         self.items.push(Item::Considered(Box::new(Considered {
-            heard: Heard::of(event, text),
+            heard,
             glance,
             context,
-            verdict: Verdict::of(decision),
+            verdict: Verdict::of(effects, answer),
         })));
     }
 

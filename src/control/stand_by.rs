@@ -234,7 +234,7 @@ impl ControlLoop {
 
     /// What the core decides about an event, if it takes everything back to old.
     fn rollback(&mut self, event: &Event) -> Option<Decision> {
-        let decision = self.consider(event, "")?;
+        let (decision, ..) = self.consider(event)?;
         let is_rollback = decision.effects.iter().any(|it| {
             matches!(
                 it,

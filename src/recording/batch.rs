@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cutover::{
-        Actor, Answer, Command, Context, Coverage, DatabaseStep, Decision, DnsStep, Effect, Event,
-        Glance, Upgrade,
+        Actor, Answer, Command, Context, Coverage, DatabaseStep, DnsStep, Effect, Event, Glance,
+        Upgrade,
     },
     measure::Interval,
     recording::{CodingError, measured::Measured},
@@ -130,17 +130,16 @@ impl Heard {
 impl Verdict {
     /// What a decision does; nothing where that is nothing, or no more than a snapshot.
     #[must_use]
-    pub fn of(decision: &Decision) -> Option<Self> {
+    pub fn of(effects: &[Effect], answer: Option<&Answer>) -> Option<Self> {
         #[derive(Serialize)]
         struct Shown<'a> {
             effects: Vec<&'a Effect>,
             answer: Option<&'a Answer>,
         }
-        let effects = decision.effects.iter();
         let effects: Vec<&Effect> = effects
+            .iter()
             .filter(|it| !matches!(it, Effect::Snapshot(_)))
             .collect();
-        let answer = decision.answer.as_ref();
         if effects.is_empty() && answer.is_none() {
             return None;
         }

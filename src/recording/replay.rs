@@ -199,7 +199,7 @@ impl<'r> Replay<'r> {
         let first = progress.span.map_or(at, |it| it.0);
         progress.span = Some((first, at));
         progress.events += 1;
-        let derived = Verdict::of(&decision);
+        let derived = Verdict::of(&decision.effects, decision.answer.as_ref());
         progress.verdicts += u64::from(recorded.is_some());
         if derived != recorded {
             // What follows rests on the other decision, until the next keyframe.
