@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::detector::{Detector, Mark};
+use crate::evidence::detector::{Detector, Mark, Pace};
 
 /// q, in multiples of p.
 const MULTIPLES: [f64; 4] = [2.0, 10.0, 40.0, 180.0];
@@ -48,7 +48,7 @@ impl AbsoluteTest {
     pub(super) fn tick(&mut self, judged: Judged, accepted: f64, before: Mark) {
         if judged != Judged::default() {
             let ln_l = ln_likelihoods(judged, accepted);
-            self.detector.update(&ln_l, before);
+            self.detector.update(&ln_l, before, Pace::AtOnce);
         }
     }
 

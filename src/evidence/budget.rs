@@ -11,7 +11,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    evidence::Symptom,
+    evidence::{Symptom, detector::Pace},
     plan::{LatencyTolerance, Plan, RouteId, Sticky, Symptoms},
     units::{Factor, Share},
 };
@@ -146,6 +146,21 @@ impl Settings {
     /// What the logarithm of a test's evidence has to reach.
     pub(super) fn ln_threshold(&self, test: Test) -> f64 {
         f64::from(test.portion()).ln() - self.false_alarms.ratio().ln()
+    }
+
+    /// How fast a test's evidence may rise. Errors speak for themselves; slow answers in a row may be of one pause.
+    pub(super) fn pace(&self, test: Test) -> Pace {
+        match test {
+            Test::Latency
+            | Test::Relative(Symptom::Slow)
+            | Test::Route {
+                symptom: Symptom::Slow,
+                ..
+            } => Pace::InSteps {
+                ln_threshold: self.ln_threshold(test),
+            },
+            Test::Relative(_) | Test::Route { .. } | Test::ErrorLimit | Test::Split => Pace::AtOnce,
+        }
     }
 }
 

@@ -10,6 +10,9 @@
 //! moment is found as if one had begun to look there, at the price of that moment's γ (Shin, Ramdas and Rinaldo,
 //! "E-detectors: a nonparametric framework for sequential change detection"). A tick without events has L = 1 and
 //! only adds γ, so γs are summed up until something happens; how long ticks are is immaterial.
+//!
+//! Units are taken for drawn apart, which requests that wait for the same pause of one process are in name only. What such a
+//! pause brings is therefore taken in steps ([`Pace`]): W is cut down to a ceiling, which can only lower R.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +28,33 @@ pub(super) struct Detector<const N: usize> {
     alternatives: [Alternative; N],
     /// γs spent since the last update.
     gamma: Exact,
+    #[serde(default)]
+    burst: Option<Burst>,
+}
+
+/// How fast evidence may rise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Pace {
+    /// As fast as it comes.
+    AtOnce,
+    /// By a third of the way to its threshold at most within half a second.
+    InSteps {
+        /// The logarithm of the threshold.
+        ln_threshold: f64,
+    },
+}
+
+/// What becomes known within this much time may be of a single pause. One that is no longer is in two steps at most and
+/// reaches two thirds of the threshold; new that hangs passes it in the third.
+const BURST_MICROS: i64 = 500_000;
+
+const STEPS: f64 = 3.0;
+
+/// The stretch of time, on a fixed grid, that events fall into, and how high W may rise within it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Burst {
+    number: i64,
+    ln_most: Exact,
 }
 
 /// One alternative's statistic.
@@ -64,6 +94,7 @@ impl<const N: usize> Detector<N> {
         Self {
             alternatives: [nothing; N],
             gamma: Exact::ZERO,
+            burst: None,
         }
     }
 
@@ -73,16 +104,37 @@ impl<const N: usize> Detector<N> {
     }
 
     /// Takes in a tick's e-values, by their logarithms; `before` is what had been seen before it.
-    pub(super) fn update(&mut self, ln_likelihoods: &[f64; N], before: Mark) {
+    pub(super) fn update(&mut self, ln_likelihoods: &[f64; N], before: Mark, pace: Pace) {
+        let ln_most = self.ceiling(before.at, pace);
         let ln_gamma = std::mem::replace(&mut self.gamma, Exact::ZERO).0.ln();
         for (it, ln_l) in self.alternatives.iter_mut().zip(ln_likelihoods) {
-            it.ln_w = Exact(ln_sum(it.ln_w.0, ln_gamma) + ln_l);
+            it.ln_w = Exact((ln_sum(it.ln_w.0, ln_gamma) + ln_l).min(ln_most));
             let (ln_before, since) = it
                 .stretch
                 .map_or((0.0, before), |it| (it.ln_evidence.0, it.since));
             let ln_evidence = Exact(ln_before + ln_l);
             it.stretch = (ln_evidence.0 > 0.0).then_some(Stretch { ln_evidence, since });
         }
+    }
+
+    /// The logarithm of what no W exceeds after the tick that began then.
+    fn ceiling(&mut self, at: Timestamp, pace: Pace) -> f64 {
+        let Pace::InSteps { ln_threshold } = pace else {
+            return f64::INFINITY;
+        };
+        let number = at.micros().div_euclid(BURST_MICROS);
+        if let Some(burst) = self.burst.filter(|it| it.number == number) {
+            return burst.ln_most.0;
+        }
+        let of_all = self.alternatives.iter().map(|it| it.ln_w.0);
+        let begun = of_all.fold(0.0, f64::max);
+        // Of one alternative alone R is an N-th.
+        let ln_most = begun + (ln_threshold + (N as f64).ln()) / STEPS;
+        self.burst = Some(Burst {
+            number,
+            ln_most: Exact(ln_most),
+        });
+        ln_most
     }
 
     /// Forgets everything: W = 0, which can only lower R.
@@ -133,7 +185,7 @@ mod tests {
     }
 
     /// The mean of R over every way that `ticks` coins of chance `p` can fall, by e-values that are exact for it.
-    fn mean_evidence(ticks: u32, p: f64, gamma: f64) -> f64 {
+    fn mean_evidence(ticks: u32, p: f64, gamma: f64, pace: Pace) -> f64 {
         let odds = [2.0, 0.5 / p.max(0.5)];
         let mut mean = 0.0;
         for way in 0..1_u32 << ticks {
@@ -147,7 +199,7 @@ mod tests {
                     (if falls { it } else { 1.0 }).ln() - normaliser.ln()
                 });
                 detector.spend(gamma);
-                detector.update(&ln_l, Mark::default());
+                detector.update(&ln_l, at(i64::from(tick) * BURST_MICROS / 2), pace);
             }
             mean += chance * detector.ln_evidence().exp();
         }
@@ -157,8 +209,57 @@ mod tests {
     #[test]
     fn the_mean_of_the_evidence_is_what_was_spent() {
         for p in [0.01, 0.3, 0.9] {
-            let mean = mean_evidence(8, p, 0.01);
+            let mean = mean_evidence(8, p, 0.01, Pace::AtOnce);
             assert!((mean - 0.08).abs() < 1e-12, "{p}: {mean}");
+        }
+    }
+
+    #[test]
+    fn the_mean_of_the_evidence_is_at_most_that_where_it_rises_in_steps() {
+        let pace = Pace::InSteps { ln_threshold: 1.0 };
+        for p in [0.01, 0.3, 0.9] {
+            let mean = mean_evidence(8, p, 0.01, pace);
+            assert!(mean > 0.0 && mean <= 0.08 + 1e-12, "{p}: {mean}");
+        }
+    }
+
+    #[test]
+    fn what_falls_into_half_a_second_is_a_third_of_the_way_at_most() {
+        let ln_threshold = 9.7;
+        let of_all = 2.0_f64.ln();
+        let mut detector = Detector::<2>::new();
+        detector.spend(0.1);
+        let mut update = |micros| {
+            detector.update(&[80.0, 0.0], at(micros), Pace::InSteps { ln_threshold });
+            detector.ln_evidence()
+        };
+        // A pause over the border of two stretches, which is as long as one of them.
+        let steps = [
+            (400_000, 1.0),
+            (450_000, 1.0),
+            (500_000, 2.0),
+            (899_999, 2.0),
+        ];
+        for (micros, steps) in steps {
+            let expected = steps * (ln_threshold + of_all) / 3.0 - of_all;
+            assert!((update(micros) - expected).abs() < 0.01, "{micros}");
+        }
+        assert!((update(1_000_000) - ln_threshold).abs() < 0.01);
+    }
+
+    #[test]
+    fn what_rises_slowly_does_not_notice_the_steps() {
+        let (mut one, mut other) = (Detector::<2>::new(), Detector::<2>::new());
+        for tick in 0..100 {
+            let before = at(tick * BURST_MICROS);
+            for (detector, pace) in [
+                (&mut one, Pace::AtOnce),
+                (&mut other, Pace::InSteps { ln_threshold: 9.7 }),
+            ] {
+                detector.spend(0.01);
+                detector.update(&[2.0, -1.0], before, pace);
+            }
+            assert_eq!(one.ln_evidence(), other.ln_evidence());
         }
     }
 
@@ -170,8 +271,8 @@ mod tests {
             many.spend(0.5 / 64.0);
         }
         assert_eq!(one.ln_evidence(), many.ln_evidence());
-        one.update(&[3.0], Mark::default());
-        many.update(&[3.0], Mark::default());
+        one.update(&[3.0], Mark::default(), Pace::AtOnce);
+        many.update(&[3.0], Mark::default(), Pace::AtOnce);
         assert_eq!(one.ln_evidence(), many.ln_evidence());
         assert!((one.ln_evidence() - (0.5_f64.ln() + 3.0)).abs() < 1e-12);
     }
@@ -181,7 +282,7 @@ mod tests {
         let mut detector = Detector::<2>::new();
         detector.spend(1e-6);
         for _ in 0..200 {
-            detector.update(&[500.0_f64.ln(), 0.0], Mark::default());
+            detector.update(&[500.0_f64.ln(), 0.0], Mark::default(), Pace::AtOnce);
         }
         let expected = 200.0 * 500.0_f64.ln() + 1e-6_f64.ln() - 2.0_f64.ln();
         assert!((detector.ln_evidence() - expected).abs() < 1e-9);
@@ -191,13 +292,13 @@ mod tests {
     fn the_stretch_begins_where_the_evidence_began_to_grow() {
         let mut detector = Detector::<1>::new();
         detector.spend(0.1);
-        detector.update(&[2.0], at(1));
-        detector.update(&[-3.0], at(2));
+        detector.update(&[2.0], at(1), Pace::AtOnce);
+        detector.update(&[-3.0], at(2), Pace::AtOnce);
         assert_eq!(detector.since(), None);
-        detector.update(&[-1.0], at(3));
-        detector.update(&[1.0], at(4));
-        detector.update(&[-0.5], at(5));
-        detector.update(&[1.0], at(6));
+        detector.update(&[-1.0], at(3), Pace::AtOnce);
+        detector.update(&[1.0], at(4), Pace::AtOnce);
+        detector.update(&[-0.5], at(5), Pace::AtOnce);
+        detector.update(&[1.0], at(6), Pace::AtOnce);
         assert_eq!(detector.since(), Some(at(4)));
     }
 
@@ -205,7 +306,7 @@ mod tests {
     fn nothing_is_left_after_clearing() {
         let mut detector = Detector::<1>::new();
         detector.spend(0.1);
-        detector.update(&[9.0], at(1));
+        detector.update(&[9.0], at(1), Pace::AtOnce);
         detector.spend(0.1);
         detector.clear();
         assert_eq!(detector.ln_evidence(), f64::NEG_INFINITY);

@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn about_half_of_what_is_just_noticed_is() {
         use crate::evidence::{
-            detector::{Detector, Mark},
+            detector::{Detector, Mark, Pace},
             relative::ln_likelihoods,
         };
         use crate::units::PerSide;
@@ -186,7 +186,11 @@ mod tests {
                         events.old += u64::from(rng.f64() < 0.002);
                     }
                 }
-                detector.update(&ln_likelihoods(events, 0.1, 1.0), Mark::default());
+                detector.update(
+                    &ln_likelihoods(events, 0.1, 1.0),
+                    Mark::default(),
+                    Pace::AtOnce,
+                );
                 detector.spend(gamma_of(Duration::from_secs(1)));
                 detector.ln_evidence() >= threshold
             }));

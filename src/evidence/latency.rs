@@ -13,8 +13,7 @@ mod symmetric;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    evidence::{Answer, Unit, detector::Mark, stored::Exact},
-    plan::LatencyTolerance,
+    evidence::{Answer, Settings, Test, Unit, detector::Mark, stored::Exact},
     units::{PerSide, Timestamp, Weight},
 };
 
@@ -87,11 +86,16 @@ impl LatencyTest {
         &mut self,
         answers: impl Iterator<Item = Answer>,
         (weight, is_in_force): (Weight, bool),
-        tolerance: LatencyTolerance,
+        settings: &Settings,
         from: Timestamp,
     ) {
+        let tolerance = settings.tolerated_latency;
         match self {
-            Self::Requests(test) => test.tick(answers, weight, tolerance, from),
+            Self::Requests(test) => {
+                let pace = settings.pace(Test::Latency);
+                test.tick(answers, weight, tolerance, (from, pace));
+            }
+            // One mean for each slot of a window: a pause is one of what happened in it.
             Self::Slots(test) => test.tick(answers, (weight, is_in_force), tolerance, from),
         }
     }

@@ -244,9 +244,12 @@ impl Evidence {
             let is_in_force = index + 1 == ledger.tables.len();
             let of_table = answers.clone().filter(|it| it.generation == generation);
             let answered = of_table.clone().filter(|it| it.stage == Stage::Answered);
-            ledger
-                .latency
-                .tick(answered.clone(), (weight, is_in_force), tolerance, from);
+            ledger.latency.tick(
+                answered.clone(),
+                (weight, is_in_force),
+                &self.settings,
+                from,
+            );
             if weight == Weight::NONE && is_in_force {
                 answered.for_each(|it| usual.learn(&it, tolerance));
                 continue;
@@ -258,9 +261,7 @@ impl Evidence {
             if weight > Weight::NONE {
                 outcomes.clone().for_each(|it| self.origins.add(&it, from));
                 let rules = Rules {
-                    unit: self.settings.unit,
-                    asked: self.settings.by_route,
-                    tolerated: self.settings.tolerated_errors.ratio(),
+                    settings: self.settings,
                     weight,
                     from,
                 };
@@ -547,10 +548,9 @@ impl Ledger {
             at: from,
             ..self.seen
         };
-        let tolerated = settings.tolerated_errors.ratio();
         let worth = self
             .relative
-            .tick(&tally, weight, outcomes, tolerated, before);
+            .tick(&tally, weight, outcomes, settings, before);
         let accepted = self.accepted(settings);
         for side in Side::ALL {
             let judged = Judged {

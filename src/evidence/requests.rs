@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence::{
-        detector::{Detector, Mark},
+        detector::{Detector, Mark, Pace},
         relative,
     },
     units::{PerSide, Weight},
@@ -37,6 +37,7 @@ impl RequestTest {
         weight: Weight,
         tolerated: f64,
         before: Mark,
+        pace: Pace,
     ) -> f64 {
         let on_new = weight.ratio();
         let ln_l = relative::ln_likelihoods(events, on_new, tolerated);
@@ -44,7 +45,7 @@ impl RequestTest {
             events: self.events,
             ..before
         };
-        self.detector.update(&ln_l, before);
+        self.detector.update(&ln_l, before, pace);
         self.events.old += events.old;
         self.events.new += events.new;
         ln_l[relative::LARGEST]

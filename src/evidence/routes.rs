@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence::{
-        Outcome, Says, Symptom, Unit,
+        Outcome, Says, Settings, Symptom, Test, Unit,
         activity::Activity,
         detector::{Detector, Mark},
         requests::RequestTest,
         slots::SlotTest,
     },
-    plan::{RouteId, Symptoms},
+    plan::RouteId,
     units::{PerSide, SLOTS, Timestamp, Weight},
 };
 
@@ -82,10 +82,7 @@ pub(super) struct RouteReading<'a> {
 /// What a tick is judged by.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
-    pub(super) unit: Unit,
-    /// The symptoms that routes are tested for.
-    pub(super) asked: Symptoms,
-    pub(super) tolerated: f64,
+    pub(super) settings: Settings,
     pub(super) weight: Weight,
     /// The turn before.
     pub(super) from: Timestamp,
@@ -126,7 +123,7 @@ impl RouteTests {
         for watched in &mut self.routes {
             watched.begin(rules.weight);
         }
-        if rules.unit == Unit::Slot {
+        if rules.settings.unit == Unit::Slot {
             let shown = |it: &Outcome| matches!(it.says, Says::Symptom(_));
             for outcome in outcomes.clone().filter(shown) {
                 if let Some(watched) = self.watched(outcome.route) {
@@ -184,20 +181,20 @@ impl RouteTests {
         let Says::Symptom(symptom) = outcome.says else {
             return;
         };
-        let is_asked = rules.asked.has(symptom) && outcome.route != RouteId::REST;
+        let is_asked = rules.settings.by_route.has(symptom) && outcome.route != RouteId::REST;
         if !is_asked || usize::from(self.count) >= TESTS_MAX {
             return;
         }
         let found = self.routes.iter().position(|it| it.route == outcome.route);
         let place = found.unwrap_or_else(|| {
             self.routes
-                .push(Watched::new(outcome.route, rules.unit, now));
+                .push(Watched::new(outcome.route, rules.settings.unit, now));
             self.routes.len() - 1
         });
         let watched = &mut self.routes[place];
         if watched.tests.iter().all(|it| it.symptom != symptom) {
             self.count += 1;
-            let mut judge = Judge::new(rules.unit, now);
+            let mut judge = Judge::new(rules.settings.unit, now);
             judge.spend(self.gamma);
             watched.tests.push(RouteTest {
                 symptom,
@@ -262,14 +259,20 @@ impl Watched {
             requests: self.requests,
             ..Mark::default()
         };
+        let tolerated = rules.settings.tolerated_errors.ratio();
         for test in self.tests.iter_mut().filter(|it| it.has_events()) {
             let tick = std::mem::take(&mut test.tick);
+            let pace = rules.settings.pace(Test::Route {
+                symptom: test.symptom,
+                route: self.route,
+                rank: test.rank,
+            });
             match &mut test.judge {
                 Judge::Requests(requests) => {
-                    requests.tick(tick, rules.weight, rules.tolerated, before);
+                    requests.tick(tick, rules.weight, tolerated, before, pace);
                 }
                 Judge::Slots(slots) => {
-                    slots.end(rules.tolerated, before);
+                    slots.end(tolerated, before, pace);
                 }
             }
         }

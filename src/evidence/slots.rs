@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     evidence::{
         activity::Activity,
-        detector::{Detector, Mark},
+        detector::{Detector, Mark, Pace},
         relative,
         slot_set::SlotSet,
     },
@@ -139,11 +139,11 @@ impl SlotTest {
     }
 
     /// Ends the tick.
-    pub(super) fn end(&mut self, tolerated: f64, before: Mark) -> Worth {
+    pub(super) fn end(&mut self, tolerated: f64, before: Mark, pace: Pace) -> Worth {
         let [shortest, longer @ ..] = &mut self.scales;
-        let ln_l = shortest.end(tolerated, before);
+        let ln_l = shortest.end(tolerated, before, pace);
         for scale in longer {
-            scale.end(tolerated, before);
+            scale.end(tolerated, before, pace);
         }
         Worth {
             fresh: shortest.tick.fresh,
@@ -219,7 +219,7 @@ impl Scale {
         }
     }
 
-    fn end(&mut self, tolerated: f64, before: Mark) -> [f64; 6] {
+    fn end(&mut self, tolerated: f64, before: Mark, pace: Pace) -> [f64; 6] {
         let fresh = self.tick.fresh;
         let before = Mark {
             events: self.events,
@@ -234,7 +234,7 @@ impl Scale {
             }
             Chance::Of(chance) => {
                 let ln_l = relative::ln_likelihoods(fresh, chance, tolerated);
-                self.detector.update(&ln_l, before);
+                self.detector.update(&ln_l, before, pace);
                 ln_l
             }
         }

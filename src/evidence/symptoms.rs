@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence::{
-        Outcome, Says, Symptom, Unit,
+        Outcome, Says, Settings, Symptom, Test, Unit,
         absolute::Judged,
         activity::Activity,
         detector::{Detector, Mark},
@@ -68,9 +68,11 @@ impl Relative {
         tally: &Tally,
         weight: Weight,
         outcomes: impl Iterator<Item = Outcome>,
-        tolerated: f64,
+        settings: &Settings,
         before: Mark,
     ) -> Worth {
+        let tolerated = settings.tolerated_errors.ratio();
+        let pace = |symptom| settings.pace(Test::Relative(symptom));
         let seen = || Symptom::ALL.into_iter().filter(|it| tally.has(*it));
         let mut errors = Worth::default();
         match self {
@@ -78,7 +80,7 @@ impl Relative {
                 for symptom in seen() {
                     let events = tally.events[symptom.index()];
                     let test = &mut tests[symptom.index()];
-                    let ln_largest = test.tick(events, weight, tolerated, before);
+                    let ln_largest = test.tick(events, weight, tolerated, before, pace(symptom));
                     if symptom == Symptom::Error {
                         errors = Worth {
                             fresh: events,
@@ -97,7 +99,7 @@ impl Relative {
                     }
                 }
                 for symptom in seen() {
-                    let worth = tests[symptom.index()].end(tolerated, before);
+                    let worth = tests[symptom.index()].end(tolerated, before, pace(symptom));
                     if symptom == Symptom::Error {
                         errors = worth;
                     }

@@ -119,6 +119,24 @@ impl Bench {
         });
     }
 
+    /// A request on new that waits for half a second.
+    fn hang(&mut self, number: u64) {
+        let mut waits = Answer {
+            generation: generation(self.generation),
+            slot: Slot::from_hash(number * 100),
+            side: Side::New,
+            route: RouteId::REST,
+            latency: Duration::ZERO,
+            told: WaitMark::NONE,
+            stage: Stage::Waiting,
+        };
+        for millis in [125, 250, 500] {
+            waits.latency = Duration::from_millis(millis);
+            self.answers.push(waits);
+            waits.told = WaitMark::passed(waits.latency);
+        }
+    }
+
     fn turn(&mut self) {
         self.now = self.now.after(Duration::from_millis(100));
         self.evidence.take(
@@ -212,10 +230,12 @@ fn every_symptom_has_a_test_of_its_own() {
     for symptom in Symptom::ALL {
         let mut bench = Bench::new(Unit::Slot);
         bench.publish(500);
-        for number in 0..20 {
+        for number in 0..24 {
             bench.outcome(Slot::from_hash(number), Says::Symptom(symptom));
+            if number % 2 == 1 {
+                bench.turn();
+            }
         }
-        bench.turn();
         for test in Test::ALL {
             let is_own = test == Test::Relative(symptom);
             let is_limit = test == Test::ErrorLimit && symptom == Symptom::Error;
@@ -281,22 +301,9 @@ fn a_side_that_hangs_is_noticed_while_its_requests_wait() {
             bench.publish(2_000);
             answers(&mut bench, 5, 1.0);
             for number in 0..20 {
-                let mut waits = Answer {
-                    generation: generation(bench.generation),
-                    slot: Slot::from_hash(number * 100),
-                    side: Side::New,
-                    route: RouteId::REST,
-                    latency: Duration::ZERO,
-                    told: WaitMark::NONE,
-                    stage: Stage::Waiting,
-                };
-                for millis in [125, 250, 500] {
-                    waits.latency = Duration::from_millis(millis);
-                    bench.answers.push(waits);
-                    waits.told = WaitMark::passed(waits.latency);
-                }
+                bench.hang(number);
+                bench.turn();
             }
-            bench.turn();
             let found = bench.finding(Test::Relative(Symptom::Slow));
             assert_eq!(found.is_trip(), trips, "{unit:?}: {found}");
             let expected = if is_known { 20 } else { 0 };
@@ -305,6 +312,26 @@ fn a_side_that_hangs_is_noticed_while_its_requests_wait() {
             assert!(!bench.finding(ERRORS).is_doubt(), "{unit:?}");
             assert!(!bench.finding(Test::Latency).is_doubt(), "{unit:?}");
         }
+    }
+}
+
+#[test]
+fn a_pause_of_half_a_second_is_no_hang_however_many_wait_for_it() {
+    for unit in UNITS {
+        let mut bench = Bench::new(unit);
+        answers(&mut bench, 120, 1.0);
+        bench.publish(2_000);
+        answers(&mut bench, 5, 1.0);
+        for number in 0..20 {
+            bench.hang(number);
+            if number % 4 == 3 {
+                bench.turn();
+            }
+        }
+        let found = bench.finding(Test::Relative(Symptom::Slow));
+        assert!(!found.is_trip(), "{unit:?}: {found}");
+        assert_eq!(found.events().new, 20, "{unit:?}: {found}");
+        assert!(found.ln_evidence > 3.0, "{unit:?}: {found}");
     }
 }
 

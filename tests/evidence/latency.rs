@@ -165,6 +165,72 @@ fn latencies_trip_falsely_no_more_often_than_their_budget_allows() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// What trips in five minutes in which processes stand still now and then, which nobody did before the first step.
+fn run_with_pauses(unit: Unit, likeness: Likeness, seed: u64) -> BTreeSet<&'static str> {
+    let population = Population {
+        unit,
+        rate: 400.0,
+        clients: 2_000,
+        mood: Mood::Calm,
+        likeness,
+        routes: 5,
+    };
+    let mut clients = Clients::new(population, TOLERANT, 1_000, seed);
+    clients.run(BEFORE / 2, LOOK);
+    clients.pause(seed);
+    let mut trips = BTreeSet::new();
+    for points in [500, 2_500, 5_000] {
+        clients.publish(points);
+        let until = clients.passed + Duration::from_secs(100);
+        while clients.passed < until {
+            clients.tick(Duration::from_millis(100));
+            for (name, test) in [("latency", Test::Latency), ("slow", SLOW)] {
+                if clients.finding(test).is_trip() {
+                    trips.insert(name);
+                }
+            }
+            if clients.trips_by_route() {
+                trips.insert("routes");
+            }
+        }
+    }
+    trips
+}
+
+/// A pause of new alone is slower than is tolerated, so that no formula bounds this: it is what steps are for. Without
+/// them nine runs of ten trip.
+#[test]
+fn pauses_of_single_processes_seldom_trip() {
+    let mut table = String::from(
+        "| Drawn | requests that are always slow | latency | slow | slow, of a route |\n|---|---|--:|--:|--:|\n",
+    );
+    let mut faults = Vec::new();
+    for (unit, drawn) in [
+        (Unit::Request, "each request"),
+        (Unit::Slot, "sticky clients"),
+    ] {
+        for (likeness, slow) in [
+            (Likeness::Unlike, "three in a hundred"),
+            (Likeness::Alike, "none"),
+        ] {
+            let found = of_every_run(runs() / 8, |seed| run_with_pauses(unit, likeness, seed));
+            write!(table, "| {drawn} | {slow} |").expect("a text");
+            for (what, most) in [("latency", 0.05), ("slow", 0.15), ("routes", 0.05)] {
+                let trips = page::share(&found, |it| it.contains(what));
+                write!(table, " {} |", page::percent(trips)).expect("a text");
+                let scatter = (most * (1.0 - most) / page::count(&found)).sqrt();
+                if trips > most + 3.0 * scatter {
+                    faults.push(format!("{unit:?}, {likeness:?}, {what}: {trips}"));
+                }
+            }
+            table.push('\n');
+        }
+    }
+    println!("{table}");
+    page::write("pauses", &table);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 /// What is wrong with new.
 #[derive(Clone, Copy, Debug)]
 enum Fault {

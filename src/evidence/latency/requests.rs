@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     evidence::{
         Answer,
-        detector::Detector,
+        detector::{Detector, Pace},
         latency::{
             Reading, mark,
             scale::{self, BINS, Spread},
@@ -89,7 +89,7 @@ impl RequestLatencies {
         answers: impl Iterator<Item = Answer>,
         weight: Weight,
         tolerance: LatencyTolerance,
-        from: Timestamp,
+        (from, pace): (Timestamp, Pace),
     ) {
         let before = mark(from, &self.seen);
         let mut counts = [PerSide { old: 0, new: 0 }; BINS];
@@ -107,7 +107,7 @@ impl RequestLatencies {
         let both = counts.iter().zip(&self.sought.0);
         if is_compared && counts.iter().any(|it| *it != PerSide::default()) {
             let ln_l = ln_likelihoods(both, weight);
-            self.detector.update(&ln_l, before);
+            self.detector.update(&ln_l, before, pace);
         }
     }
 
@@ -223,6 +223,8 @@ mod tests {
         plus: Duration::from_millis(2),
     };
 
+    const AT_ONCE: (Timestamp, Pace) = (Timestamp::from_micros(0), Pace::AtOnce);
+
     fn answer(side: Side, millis: u64) -> Answer {
         Answer {
             generation: Generation::new(1),
@@ -240,7 +242,7 @@ mod tests {
         let mut test = RequestLatencies::new();
         test.begin();
         let answers = (0..900).map(|it| answer(Side::Old, 10 + it % 90));
-        test.tick(answers, Weight::NONE, tolerance, Timestamp::default());
+        test.tick(answers, Weight::NONE, tolerance, AT_ONCE);
         test
     }
 
@@ -305,12 +307,7 @@ mod tests {
         test.begin();
         let sought = test.sought.clone();
         let half = Weight::from_basis_points(5_000).expect("at most all");
-        test.tick(
-            [answer(Side::Old, 9_000)].into_iter(),
-            half,
-            EXACT,
-            Timestamp::default(),
-        );
+        test.tick([answer(Side::Old, 9_000)].into_iter(), half, EXACT, AT_ONCE);
         assert_eq!(test.sought, sought);
         test.begin();
         assert_ne!(test.sought, sought);

@@ -104,7 +104,7 @@ fn scale_over(ticks: Ticks<'_>, draw: &[u16], requests: &[u32], tolerated: f64) 
         for unit in *units {
             scale.see(draw[*unit]);
         }
-        let ln_l = scale.end(tolerated, Mark::default());
+        let ln_l = scale.end(tolerated, Mark::default(), Pace::AtOnce);
         for (unit, count) in requests.iter().enumerate() {
             for _ in 0..*count {
                 activity.add(Slot::from_hash(u64::from(draw[unit])));
@@ -172,7 +172,7 @@ fn slots_to_trip(limit: u16, gamma: f64) -> i32 {
         .find(|slot| {
             scale.begin(limit, &activity);
             scale.see(*slot);
-            scale.end(1.0, Mark::default());
+            scale.end(1.0, Mark::default(), Pace::AtOnce);
             scale.detector.ln_evidence() >= 1_000.0_f64.ln()
         })
         .map_or(i32::MAX, |slot| i32::from(slot) + 1)
@@ -208,7 +208,7 @@ fn an_epochs_end_empties_it() {
     for slot in 0..20 {
         test.see(Slot::from_hash(slot));
     }
-    assert_eq!(test.end(1.0, Mark::default()).fresh.new, 20);
+    assert_eq!(test.end(1.0, Mark::default(), Pace::AtOnce).fresh.new, 20);
     let counted = |test: &SlotTest| test.scales.each_ref().map(|it| it.counted.len());
     test.roll(micros(3_659));
     assert_eq!(counted(&test), [20, 20, 20]);
@@ -230,7 +230,7 @@ fn used_up(on_new: u16) -> Chance {
     }
     scale.begin(100, &activity);
     (100..180).for_each(|slot| scale.see(slot));
-    scale.end(1.0, Mark::default());
+    scale.end(1.0, Mark::default(), Pace::AtOnce);
     scale.chance(100, &activity)
 }
 
@@ -250,9 +250,9 @@ fn no_comparison_means_no_evidence() {
     scale.detector.spend(0.1);
     scale.begin(100, &Activity::new(200));
     (0..9).for_each(|slot| scale.see(slot));
-    scale.end(1.0, Mark::default());
+    scale.end(1.0, Mark::default(), Pace::AtOnce);
     assert!(scale.detector.ln_evidence() > 0.0);
     scale.tick.chance = Chance::UsedUp;
-    scale.end(1.0, Mark::default());
+    scale.end(1.0, Mark::default(), Pace::AtOnce);
     assert_eq!(scale.detector.ln_evidence(), f64::NEG_INFINITY);
 }

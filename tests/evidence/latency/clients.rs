@@ -8,7 +8,7 @@ use changeover::{
     evidence::{Answer, Evidence, Finding, Settings, Stage, Symptom, Test, Unit},
     measure::WaitMark,
     plan::{LatencyTolerance, RouteId, Symptoms},
-    units::{Factor, Generation, Share, Side, Slot, Timestamp, Weight},
+    units::{Factor, Generation, PerSide, Share, Side, Slot, Timestamp, Weight},
 };
 use fastrand::Rng;
 
@@ -62,10 +62,33 @@ pub(crate) struct Clients {
     weight: Weight,
     generation: u64,
     clients: Vec<Client>,
-    /// Requests that hang, and since when.
-    hung: Vec<(Answer, Duration)>,
+    pauses: Option<Pauses>,
+    /// Requests that are not answered in the tick in which they come.
+    waiting: Vec<Waiting>,
     rng: Rng,
 }
+
+/// A request that is answered later, or never.
+struct Waiting {
+    answer: Answer,
+    since: Duration,
+    until: Option<Duration>,
+}
+
+/// Moments in which processes stand still: one side's, or both, of which one goes on before the other.
+struct Pauses {
+    /// The one under way, or the next one.
+    begin: Duration,
+    end: PerSide<Duration>,
+    /// Apart, so that it changes no other number.
+    rng: Rng,
+}
+
+/// How long they last at most.
+const PAUSE_MAX: f64 = 0.5;
+
+/// From the end of one to the next, on average.
+const BETWEEN_PAUSES: f64 = 20.0;
 
 struct Client {
     slot: Slot,
@@ -126,7 +149,8 @@ impl Clients {
             weight: Weight::NONE,
             generation: 0,
             clients,
-            hung: Vec::new(),
+            pauses: None,
+            waiting: Vec::new(),
             rng,
         };
         all.publish(0);
@@ -162,19 +186,46 @@ impl Clients {
             };
             for _ in 0..burst {
                 left -= 1.0;
-                self.request(client);
+                self.request(client, span);
             }
         }
-        for (waits, since) in &mut self.hung {
-            waits.latency = WaitMark::passed(self.passed.saturating_sub(*since)).age();
-            if waits.latency > waits.told.age() {
-                self.answers.push(*waits);
-                waits.told = WaitMark::passed(waits.latency);
-            }
-        }
+        self.wait();
         let now = START.after(self.passed);
         self.evidence
             .take(iter::empty(), &self.answers.iter().copied(), now);
+    }
+
+    /// From now on processes stand still now and then.
+    pub(crate) fn pause(&mut self, seed: u64) {
+        let mut rng = Rng::with_seed(seed);
+        self.pauses = Some(Pauses::after(self.passed, &mut rng));
+    }
+
+    /// Answers what is due, and tells of waits that have passed a mark.
+    fn wait(&mut self) {
+        for Waiting {
+            answer,
+            since,
+            until,
+        } in &mut self.waiting
+        {
+            let due = until.filter(|it| *it <= self.passed);
+            answer.latency = match due {
+                Some(until) => until.saturating_sub(*since),
+                None => WaitMark::passed(self.passed.saturating_sub(*since)).age(),
+            };
+            if due.is_some() {
+                answer.stage = Stage::Answered;
+                self.answers.push(*answer);
+            } else if answer.latency > answer.told.age() {
+                self.answers.push(*answer);
+                answer.told = WaitMark::passed(answer.latency);
+            }
+        }
+        self.waiting.retain(|it| it.answer.stage == Stage::Waiting);
+        if let Some(pauses) = &mut self.pauses {
+            pauses.pass(self.passed);
+        }
     }
 
     pub(crate) fn finding(&self, test: Test) -> Finding {
@@ -193,7 +244,7 @@ impl Clients {
         finding.ln_evidence - finding.ln_threshold + 16.0_f64.ln()
     }
 
-    fn request(&mut self, client: usize) {
+    fn request(&mut self, client: usize, tick: Duration) {
         let slot = match self.population.unit {
             Unit::Slot => self.clients[client].slot,
             Unit::Request => Slot::from_hash(self.rng.u64(..)),
@@ -229,15 +280,24 @@ impl Clients {
             told: WaitMark::NONE,
             stage: Stage::Answered,
         };
-        if hangs {
-            let waits = Answer {
+        let paused = self.pauses.as_mut().and_then(|it| {
+            let since = self.passed.saturating_sub(tick.mul_f64(it.rng.f64()));
+            let is_paused = (it.begin..it.end[side]).contains(&since);
+            is_paused.then(|| (since, it.end[side] + answer.latency))
+        });
+        let (since, until) = match paused {
+            _ if hangs => (self.passed, None),
+            Some((since, until)) => (since, Some(until)),
+            None => return self.answers.push(answer),
+        };
+        self.waiting.push(Waiting {
+            answer: Answer {
                 stage: Stage::Waiting,
                 ..answer
-            };
-            self.hung.push((waits, self.passed));
-        } else {
-            self.answers.push(answer);
-        }
+            },
+            since,
+            until,
+        });
     }
 
     /// Whether something with this chance befalls a request; what has none takes no number from the others.
@@ -270,6 +330,32 @@ impl Clients {
                 2.5 - 1.5 * phase.cos()
             }
             _ => 1.0,
+        }
+    }
+}
+
+impl Pauses {
+    fn after(passed: Duration, rng: &mut Rng) -> Self {
+        let mut rng = rng.fork();
+        let wait = -BETWEEN_PAUSES * (1.0 - rng.f64()).ln();
+        let begin = passed + Duration::from_secs_f64(wait);
+        let who = rng.u8(..3);
+        let end = PerSide::from_fn(|side| {
+            let is_spared = matches!((who, side), (0, Side::New) | (1, Side::Old));
+            let length = if is_spared {
+                0.0
+            } else {
+                PAUSE_MAX * rng.f64()
+            };
+            begin + Duration::from_secs_f64(length)
+        });
+        Self { begin, end, rng }
+    }
+
+    /// Once all go on the next one is to come.
+    fn pass(&mut self, passed: Duration) {
+        if self.end.old.max(self.end.new) <= passed {
+            *self = Self::after(passed, &mut self.rng);
         }
     }
 }
