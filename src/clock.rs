@@ -32,6 +32,15 @@ impl Clock {
         }
     }
 
+    /// A clock that says this time now.
+    #[cfg(test)]
+    pub(crate) fn starting_at(at: Timestamp) -> Self {
+        Self {
+            started: now(),
+            started_at: at,
+        }
+    }
+
     /// What another process's clock said when the system's monotonic clock showed the mark: the same time goes on.
     #[must_use]
     pub fn going_on_from(mark: Mark) -> Self {

@@ -12,6 +12,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::{
     admin::{Journal, JournalError},
+    clock::Clock,
     control::{
         BeforeStatus, CommandError, ControlHandle, Done, EndpointStatus, EvidenceStatus,
         GateStatus, LatencyStatus, OutlookStatus, PredecessorStatus, ProcessStatus, RampStatus,
@@ -483,6 +484,7 @@ impl FakeControl {
     /// Starts it on the runtime of the test.
     pub(crate) fn start(status: Status) -> Self {
         let (requests, mut asked) = mpsc::channel(16);
+        let clock = Clock::starting_at(status.at);
         let status = Arc::new(ArcSwap::from_pointee(status));
         // Small, so that a follower that does not read lags soon.
         let (announcements, _) = broadcast::channel(4);
@@ -521,7 +523,7 @@ impl FakeControl {
             }
         });
         Self {
-            handle: ControlHandle::new(requests, Arc::clone(&status), announcements.clone()),
+            handle: ControlHandle::new(requests, Arc::clone(&status), announcements.clone(), clock),
             status,
             announcements,
             commands,

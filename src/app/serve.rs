@@ -28,9 +28,6 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Reads the configuration again, from where it was read first.
 pub type Source = dyn Fn() -> Result<Loaded, LoadError>;
 
-/// How old the control loop's last word may be, at ten a second, before it counts as stuck.
-const DECIDES_WITHIN: Duration = Duration::from_secs(5);
-
 /// Who asks for what a signal asks for, in the journal.
 const SIGNAL: &str = "signal";
 
@@ -82,11 +79,7 @@ pub fn serve(
     }
     runtime.block_on(async {
         let control = running.control.clone();
-        let clock = running.clock;
-        let heartbeat = tokio::spawn(supervisor::watch(move || {
-            let decided = control.status().at;
-            clock.timestamp().since(decided) < DECIDES_WITHIN
-        }));
+        let heartbeat = tokio::spawn(supervisor::watch(move || control.stuck_for().is_none()));
         if let Some(predecessor) = predecessor {
             running.take_over(predecessor);
         }

@@ -1,11 +1,12 @@
 //! How the admin API reaches the control loop.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{
+    clock::Clock,
     control::Status,
     cutover::{Actor, Command, DatabaseStep, Decision, DnsStep, Entry, Refusal, Upgrade},
     measure::{Board, Interval, Totals},
@@ -19,7 +20,11 @@ pub struct ControlHandle {
     requests: mpsc::Sender<Request>,
     status: Arc<ArcSwap<Status>>,
     entries: broadcast::Sender<Arc<Entry>>,
+    clock: Clock,
 }
+
+/// How old the control loop's last word may be, at ten a second, before it counts as stuck.
+const DECIDES_WITHIN: Duration = Duration::from_secs(5);
 
 /// What is asked of the control loop.
 #[derive(Debug)]
@@ -145,11 +150,13 @@ impl ControlHandle {
         requests: mpsc::Sender<Request>,
         status: Arc<ArcSwap<Status>>,
         entries: broadcast::Sender<Arc<Entry>>,
+        clock: Clock,
     ) -> Self {
         Self {
             requests,
             status,
             entries,
+            clock,
         }
     }
 
@@ -307,6 +314,13 @@ impl ControlHandle {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         !self.requests.is_closed()
+    }
+
+    /// How long the control loop has said nothing, where that is too long: it hangs, and nobody watches new.
+    #[must_use]
+    pub fn stuck_for(&self) -> Option<Duration> {
+        let silence = self.clock.timestamp().since(self.status.load().at);
+        (silence >= DECIDES_WITHIN).then_some(silence)
     }
 
     /// Every entry from now on, as it is recorded (a rollback: as it is published).

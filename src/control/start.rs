@@ -167,7 +167,7 @@ pub(super) fn assemble(parts: Parts, stop: oneshot::Receiver<()>) -> (ControlLoo
         running: std::time::Duration::ZERO,
     });
     let status = Arc::new(ArcSwap::from_pointee(first));
-    let handle = ControlHandle::new(requests, Arc::clone(&status), entries);
+    let handle = ControlHandle::new(requests, Arc::clone(&status), entries, hands.clock);
     let control = ControlLoop {
         edition: parts.edition,
         state,

@@ -21,6 +21,7 @@ use crate::{
         route::{Operation, ROUTES, Route, router},
         server::Shared,
     },
+    clock::Clock,
     control::ControlHandle,
     plan::Role,
 };
@@ -242,7 +243,7 @@ async fn a_control_loop_that_is_stuck_is_not_waited_for() {
     // The receiver is kept and never read.
     let (requests, _asked) = mpsc::channel(1);
     let status = Arc::new(ArcSwap::from_pointee(fixture::status()));
-    let control = ControlHandle::new(requests, status, broadcast::channel(1).0);
+    let control = ControlHandle::new(requests, status, broadcast::channel(1).0, Clock::start());
     let request = Request::post("/api/v1/ramp/hold");
     let (status, body) = ask_router(control, "127.0.0.1:4000", request).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);

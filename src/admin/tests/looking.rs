@@ -1,6 +1,6 @@
 //! Status, pages of the journal, readiness, and what is not there.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::World;
 use crate::{
@@ -120,6 +120,24 @@ async fn readiness_names_its_reasons() {
     let answer = world.ask("GET /readyz", &[], None).await;
     assert_eq!(answer.status, 503);
     assert_eq!(answer.problem().1, "the store fails; worker 1 is silent");
+}
+
+#[tokio::test]
+async fn a_control_loop_that_hangs_is_not_ready() {
+    let world = World::local();
+    let mut status = fixture::status();
+    status.at = status.at.before(Duration::from_secs(1));
+    world.control.status.store(Arc::new(status.clone()));
+    assert_eq!(world.ask("GET /readyz", &[], None).await.status, 200);
+    status.at = status.at.before(Duration::from_secs(60));
+    world.control.status.store(Arc::new(status));
+    let answer = world.ask("GET /readyz", &[], None).await;
+    assert_eq!(answer.status, 503);
+    let said = answer.problem().1;
+    assert!(
+        said.starts_with("the control loop has decided nothing for 6"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
