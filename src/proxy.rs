@@ -19,6 +19,7 @@ mod forward;
 pub mod head;
 mod health;
 mod hints;
+mod holdings;
 mod http1;
 mod listener;
 mod names;
@@ -139,7 +140,7 @@ pub struct RunningProxy {
 /// When a thread cannot be made; nothing runs then.
 pub fn start(shared: &Shared, bound: Bound, copies: CopyQueue) -> Result<RunningProxy, StartError> {
     let setup = shared.setups.load();
-    let crowd = Arc::default();
+    let (crowd, holdings) = (Arc::default(), Arc::default());
     let workers = setup.plan().workers;
     let (stop, stopped) = watch::channel(worker::Stop::NotYet);
     let mut threads = Vec::with_capacity(workers);
@@ -149,6 +150,7 @@ pub fn start(shared: &Shared, bound: Bound, copies: CopyQueue) -> Result<Running
         editions.push(Arc::clone(&edition));
         let beside = worker::Beside {
             crowd: Arc::clone(&crowd),
+            holdings: Arc::clone(&holdings),
             edition,
         };
         let thread = worker::spawn(index, shared.clone(), beside, ports, stopped.clone());

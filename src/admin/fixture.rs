@@ -88,24 +88,29 @@ pub(crate) fn plan(operators: Vec<Operator>) -> Plan {
             drain: 30 * second,
             upgrade: 30 * second,
         },
-        limits: Limits {
-            head_bytes: 65_536,
-            target_bytes: 8192,
-            header_bytes: 8 << 10,
-            headers: 100,
-            underscores: Underscores::Refuse,
-            connections: 10_000,
-            connections_per_client: None,
-            requests_per_side: 10_000,
-            control_frames: 1_000,
-            streams: 100,
-            idle_per_endpoint: 32,
-            connections_per_endpoint: 1024,
-            buffer_bytes: 65_536,
-            body_rate: 240,
-            events_page: 4,
-        },
+        limits: limits(),
         workers: 1,
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        head_bytes: 65_536,
+        target_bytes: 8192,
+        header_bytes: 8 << 10,
+        headers: 100,
+        underscores: Underscores::Refuse,
+        connections: 10_000,
+        connections_per_client: None,
+        requests_per_side: 10_000,
+        control_frames: 1_000,
+        streams: 100,
+        idle_per_endpoint: 32,
+        connections_per_endpoint: 1024,
+        buffer_bytes: 65_536,
+        buffered_bytes: 1 << 30,
+        body_rate: 240,
+        events_page: 4,
     }
 }
 
@@ -232,6 +237,7 @@ pub(crate) fn status() -> Status {
         warnings: vec!["one endpoint of old is ejected".into()],
         not_ready: Vec::new(),
         connections: 64,
+        buffered_bytes: 4_096,
         rejected: 2,
         accept_pauses: 0,
         store: "writable".into(),

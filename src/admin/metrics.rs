@@ -250,6 +250,7 @@ fn add_load(families: &mut Families, edition: &Edition, totals: &Totals) {
     families.add(in_flight);
     families.add(tunnels);
     families.single(table::CONNECTIONS, count(totals.connections()));
+    families.single(table::BUFFERED, count(totals.buffered()));
     let mut rejected = Family::of(table::REJECTED);
     for reason in Rejection::ALL {
         let requests = totals.rejected[reason.index()];

@@ -283,6 +283,7 @@ pub(super) fn limits() -> Limits {
         idle_per_endpoint: 128,
         connections_per_endpoint: 1_024,
         buffer_bytes: 64 << 10,
+        buffered_bytes: 1 << 30,
         // Slower than the slowest modem, and what a client that holds on for its own sake stays below.
         body_rate: 240,
         events_page: 500,

@@ -27,6 +27,7 @@ pub(super) const SHAPE: Shape = Shape {
         "idle_per_endpoint",
         "connections_per_endpoint",
         "buffer_bytes",
+        "buffered_bytes",
         "body_rate",
         "events_page",
     ],
@@ -84,6 +85,7 @@ pub(super) fn read(root: &Section<'_>) -> Limits {
             default.connections_per_endpoint,
         ),
         buffer_bytes: bytes("buffer_bytes", 4 * KIB, 16 * MIB, default.buffer_bytes),
+        buffered_bytes: bytes("buffered_bytes", MIB, MIB << 20, default.buffered_bytes),
         body_rate: rate.unwrap_or(default.body_rate),
         events_page: number("events_page", 1, 10_000, default.events_page),
     };

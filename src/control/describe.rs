@@ -95,6 +95,7 @@ pub(super) fn status(scene: &Scene<'_>) -> Status {
         warnings: warn::warnings(scene),
         not_ready: warn::not_ready(scene),
         connections: observer.totals.connections(),
+        buffered_bytes: observer.totals.buffered(),
         rejected: observer.totals.rejections(),
         accept_pauses: observer.totals.pauses.iter().sum(),
         store: match &observer.store {

@@ -65,6 +65,9 @@ pub struct Status {
     pub not_ready: Vec<String>,
     /// Client connections open now.
     pub connections: u64,
+    /// Bytes that wait for their other end now, of clients and for them.
+    #[serde(default)]
+    pub buffered_bytes: u64,
     /// Requests refused before they were assigned, since start.
     pub rejected: u64,
     /// How often accepting clients has paused since start, for want of connections or descriptors.

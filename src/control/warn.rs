@@ -30,6 +30,7 @@ pub(super) fn warnings(scene: &Scene<'_>) -> Vec<String> {
             .map(|it| format!("{it}: the ramp waits. Restart the program if it stays so.")),
     );
     found.extend(paused(scene));
+    found.extend(too_much(scene));
     if scene.observer.totals.lost > 0 {
         found.push(format!(
             "{} measurements were lost since start: a worker measured more than the control loop took. The ramp \
@@ -117,6 +118,21 @@ fn paused<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = String> + 'a {
             }
         }
         .to_owned()
+    })
+}
+
+/// More waits than may.
+fn too_much(scene: &Scene<'_>) -> Option<String> {
+    let (held, most) = (
+        scene.observer.totals.buffered(),
+        scene.edition.plan().limits.buffered_bytes,
+    );
+    let is_over = usize::try_from(held).map_or(true, |it| it > most);
+    is_over.then(|| {
+        format!(
+            "{held} bytes wait for their other end, more than [limits] buffered_bytes ({most}), and requests are answered with \
+             503. See which clients or endpoints do not take what they are sent, or raise the limit if there is memory."
+        )
     })
 }
 

@@ -145,11 +145,13 @@ pub enum Rejection {
     Flood,
     /// No PROXY protocol header from a peer that must send one.
     ProxyHeader,
+    /// The limit on bytes that are buffered in all: 503.
+    BufferedBytes,
 }
 
 impl Rejection {
     /// Every reason, in the order of its index.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Malformed,
         Self::HeadTimeout,
         Self::HeadTooLarge,
@@ -160,6 +162,7 @@ impl Rejection {
         Self::ClientConnections,
         Self::Flood,
         Self::ProxyHeader,
+        Self::BufferedBytes,
     ];
 
     /// Its place in [`Rejection::ALL`].
@@ -182,6 +185,7 @@ impl Rejection {
             Self::ClientConnections => "client_connections",
             Self::Flood => "flood",
             Self::ProxyHeader => "proxy_header",
+            Self::BufferedBytes => "buffered_bytes",
         }
     }
 }

@@ -38,6 +38,9 @@ pub struct Interval {
     pub tunnels: PerSide<u32>,
     /// Client connections open now.
     pub connections: u32,
+    /// Bytes that wait for their other end now.
+    #[serde(default)]
+    pub buffered: u64,
     /// Listening sockets that accept nobody now, by [`Pause::index`].
     pub paused: [u32; Pause::ALL.len()],
     /// How often accepting has paused since the last interval, by [`Pause::index`].
@@ -72,6 +75,7 @@ impl Interval {
             routes_in_flight: Vec::new(),
             tunnels: PerSide::default(),
             connections: 0,
+            buffered: 0,
             paused: Default::default(),
             pauses: Default::default(),
             rejected: Default::default(),

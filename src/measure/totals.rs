@@ -73,6 +73,7 @@ struct Gauges {
     routes_in_flight: Vec<(RouteId, PerSide<u32>)>,
     tunnels: PerSide<u32>,
     connections: u32,
+    buffered: u64,
     paused: [u32; Pause::ALL.len()],
 }
 
@@ -137,6 +138,12 @@ impl Totals {
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.gauge(|it| it.connections)
+    }
+
+    /// Bytes that wait for their other end.
+    #[must_use]
+    pub fn buffered(&self) -> u64 {
+        self.workers.values().map(|it| it.buffered).sum()
     }
 
     /// Whether some listening socket accepts nobody now, for this cause.
@@ -225,6 +232,7 @@ impl Gauges {
         self.routes_in_flight.clone_from(&interval.routes_in_flight);
         self.tunnels = interval.tunnels;
         self.connections = interval.connections;
+        self.buffered = interval.buffered;
         self.paused = interval.paused;
     }
 }

@@ -68,6 +68,8 @@ pub struct Limits {
     pub connections_per_endpoint: usize,
     /// Bytes buffered per direction of one stream.
     pub buffer_bytes: usize,
+    /// Bytes buffered in all, over all workers; beyond it requests are answered with 503.
+    pub buffered_bytes: usize,
     /// Bytes a second that a body moves at least, from a client or to one, while the client is waited for; 0 is no limit.
     pub body_rate: u64,
     /// Entries that one page of the journal returns.

@@ -26,10 +26,12 @@ use crate::{
             names::{GRPC_STATUS, X_CHANGEOVER_SIDE},
             strip_trailers,
         },
+        holdings::Holding,
         http1::BodyFault,
         pipe::{Fill, Pipe},
         shadow::Tap,
         upstream::UpstreamBody,
+        worker::Worker,
     },
     shadow::Kept,
 };
@@ -41,6 +43,8 @@ pub(crate) struct Upload(Option<Source>);
 
 struct Source {
     incoming: ClientBody,
+    /// What the client's stream may hold, where it is one of many on a connection.
+    potential: Option<Potential>,
     exchange: Rc<Exchange>,
     /// Where it is kept for a copy.
     kept: Option<Rc<RefCell<Kept>>>,
@@ -94,9 +98,16 @@ impl Upload {
     }
 
     /// The client's body.
-    pub(crate) const fn new(incoming: ClientBody, exchange: Rc<Exchange>) -> Self {
+    pub(crate) fn new(incoming: ClientBody, exchange: Rc<Exchange>) -> Self {
+        let potential = match &incoming {
+            ClientBody::Empty | ClientBody::Http1(_) => None,
+            ClientBody::Http2(_) => Some(Potential::of(exchange.worker())),
+        };
+        let all = incoming.size_hint();
+        potential.iter().for_each(|it| it.unread(&all));
         Self(Some(Source {
             incoming,
+            potential,
             exchange,
             kept: None,
         }))
@@ -214,7 +225,11 @@ impl Body for Upload {
             return Poll::Ready(None);
         };
         let exchange = &source.exchange;
-        match Pin::new(&mut source.incoming).poll_frame(cx) {
+        let frame = Pin::new(&mut source.incoming).poll_frame(cx);
+        if let Some(potential) = &source.potential {
+            potential.polled(&frame, &source.incoming);
+        }
+        match frame {
             Poll::Pending => {
                 exchange.upload_awaits_client();
                 Poll::Pending
@@ -279,6 +294,40 @@ pub(crate) struct Relayed {
     pub(crate) is_grpc: bool,
     /// What is kept of it for a copy.
     pub(crate) tap: Option<Box<Tap>>,
+    /// What it may hold, where the endpoint sends without being asked.
+    pub(crate) potential: Option<Potential>,
+}
+
+/// What a body may hold whose sender fills it though nobody reads it, as streams of HTTP/2 are: as much as was asked for, until
+/// it is seen to be empty.
+pub(crate) struct Potential {
+    holding: Holding,
+    window: usize,
+}
+
+impl Potential {
+    /// Of a body on this worker.
+    pub(crate) fn of(worker: &Worker) -> Self {
+        Self {
+            holding: worker.buffers.holding(),
+            window: worker.limits().buffer_bytes,
+        }
+    }
+
+    /// So much of it is to come, and may be here already.
+    fn unread(&self, left: &SizeHint) {
+        let left = left.upper().and_then(|it| usize::try_from(it).ok());
+        let most = left.map_or(self.window, |it| it.min(self.window));
+        self.holding.set(most);
+    }
+
+    /// It was read, with this result.
+    fn polled<T>(&self, frame: &Poll<Option<T>>, body: &impl Body) {
+        match frame {
+            Poll::Ready(Some(_)) if !body.is_end_stream() => self.unread(&body.size_hint()),
+            Poll::Ready(_) | Poll::Pending => self.holding.set(0),
+        }
+    }
 }
 
 impl ReplyBody {
@@ -400,7 +449,11 @@ impl Body for ReplyBody {
             }
             Kind::Relayed(relayed) => relayed,
         };
-        match Pin::new(&mut relayed.body).poll_frame(cx) {
+        let frame = Pin::new(&mut relayed.body).poll_frame(cx);
+        if let Some(potential) = &relayed.potential {
+            potential.polled(&frame, &relayed.body);
+        }
+        match frame {
             Poll::Pending => relayed.poll_overdue(cx).map(|it| Some(Err(it))),
             Poll::Ready(Some(Ok(mut frame))) => {
                 if let Some(trailers) = frame.trailers_mut() {

@@ -4,13 +4,17 @@ use std::{
     cell::{Cell, RefCell},
     io,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::proxy::pipe::Pipe;
+use crate::proxy::{
+    holdings::{Account, Holding},
+    pipe::Pipe,
+};
 
 /// The smallest buffer that hyper accepts.
 pub(crate) const BUFFER_MIN: usize = 8192;
@@ -50,10 +54,18 @@ pub(crate) struct Buffers {
     /// So many of the first of them were taken by nobody since the last sweep.
     pipes_unused: Cell<usize>,
     swept: Cell<Option<Instant>>,
+    account: Rc<Account>,
 }
 
 impl Default for Buffers {
     fn default() -> Self {
+        Self::new(Account::default())
+    }
+}
+
+impl Buffers {
+    /// Nothing yet, with the account of what waits in them.
+    pub(crate) fn new(account: Account) -> Self {
         Self {
             shared: RefCell::new(vec![0; SHARED_BYTES].into_boxed_slice()),
             spare: RefCell::new(Vec::new()),
@@ -61,11 +73,20 @@ impl Default for Buffers {
             pipes_open: Cell::new(0),
             pipes_unused: Cell::new(0),
             swept: Cell::new(None),
+            account: Rc::new(account),
         }
     }
-}
 
-impl Buffers {
+    /// What waits.
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// An entry for something that may have to wait.
+    pub(crate) fn holding(&self) -> Holding {
+        Holding::new(Rc::clone(&self.account))
+    }
+
     /// Reads once into shared memory, and lets `take` have what came: nothing, at the end of the stream.
     pub(crate) fn poll_read<IO: AsyncRead + Unpin, T>(
         &self,

@@ -174,6 +174,7 @@ fn refusal(reason: Rejection) -> (StatusCode, &'static str) {
         ),
         Rejection::Unsupported => (StatusCode::NOT_IMPLEMENTED, "This is not served.\n"),
         Rejection::Overload
+        | Rejection::BufferedBytes
         | Rejection::TlsHandshake
         | Rejection::ClientConnections
         | Rejection::Flood

@@ -75,6 +75,11 @@ impl Pipe {
         })
     }
 
+    /// Bytes in it.
+    pub(crate) const fn held(&self) -> usize {
+        self.held
+    }
+
     /// Whether nothing is in it.
     pub(crate) const fn is_empty(&self) -> bool {
         self.held == 0

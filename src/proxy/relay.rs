@@ -47,6 +47,9 @@ pub(crate) fn take_in(
 ) -> Result<Taken, Reply> {
     let worker = &visit.connection.worker;
     visit.deadline.wait(Wait::Nothing);
+    if worker.holds_too_much() {
+        return Err(refuse(visit, Rejection::BufferedBytes));
+    }
     let now = worker.now();
     // One borrow for both, so that the head is read and assigned by the same table.
     let taken = {

@@ -6,7 +6,7 @@ use crate::{
     measure::Class,
     plan::{Plan, Sticky},
     proxy::{
-        body::{Relayed, Reply, ReplyBody, is_grpc, status_class},
+        body::{Potential, Relayed, Reply, ReplyBody, is_grpc, status_class},
         exchange::{Hold, UploadState},
         failure::Failure,
         forward::{Answer, Journey},
@@ -70,8 +70,11 @@ fn pass_on(context: Context, answer: Answer) -> Reply {
     let class = classify(&head, is_grpc);
     rewrite(&mut head, &journey, endpoint.side);
     let body = if has_body(&journey.intake.method, head.status) {
+        let is_pushed = body.is_pushed();
+        let potential = is_pushed.then(|| Potential::of(hold.worker()));
         ReplyBody::relay(Relayed {
             body,
+            potential,
             hold,
             class,
             is_grpc,

@@ -32,6 +32,7 @@ use crate::{
         crowd::{Crowd, Member},
         descriptors,
         footing::Footing,
+        holdings::{Account, Holdings},
         http1::DateLine,
         open_writes::OpenWrites,
         shadow::CopyDesk,
@@ -78,6 +79,8 @@ pub(crate) type Port = (usize, TcpListener);
 pub(crate) struct Beside {
     /// Who has how many connections, on all workers together.
     pub(crate) crowd: Arc<Crowd>,
+    /// What all workers hold for clients.
+    pub(crate) holdings: Arc<Holdings>,
     /// Where the worker says which edition it has taken up.
     pub(crate) edition: Arc<AtomicU32>,
 }
@@ -118,6 +121,7 @@ pub(crate) struct Worker {
     connections: Cell<usize>,
     connections_max: Cell<usize>,
     requests_max: Cell<usize>,
+    buffered_max: Cell<usize>,
     crowd: Arc<Crowd>,
     /// How many measurements the last interval held: what the next one has room for from the start.
     measured: Cell<usize>,
@@ -242,7 +246,7 @@ impl Worker {
         let setup = shared.setups.load();
         let plan = Arc::clone(setup.plan());
         let endpoints = setup.edition.endpoint_places();
-        let buffers = Rc::new(Buffers::default());
+        let buffers = Rc::new(Buffers::new(Account::new(beside.holdings)));
         Self {
             id,
             clock_source: shared.clock,
@@ -270,6 +274,7 @@ impl Worker {
             measured: Cell::new(0),
             connections_max: Cell::new(connections_max(&plan)),
             requests_max: Cell::new(requests_max(&plan)),
+            buffered_max: Cell::new(plan.limits.buffered_bytes),
             crowd: beside.crowd,
         }
     }
@@ -319,6 +324,7 @@ impl Worker {
         self.wheel.observe(plan.timeouts, plan.limits.body_rate);
         self.connections_max.set(connections_max(plan));
         self.requests_max.set(requests_max(plan));
+        self.buffered_max.set(plan.limits.buffered_bytes);
         let next = before.next(setup);
         let mut left = self.left.borrow_mut();
         left.extend(before.upstreams.left_by(&next.upstreams));
@@ -337,6 +343,11 @@ impl Worker {
     pub(crate) fn has_room_on(&self, side: Side) -> bool {
         let in_flight = usize::try_from(self.recorder.in_flight(side)).unwrap_or(usize::MAX);
         in_flight < self.requests_max.get()
+    }
+
+    /// Whether more waits than may, on all workers together.
+    pub(crate) fn holds_too_much(&self) -> bool {
+        self.buffers.account().is_over(self.buffered_max.get())
     }
 
     /// Whether `peer` has to say at this listener whose connection it brings.
@@ -413,7 +424,10 @@ impl Worker {
             },
             ..Interval::empty(self.id, now)
         };
-        let interval = self.recorder.take(now, spare);
+        let interval = Interval {
+            buffered: self.buffers.account().held(),
+            ..self.recorder.take(now, spare)
+        };
         self.measured.set(interval.measurements.len());
         match shared.intervals.try_send(interval) {
             Ok(()) => (),

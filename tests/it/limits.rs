@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::harness::{
     admin,
@@ -458,4 +458,141 @@ fn a_client_that_breaks_off_a_blocked_upload_is_noticed() {
 fn a_client_that_breaks_off_behind_what_it_sent_ahead_is_noticed() {
     let requests = REQUEST.repeat(1_000);
     break_off("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", &requests);
+}
+
+/// A proxy with room for a mebibyte.
+fn narrow(endpoint: &str, more: &str) -> Proxy {
+    let limits = format!("[limits]\nbuffered_bytes = \"1MiB\"\n{more}");
+    proxy(endpoint, &limits)
+}
+
+/// Waits until more waits than may, and asks for something.
+fn is_full(proxy: &Proxy) {
+    let status = proxy.status_when("too much waits", PATIENCE, |it| {
+        it["buffered_bytes"].as_u64() > Some(1 << 20)
+    });
+    let warnings = status["warnings"].to_string();
+    assert!(warnings.contains("[limits] buffered_bytes"), "{warnings}");
+    let said = ask(&mut connect(proxy.address()), REQUEST).to_ascii_lowercase();
+    assert!(said.starts_with("http/1.1 503 "), "{said}");
+    assert!(said.contains("\r\nretry-after: 1\r\n"), "{said}");
+    let reason = "\r\nx-changeover-error: buffered_bytes\r\n";
+    assert!(said.contains(reason), "{said}");
+    let refused = "changeover_rejected_total{reason=\"buffered_bytes\"}";
+    eventually("the refusal is counted", PATIENCE, || {
+        (metric(proxy, refused) > 0).then_some(())
+    });
+}
+
+/// Waits until nothing waits any more, and asks for something.
+fn is_free_again(proxy: &Proxy) {
+    let status = proxy.status_when("nothing waits", PATIENCE, |it| it["buffered_bytes"] == 0);
+    assert_eq!(status["sides"]["old"]["errors"], 0, "nobody is blamed");
+    let said = ask(&mut connect(proxy.address()), REQUEST);
+    assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+    assert!(metric(proxy, "changeover_buffered_bytes ") < 1 << 20);
+}
+
+#[test]
+fn beyond_the_bytes_that_clients_do_not_take_requests_are_answered_503() {
+    let old = Environment::start("old");
+    let proxy = narrow(&old.url(), "");
+    let clients: Vec<Socket> = (0..16).map(|_| reads_nothing(proxy.address())).collect();
+    is_full(&proxy);
+    drop(clients);
+    is_free_again(&proxy);
+}
+
+/// Asks for a large answer with room for little of it.
+fn reads_nothing(to: SocketAddr) -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("it is valid");
+    socket.connect(&to.into()).expect("the proxy listens");
+    let request = b"GET /large HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    (&socket).write_all(request).expect("it is open");
+    socket
+}
+
+#[test]
+fn beyond_the_bytes_of_streams_without_window_requests_are_answered_503() {
+    let old = Environment::start("old");
+    let proxy = narrow(&old.url(), "");
+    // SETTINGS_INITIAL_WINDOW_SIZE
+    let mut client = h2::Connection::to(proxy.address(), &[(4, 0)]);
+    for stream in 0..100 {
+        client.get(stream * 2 + 1, "/large").expect("it is open");
+    }
+    is_full(&proxy);
+    drop(client);
+    is_free_again(&proxy);
+}
+
+#[test]
+fn beyond_the_bytes_of_bodies_that_wait_for_a_connection_requests_are_answered_503() {
+    let old = Environment::start("old");
+    old.behave(200, Duration::from_secs(30));
+    let proxy = narrow(
+        &old.url(),
+        "connections_per_endpoint = 1\n[timeouts]\nconnect = \"1m\"\n",
+    );
+    let mut first = connect(proxy.address());
+    first.write_all(REQUEST).expect("it is open");
+    proxy.status_when("it is taken", PATIENCE, |it| {
+        it["sides"]["old"]["in_flight"] == 1
+    });
+    let mut client = h2::Connection::to(proxy.address(), &[]);
+    for number in 0..20 {
+        let stream = number * 2 + 1;
+        let fields = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":authority", "a.test"),
+            (":path", "/"),
+        ];
+        let fields = fields.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let block = h2::block(fields);
+        client
+            .frame(h2::HEADERS, h2::END_HEADERS, stream, &block)
+            .expect("it is open");
+        let piece = [b'x'; 16_000];
+        client
+            .frame(h2::DATA, 0, stream, &piece)
+            .expect("it is open");
+    }
+    is_full(&proxy);
+    drop((client, first));
+    old.behave(200, Duration::ZERO);
+    is_free_again(&proxy);
+}
+
+#[test]
+fn beyond_the_bytes_of_heads_that_do_not_end_they_are_answered_503() {
+    let old = Environment::start("old");
+    let proxy = narrow(&old.url(), "");
+    let field = format!("x: {}\r\n", "y".repeat(10_000));
+    let head = format!("GET / HTTP/1.1\r\nHost: a.test\r\n{field}{field}{field}");
+    let mut clients: Vec<TcpStream> = (0..64).map(|_| connect(proxy.address())).collect();
+    for client in &mut clients {
+        client.write_all(head.as_bytes()).expect("it is open");
+    }
+    // As many stay as there is room for.
+    eventually("some are refused", PATIENCE, || {
+        let sample = "changeover_rejected_total{reason=\"buffered_bytes\"}";
+        (metric(&proxy, sample) >= 24).then_some(())
+    });
+    proxy.status_when("little more waits than may", PATIENCE, |it| {
+        let held = it["buffered_bytes"].as_u64();
+        held > Some(512 << 10) && held < Some(1_200 << 10)
+    });
+    let refused = clients.iter_mut().find_map(|it| {
+        it.set_nonblocking(true).expect("it is open");
+        let mut said = [0; 4096];
+        let count = it.read(&mut said).ok()?;
+        Some(String::from_utf8_lossy(&said[..count]).into_owned())
+    });
+    let said = refused.expect("some were refused");
+    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+    assert!(said.contains("buffered_bytes"), "{said}");
+    drop(clients);
+    is_free_again(&proxy);
 }

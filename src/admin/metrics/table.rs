@@ -120,6 +120,8 @@ metrics! {
         "Open tunnels: WebSockets and other upgraded connections.";
     CONNECTIONS = Gauge "changeover_connections"
         "Open client connections.";
+    BUFFERED = Gauge "changeover_buffered_bytes"
+        "Bytes that wait for their other end, of clients and for them.";
     REJECTED = Counter "changeover_rejected_total"
         "Requests refused before they were assigned to a side.";
     ACCEPT_PAUSES = Counter "changeover_accept_pauses_total"

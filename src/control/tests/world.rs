@@ -361,6 +361,7 @@ const LIMITS: Limits = Limits {
     idle_per_endpoint: 8,
     connections_per_endpoint: 100,
     buffer_bytes: 65_536,
+    buffered_bytes: 1 << 30,
     body_rate: 240,
     events_page: 100,
 };

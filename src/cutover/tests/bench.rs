@@ -441,24 +441,29 @@ pub(super) fn plan() -> Plan {
             drain: second,
             upgrade: second,
         },
-        limits: Limits {
-            head_bytes: 65_536,
-            target_bytes: 8192,
-            header_bytes: 8 << 10,
-            headers: 100,
-            underscores: Underscores::Refuse,
-            connections: 100,
-            connections_per_client: None,
-            requests_per_side: 10_000,
-            control_frames: 1_000,
-            streams: 100,
-            idle_per_endpoint: 8,
-            connections_per_endpoint: 100,
-            buffer_bytes: 65_536,
-            body_rate: 240,
-            events_page: 100,
-        },
+        limits: limits(),
         workers: 1,
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        head_bytes: 65_536,
+        target_bytes: 8192,
+        header_bytes: 8 << 10,
+        headers: 100,
+        underscores: Underscores::Refuse,
+        connections: 100,
+        connections_per_client: None,
+        requests_per_side: 10_000,
+        control_frames: 1_000,
+        streams: 100,
+        idle_per_endpoint: 8,
+        connections_per_endpoint: 100,
+        buffer_bytes: 65_536,
+        buffered_bytes: 1 << 30,
+        body_rate: 240,
+        events_page: 100,
     }
 }
 

@@ -35,6 +35,7 @@ use crate::{
             takes_trailers,
         },
         hints::Interim,
+        holdings::Holding,
         http1::{
             BodyReader, Framing, Part, Persistence, ReadRequest, RequestReader, Scanned, Trailers,
             WriteError, Writer, parse_length, write_response_head,
@@ -94,6 +95,8 @@ struct Stream {
     half_closed: Option<Deadline>,
     /// Present once the client is not read from, and therefore looked at from time to time.
     look: Option<Deadline>,
+    /// What is read ahead.
+    holding: Holding,
 }
 
 /// What an answer's head depends on, of its request.
@@ -107,6 +110,7 @@ struct Asked {
 /// Serves the connection to its end; `ahead` was read to tell the protocol.
 pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire, ahead: BytesMut) {
     let limits = HeadLimits::from(&connection.worker.limits());
+    let holding = connection.worker.buffers.holding();
     let client = Rc::new(Client {
         connection,
         limits,
@@ -119,6 +123,7 @@ pub(crate) async fn serve(connection: Rc<Connection>, wire: Wire, ahead: BytesMu
             is_hinting: false,
             half_closed: None,
             look: None,
+            holding,
         }),
     });
     let next = loop {
@@ -172,9 +177,15 @@ impl Client {
             match self.poll_head(cx) {
                 Poll::Ready(head) => Poll::Ready(head),
                 Poll::Pending => {
-                    if deadline.waits_for() != Wait::Head && !self.stream.borrow().ahead.is_empty()
-                    {
-                        deadline.wait(Wait::Head);
+                    let stream = self.stream.borrow();
+                    stream.note_held();
+                    if !stream.ahead.is_empty() {
+                        if self.connection.worker.holds_too_much() {
+                            return Poll::Ready(Ok(Err(Rejection::BufferedBytes)));
+                        }
+                        if deadline.waits_for() != Wait::Head {
+                            deadline.wait(Wait::Head);
+                        }
                     }
                     deadline.poll_passed(cx).map(|wait| match wait {
                         Wait::Lull => Err(Next::Lull),
@@ -435,6 +446,7 @@ impl Client {
                 Poll::Ready(Err(_)) => return Poll::Ready(Next::Broken),
             }
         }
+        stream.note_held();
         self.connection.deadline.poll_passed(cx).map(Next::Overdue)
     }
 
@@ -483,6 +495,7 @@ impl Client {
             if stream.ahead.is_empty() {
                 stream.ahead = BytesMut::new();
             }
+            stream.note_held();
             !stream.body.is_ended()
         };
         if is_last || is_unread {
@@ -642,6 +655,11 @@ impl Client {
 }
 
 impl Stream {
+    /// What is read ahead waits.
+    fn note_held(&self) {
+        self.holding.set(self.ahead.len());
+    }
+
     /// Gives up the memory that a conversation used; nothing of a head has come.
     fn rest(&mut self, limits: HeadLimits) {
         debug_assert!(self.ahead.is_empty(), "a lull is between two requests");

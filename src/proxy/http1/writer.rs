@@ -15,6 +15,7 @@ use tokio::io::AsyncWrite;
 
 use crate::proxy::{
     buffers::Buffers,
+    holdings::Holding,
     pipe::{Drain, Flow, Pipe, SPLICE_MIN},
 };
 
@@ -65,6 +66,8 @@ struct Lent {
     out: Vec<u8>,
     /// A large body on its way from one socket to the other.
     pipe: Option<Pipe>,
+    /// What the receiver does not take.
+    holding: Holding,
 }
 
 impl Drop for Lent {
@@ -117,6 +120,7 @@ where
             lent: Lent {
                 out: buffers.take(),
                 pipe: None,
+                holding: buffers.holding(),
                 buffers,
             },
             sent: 0,
@@ -173,6 +177,18 @@ where
     /// # Errors
     /// When either end breaks; the connection is of no more use then.
     pub(crate) fn poll<IO: AsyncWrite + Drain + Unpin>(
+        &mut self,
+        io: &mut IO,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), WriteError<B::Error>>> {
+        let sent = self.poll_send(io, cx);
+        let in_pipe = self.lent.pipe.as_ref().map_or(0, Pipe::held);
+        let gathered = self.lent.out.len() - self.sent;
+        self.lent.holding.set(gathered + self.piece.len() + in_pipe);
+        sent
+    }
+
+    fn poll_send<IO: AsyncWrite + Drain + Unpin>(
         &mut self,
         io: &mut IO,
         cx: &mut Context<'_>,

@@ -256,6 +256,7 @@ fn limits() -> Limits {
         idle_per_endpoint: 16,
         connections_per_endpoint: 64,
         buffer_bytes: 64 * 1024,
+        buffered_bytes: 1 << 30,
         body_rate: 0,
         events_page: 100,
     }

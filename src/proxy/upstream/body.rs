@@ -67,6 +67,11 @@ impl<B> UpstreamBody<B> {
         body
     }
 
+    /// Whether the endpoint sends on though nobody reads, as far as it was allowed to.
+    pub(crate) const fn is_pushed(&self) -> bool {
+        matches!(self.source, Source::Hyper(_))
+    }
+
     /// After a 101, the tunnel that its connection becomes.
     pub(crate) fn into_tunnel(self) -> Option<UpstreamTunnel<B>> {
         let Held {

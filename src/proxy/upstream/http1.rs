@@ -31,6 +31,7 @@ use crate::{
             HeadLimits, RequestHead, ResponseHead, Underscores,
             names::{CONTENT_LENGTH, TRANSFER_ENCODING},
         },
+        holdings::Holding,
         http1::{
             BodyReader, Framing, Part, ReadResponse, Trailers, WriteError, Writer, parse_length,
             read_response, write_request_head,
@@ -58,6 +59,8 @@ pub(crate) struct Http1 {
     limits: HeadLimits,
     buffer_bytes: usize,
     state: State,
+    /// What is read ahead.
+    holding: Holding,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +92,7 @@ impl Http1 {
             socket,
             ahead: BytesMut::new(),
             looked: 0,
+            holding: buffers.holding(),
             buffers,
             limits: HeadLimits {
                 // What endpoints name their fields is theirs.
@@ -140,6 +144,7 @@ impl Http1 {
         self.state = if is_clean { State::Idle } else { State::Spent };
         // An idle connection keeps no memory.
         self.ahead = BytesMut::new();
+        self.holding.set(0);
     }
 
     /// The socket and what was read ahead, for a tunnel.
@@ -329,6 +334,16 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ExchangeFault>>> {
         self.upload(connection, cx);
+        let frame = self.poll_body(connection, cx);
+        connection.holding.set(connection.ahead.len());
+        frame
+    }
+
+    fn poll_body(
+        &mut self,
+        connection: &mut Http1,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ExchangeFault>>> {
         loop {
             let Http1 {
                 socket,

@@ -183,7 +183,7 @@ pub(crate) async fn local<T>(test: impl Future<Output = T>) -> T {
 /// Runs a test with HTTP/1.1 in our own codec and in hyper's, which promise the same.
 pub(crate) async fn in_either_codec(test: impl AsyncFn(Http1Codec)) {
     for codec in [Http1Codec::Native, Http1Codec::Hyper] {
-        local(test(codec)).await;
+        local(Box::pin(test(codec))).await;
     }
 }
 
@@ -270,6 +270,7 @@ pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
             idle_per_endpoint: 8,
             connections_per_endpoint: 16,
             buffer_bytes: 64 << 10,
+            buffered_bytes: 1 << 30,
             body_rate: 0,
             events_page: 1,
         },

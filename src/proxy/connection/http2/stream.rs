@@ -23,6 +23,7 @@ use crate::{
             names::{CONNECTION, CONTENT_LENGTH, DATE},
         },
         hints::Interim,
+        holdings::Holding,
         relay::{Visit, refuse, relay, take_in},
         wheel::Deadline,
     },
@@ -81,7 +82,8 @@ impl Stream {
             return;
         }
         let sent = {
-            let sending = pin!(send(&mut body, &mut out));
+            let holding = seat.connection().worker.buffers.holding();
+            let sending = pin!(send(&mut body, &mut out, &deadline, &holding));
             unless(sending, |_| Poll::Pending, &deadline).await
         };
         if let Ok(Err(reason)) = sent {
@@ -139,34 +141,50 @@ fn complete(reply: &mut Reply, seat: &StreamSeat) {
 ///
 /// # Errors
 /// Why the stream is to be reset.
-async fn send(body: &mut ReplyBody, out: &mut SendStream<Bytes>) -> Result<(), Reason> {
-    let mut piece = None;
-    poll_fn(|cx| match poll_send(body, &mut piece, out, cx) {
-        Poll::Ready(sent) => Poll::Ready(sent),
-        Poll::Pending => out.poll_reset(cx).map(|_| Err(Reason::CANCEL)),
+async fn send(
+    body: &mut ReplyBody,
+    out: &mut SendStream<Bytes>,
+    deadline: &Deadline,
+    holding: &Holding,
+) -> Result<(), Reason> {
+    let mut piece = Bytes::new();
+    poll_fn(|cx| {
+        let sent = poll_send(body, &mut piece, out, deadline, cx);
+        holding.set(piece.len());
+        match sent {
+            Poll::Ready(sent) => Poll::Ready(sent),
+            Poll::Pending => out.poll_reset(cx).map(|_| Err(Reason::CANCEL)),
+        }
     })
     .await
 }
 
+/// Only what the windows have room for is given away, so that nothing waits where neither its time nor its bytes are counted.
 fn poll_send(
     body: &mut ReplyBody,
-    piece: &mut Option<Bytes>,
+    piece: &mut Bytes,
     out: &mut SendStream<Bytes>,
+    deadline: &Deadline,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Reason>> {
     loop {
-        if piece.is_none() {
+        if piece.is_empty() {
             match ready!(poll_next(body, out, cx))? {
-                Next::Piece(next) => *piece = Some(next),
+                Next::Piece(next) => *piece = next,
                 Next::End => return Poll::Ready(Ok(())),
             }
         }
-        if poll_room(out, cx)?.is_pending() {
+        if poll_room(piece.len(), out, cx)?.is_pending() {
             body.upload(cx);
             return Poll::Pending;
         }
-        let is_last = body.is_end_stream();
-        let data = piece.take().unwrap_or_default();
+        let room = out.capacity().min(piece.len());
+        let data = piece.split_to(room);
+        let is_last = piece.is_empty() && body.is_end_stream();
+        if !piece.is_empty() {
+            deadline.moved(u64::try_from(room).unwrap_or(u64::MAX));
+            deadline.touch();
+        }
         out.send_data(data, is_last).map_err(reason_of)?;
         if is_last {
             return Poll::Ready(Ok(()));
@@ -197,13 +215,13 @@ fn poll_next(
             }
         };
         match frame.into_data() {
-            Ok(piece) if piece.is_empty() && !body.is_end_stream() => (),
-            Ok(piece) => {
-                // One byte's worth of the connection's window is asked for, and only now: what is reserved for a body
-                // without a piece ready is missing to the other streams.
-                out.reserve_capacity(1);
-                return Poll::Ready(Ok(Next::Piece(piece)));
+            Ok(piece) if piece.is_empty() => {
+                if body.is_end_stream() {
+                    out.send_data(piece, true).map_err(reason_of)?;
+                    return Poll::Ready(Ok(Next::End));
+                }
             }
+            Ok(piece) => return Poll::Ready(Ok(Next::Piece(piece))),
             Err(frame) => {
                 if let Ok(trailers) = frame.into_trailers() {
                     out.send_trailers(trailers).map_err(reason_of)?;
@@ -214,8 +232,14 @@ fn poll_next(
     }
 }
 
-/// Ready once a byte at least can be sent.
-fn poll_room(out: &mut SendStream<Bytes>, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
+/// Ready once a byte at least of so many can be sent. Room in the connection's window is asked for only now: what is reserved for a
+/// body without a piece ready is missing to the other streams.
+fn poll_room(
+    bytes: usize,
+    out: &mut SendStream<Bytes>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Reason>> {
+    out.reserve_capacity(bytes);
     while out.capacity() == 0 {
         match ready!(out.poll_capacity(cx)) {
             Some(Ok(_)) => (),

@@ -165,7 +165,7 @@ async fn tls_error(plan: Plan) -> String {
 
 #[tokio::test]
 async fn the_endpoint_chooses_the_protocol_unless_http1_is_needed() {
-    local(async {
+    local(Box::pin(async {
         let authority = Authority::new();
         let both = serve(
             &authority,
@@ -186,7 +186,7 @@ async fn the_endpoint_chooses_the_protocol_unless_http1_is_needed() {
         let none = serve(&authority, "127.0.0.1", &[], Clients::Anybody).await;
         let world = World::new(trusting(&authority, none));
         assert_eq!(version(&world, Want::Any).await, Version::HTTP_11);
-    })
+    }))
     .await;
 }
 
