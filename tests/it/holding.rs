@@ -322,6 +322,25 @@ fn http2_clients_that_hold_on_are_let_go() {
             assert_eq!(resets.count(), 100);
         }
     });
+    bench.survives("50 streams whose window opens byte by byte", |to| {
+        let mut client = h2::Connection::to(to, &[(4, 1)]);
+        for stream in 0..50 {
+            client.get(stream * 2 + 1, "/large").expect("it is open");
+        }
+        let ends = now() + Duration::from_secs(3);
+        while now() < ends {
+            for stream in 0..50 {
+                let one = [0, 0, 0, 1];
+                let opened = client.frame(h2::WINDOW_UPDATE, 0, stream * 2 + 1, &one);
+                opened.expect("it is open");
+            }
+            pause(Duration::from_millis(100));
+        }
+        let resets = std::iter::from_fn(|| client.read())
+            .filter(|it| it.kind == h2::RST_STREAM)
+            .take(50);
+        assert_eq!(resets.count(), 50);
+    });
 }
 
 /// Sends frames until the proxy ends the connection, which it must within so many; how it did.
