@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
@@ -42,6 +43,7 @@ pub fn serve(
     source: &Source,
     mut predecessor: Option<Predecessor>,
 ) -> Result<(), ServeError> {
+    keep_to_itself();
     let failed = |what| move |source| ServeError::Thread { what, source };
     let plan = &loaded.plan;
     let program = Program::of_this_process().map_err(failed("own program"))?;
@@ -100,6 +102,13 @@ pub fn serve(
     // Whoever asked twice does not wait for a worker that is stuck.
     runtime.shutdown_background();
     Ok(())
+}
+
+/// Lets the system write no core dump, and other programs of the same user read no memory: keys and tokens are in it.
+fn keep_to_itself() {
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "a crash may leave a core dump, with keys in it");
+    }
 }
 
 /// How serving ends.

@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::TcpListener,
-    os::unix::fs::chown,
+    os::unix::fs::{MetadataExt, chown},
     process::{Command, Output, Stdio},
     time::Duration,
 };
@@ -243,6 +243,9 @@ fn it_runs_as_nobody_with_no_capability_but_the_ports() {
         line.expect("the kernel says so").trim().to_owned()
     };
     assert_eq!(line("Uid:"), "65534\t65534\t65534\t65534");
+    // The kernel gives root what a process keeps to itself: no core dump, and nobody else of its user reads its memory.
+    let memory = fs::metadata(format!("/proc/{}/mem", proxy.pid())).expect("it runs");
+    assert_eq!(memory.uid(), 0);
     // CAP_NET_BIND_SERVICE is number 10.
     for set in ["CapPrm:", "CapEff:", "CapBnd:"] {
         assert_eq!(line(set), "0000000000000400", "{set}");
