@@ -314,9 +314,10 @@ impl Case {
             Fault::Hangs(share) => clients.hanging = share,
         }
         let begun = clients.passed;
-        let tick = match self.unit {
-            Unit::Request => Duration::from_millis(200),
-            Unit::Slot => TICK,
+        // Steps and marks are shorter than a second; windows are not.
+        let tick = match (self.unit, self.fault) {
+            (Unit::Request, _) | (Unit::Slot, Fault::Hangs(_)) => Duration::from_millis(200),
+            (Unit::Slot, Fault::Slower(_) | Fault::Drags(_)) => TICK,
         };
         while clients.passed < begun + PATIENCE {
             clients.tick(tick);

@@ -27,6 +27,9 @@ class Site:
     # Beyond the first one; for changeover only.
     routes: int = 0
     endpoints: int = 1
+    # Lines of `[store]`, and further tables; for changeover only.
+    store: str = ""
+    tables: str = ""
 
 
 def nothing(_: Site) -> None:

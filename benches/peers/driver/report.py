@@ -103,7 +103,7 @@ def table(results: Results) -> str:
         cells = [results.cell(workload.name, it) for it in results.peers]
         if any(it != "-" for it in cells):
             lines.append(f"| {workload.name}{PER[workload.unit]} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return "\n".join(lines) if len(lines) > 4 else ""
 
 
 def ratio_table(results: Results, anchor: str) -> str:

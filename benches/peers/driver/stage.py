@@ -23,6 +23,9 @@ class Variant:
     cores: str = PROXY_CORES
     routes: int = 0
     endpoints: int = 1
+    # Further lines of its configuration: those of `[store]`, and tables.
+    store: str = ""
+    tables: str = ""
     # What stands in for it where a build refuses to start like that.
     otherwise: "Variant | None" = None
 
@@ -56,6 +59,8 @@ class Stage:
             workers=variant.workers,
             routes=variant.routes,
             endpoints=variant.endpoints,
+            store=variant.store,
+            tables=variant.tables,
         )
         return peer.start(self.processes, site, name)
 

@@ -75,6 +75,49 @@ def poisson(rate: int, connections: int) -> Generator:
 # As many routes as a build takes that does not take a thousand.
 ROUTES_200 = Variant("routes-200", routes=200, endpoints=ADDRESSES)
 
+# Nothing that can be left out of what is measured and judged.
+UNWATCHED = Variant(
+    "unwatched",
+    store="observations = 0",
+    tables="""
+[evidence]
+false_alarms = 0
+by_route = []
+""",
+)
+
+# All of it: a route with tests of its own, windows of several lengths, and copies.
+WATCHED = Variant(
+    "watched",
+    tables="""
+[[route]]
+name = "all"
+path = "/"
+
+[evidence]
+by_route = ["errors", "redirects", "401", "403", "404", "aborts", "slow"]
+
+[[trigger]]
+name = "slow"
+reading = "latency_p99"
+above = "20s"
+
+[[trigger]]
+name = "slower than old"
+reading = "latency_p90"
+above_old = 1000
+window = "1m"
+
+[[trigger]]
+name = "unreachable"
+reading = "connect_failures"
+in_a_row = 1000
+
+[shadow]
+share = "1%"
+""",
+)
+
 WORKLOADS = (
     Workload("small-64", "small answers, keep-alive, 64 connections", small(64)),
     Workload("small-256", "small answers, keep-alive, 256 connections", small(256)),
@@ -116,6 +159,20 @@ WORKLOADS = (
         small(64),
         needs=Needs.CHANGEOVER,
         variant=Variant("workers-2", workers=2, cores="0,1"),
+    ),
+    Workload(
+        "unwatched",
+        "small answers, 64 connections, without tests that can trip and without a record, against the default",
+        small(64),
+        needs=Needs.CHANGEOVER,
+        variant=UNWATCHED,
+    ),
+    Workload(
+        "watched",
+        "small answers, 64 connections, with all tests of a route, four triggers and copies, against the default",
+        small(64),
+        needs=Needs.CHANGEOVER,
+        variant=WATCHED,
     ),
     Workload(
         "routes-1000",

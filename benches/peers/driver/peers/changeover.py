@@ -40,6 +40,8 @@ def values(site: Site) -> dict[str, str]:
     hosts = [f"127.0.0.{at + 1}" for at in range(site.endpoints)]
     return {
         "routes": routes,
+        "store": site.store,
+        "tables": site.tables,
         "old_endpoints": json.dumps([f"http://{it}:{site.old}" for it in hosts]),
         "new_endpoints": json.dumps([f"http://{it}:{site.new}" for it in hosts]),
     }

@@ -9,7 +9,7 @@ use std::cell::Cell;
 pub struct Counters {
     /// Connections that have carried a request.
     pub connections: Cell<u64>,
-    /// Requests answered in full.
+    /// Requests answered in full, but for copies that a proxy makes of them.
     pub requests: Cell<u64>,
     /// Body bytes of requests.
     pub bytes_in: Cell<u64>,

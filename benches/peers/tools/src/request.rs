@@ -18,6 +18,8 @@ pub struct Head {
     pub body: Framing,
     /// Whether the connection ends with the answer.
     pub is_last: bool,
+    /// Whether it is a copy of a request that a proxy makes, to compare both origins.
+    pub is_copy: bool,
 }
 
 /// How far a request body reaches.
@@ -43,6 +45,7 @@ pub fn parse(buffer: &[u8]) -> Result<Option<Head>> {
         length,
         body: Framing::Length(0),
         is_last: request.version == Some(0),
+        is_copy: false,
     };
     for field in request.headers.iter() {
         if field.name.eq_ignore_ascii_case("content-length") {
@@ -51,6 +54,8 @@ pub fn parse(buffer: &[u8]) -> Result<Option<Head>> {
             head.body = Framing::Chunked(Chunks::default());
         } else if field.name.eq_ignore_ascii_case("connection") {
             head.is_last |= field.value.eq_ignore_ascii_case(b"close");
+        } else if field.name.eq_ignore_ascii_case("x-changeover-shadow") {
+            head.is_copy = true;
         }
     }
     Ok(Some(head))

@@ -109,11 +109,11 @@ impl Origin {
                 is_counted = true;
                 Counters::add(&self.counters.connections, 1);
             }
-            let is_last = head.is_last;
+            let (is_last, is_copy) = (head.is_last, head.is_copy);
             let answer = self.answer(&mut stream, &mut buffer, head, target).await?;
             stream.write_all(&answer.text).await?;
             Counters::add(&self.counters.bytes_out, answer.content);
-            Counters::add(&self.counters.requests, 1);
+            Counters::add(&self.counters.requests, u64::from(!is_copy));
             if is_last {
                 break;
             }
