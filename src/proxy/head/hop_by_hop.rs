@@ -27,6 +27,24 @@ const HOP_BY_HOP: [Name; 7] = [
 /// Kept whether `Connection` names them or not; `X-Forwarded-*` as well.
 const KEPT: [Name; 4] = [HOST, CONTENT_LENGTH, FORWARDED, TRAILER];
 
+/// Of no trailer, since they say who asks, for what, or how its body is to be read (RFC 9110 section 6.5.1); `X-Forwarded-*` and
+/// `X-Changeover-*` as well.
+const NOT_TRAILERS: [&str; 13] = [
+    "authorization",
+    "cache-control",
+    "content-encoding",
+    "content-range",
+    "content-type",
+    "cookie",
+    "expect",
+    "if-match",
+    "if-none-match",
+    "max-forwards",
+    "proxy-authorization",
+    "range",
+    "via",
+];
+
 /// The protocol that an upgrade asks for or grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpgradeProtocol(pub Vec<u8>);
@@ -82,8 +100,8 @@ pub fn granted_upgrade(headers: &Fields, asked: &UpgradeProtocol) -> Option<Upgr
     is_asked.then(|| UpgradeProtocol(protocol.to_vec()))
 }
 
-/// Removes from a request's trailers what an endpoint that merges them with its head could take for its framing, its host or
-/// its client's address.
+/// Removes from a request's trailers what an endpoint that merges them with its head could take for its framing, its host, its
+/// client or that one's rights.
 pub fn strip_trailers(trailers: &mut HeaderMap, underscores: Underscores) {
     let refused: Vec<HeaderName> = trailers
         .keys()
@@ -100,8 +118,11 @@ fn may_trail(name: &str, underscores: Underscores) -> bool {
     let has_underscore = underscores == Underscores::Refuse && name.contains('_');
     // No token: see [`super::admit_h2`].
     let is_token = !name.contains('"');
-    let is_ours = is(&HOP_BY_HOP) || is(&KEPT) || name.starts_with("x-forwarded-");
-    !is_ours && is_token && !has_underscore
+    let is_ours = is(&HOP_BY_HOP) || is(&KEPT) || NOT_TRAILERS.contains(&name);
+    let is_of_ours = ["x-forwarded-", "x-changeover-"]
+        .iter()
+        .any(|it| name.starts_with(it));
+    !is_ours && !is_of_ours && is_token && !has_underscore
 }
 
 /// Writes `Connection: upgrade` and `Upgrade`, for a request that asks for a tunnel and for its 101.
@@ -257,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_say_nothing_about_framing_host_or_client() {
+    fn trailers_say_nothing_about_framing_host_client_or_rights() {
         let names = [
             "content-length",
             "transfer-encoding",
@@ -267,6 +288,10 @@ mod tests {
             "trailer",
             "forwarded",
             "x-forwarded-for",
+            "authorization",
+            "cookie",
+            "content-type",
+            "x-changeover-force",
             "x_y",
             "x\"y",
             "grpc-status",
