@@ -14,6 +14,8 @@
 //! Units are taken for drawn apart, which requests that wait for the same pause of one process are in name only. What such a
 //! pause brings is therefore taken in steps ([`Pace`]): W is cut down to a ceiling, which can only lower R.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -28,8 +30,9 @@ pub(super) struct Detector<const N: usize> {
     alternatives: [Alternative; N],
     /// γs spent since the last update.
     gamma: Exact,
+    /// The rise under way, if evidence may rise in steps only.
     #[serde(default)]
-    burst: Option<Burst>,
+    rise: Option<Rise>,
 }
 
 /// How fast evidence may rise.
@@ -37,23 +40,23 @@ pub(super) struct Detector<const N: usize> {
 pub(super) enum Pace {
     /// As fast as it comes.
     AtOnce,
-    /// By a third of the way to its threshold at most within half a second.
+    /// By a third of the way to its threshold at most, until it has risen for [`PAUSE`].
     InSteps {
         /// The logarithm of the threshold.
         ln_threshold: f64,
     },
 }
 
-/// What becomes known within this much time may be of a single pause. One that is no longer is in two steps at most and
-/// reaches two thirds of the threshold; new that hangs passes it in the third.
-const BURST_MICROS: i64 = 500_000;
+/// What becomes known within this much time may be of a single pause.
+const PAUSE: Duration = Duration::from_millis(600);
 
-const STEPS: f64 = 3.0;
-
-/// The stretch of time, on a fixed grid, that events fall into, and how high W may rise within it.
+/// A rise of evidence: of one pause, or of new being slow.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Burst {
-    number: i64,
+struct Rise {
+    began: Timestamp,
+    /// When something raised it last; one that nothing has raised for [`PAUSE`] is over.
+    latest: Timestamp,
+    /// How high W may get before it has lasted for so long.
     ln_most: Exact,
 }
 
@@ -94,7 +97,7 @@ impl<const N: usize> Detector<N> {
         Self {
             alternatives: [nothing; N],
             gamma: Exact::ZERO,
-            burst: None,
+            rise: None,
         }
     }
 
@@ -105,36 +108,52 @@ impl<const N: usize> Detector<N> {
 
     /// Takes in a tick's e-values, by their logarithms; `before` is what had been seen before it.
     pub(super) fn update(&mut self, ln_likelihoods: &[f64; N], before: Mark, pace: Pace) {
-        let ln_most = self.ceiling(before.at, pace);
+        let rise = match pace {
+            Pace::AtOnce => None,
+            Pace::InSteps { ln_threshold } => Some(self.rise_at(before.at, ln_threshold)),
+        };
+        let ln_most = rise
+            .filter(|it| before.at.since(it.began) < PAUSE)
+            .map_or(f64::INFINITY, |it| it.ln_most.0);
+        let ln_before = self.strongest();
+        let mut ln_wanted = f64::NEG_INFINITY;
         let ln_gamma = std::mem::replace(&mut self.gamma, Exact::ZERO).0.ln();
         for (it, ln_l) in self.alternatives.iter_mut().zip(ln_likelihoods) {
-            it.ln_w = Exact((ln_sum(it.ln_w.0, ln_gamma) + ln_l).min(ln_most));
+            let ln_w = ln_sum(it.ln_w.0, ln_gamma) + ln_l;
+            ln_wanted = ln_wanted.max(ln_w);
+            it.ln_w = Exact(ln_w.min(ln_most));
             let (ln_before, since) = it
                 .stretch
                 .map_or((0.0, before), |it| (it.ln_evidence.0, it.since));
             let ln_evidence = Exact(ln_before + ln_l);
             it.stretch = (ln_evidence.0 > 0.0).then_some(Stretch { ln_evidence, since });
         }
+        if ln_wanted > ln_before {
+            self.rise = rise.map(|it| Rise {
+                latest: before.at,
+                ..it
+            });
+        }
     }
 
-    /// The logarithm of what no W exceeds after the tick that began then.
-    fn ceiling(&mut self, at: Timestamp, pace: Pace) -> f64 {
-        let Pace::InSteps { ln_threshold } = pace else {
-            return f64::INFINITY;
-        };
-        let number = at.micros().div_euclid(BURST_MICROS);
-        if let Some(burst) = self.burst.filter(|it| it.number == number) {
-            return burst.ln_most.0;
-        }
+    /// The rise that goes on in a tick that began then, or begins with it.
+    fn rise_at(&self, at: Timestamp, ln_threshold: f64) -> Rise {
+        let going_on = self.rise.filter(|it| at.since(it.latest) <= PAUSE);
+        going_on.unwrap_or_else(|| {
+            // Of one alternative alone R is an N-th.
+            let third = (ln_threshold + (N as f64).ln()) / 3.0;
+            Rise {
+                began: at,
+                latest: at,
+                ln_most: Exact(self.strongest() + third),
+            }
+        })
+    }
+
+    /// The logarithm of the largest W, or of 1: what is below it is no evidence.
+    fn strongest(&self) -> f64 {
         let of_all = self.alternatives.iter().map(|it| it.ln_w.0);
-        let begun = of_all.fold(0.0, f64::max);
-        // Of one alternative alone R is an N-th.
-        let ln_most = begun + (ln_threshold + (N as f64).ln()) / STEPS;
-        self.burst = Some(Burst {
-            number,
-            ln_most: Exact(ln_most),
-        });
-        ln_most
+        of_all.fold(0.0, f64::max)
     }
 
     /// Forgets everything: W = 0, which can only lower R.
@@ -199,7 +218,7 @@ mod tests {
                     (if falls { it } else { 1.0 }).ln() - normaliser.ln()
                 });
                 detector.spend(gamma);
-                detector.update(&ln_l, at(i64::from(tick) * BURST_MICROS / 2), pace);
+                detector.update(&ln_l, at(i64::from(tick) * 200_000), pace);
             }
             mean += chance * detector.ln_evidence().exp();
         }
@@ -224,34 +243,38 @@ mod tests {
     }
 
     #[test]
-    fn what_falls_into_half_a_second_is_a_third_of_the_way_at_most() {
+    fn what_a_pause_brings_is_a_third_of_the_way_at_most() {
         let ln_threshold = 9.7;
-        let of_all = 2.0_f64.ln();
+        let of_both = 2.0_f64.ln();
         let mut detector = Detector::<2>::new();
         detector.spend(0.1);
-        let mut update = |micros| {
-            detector.update(&[80.0, 0.0], at(micros), Pace::InSteps { ln_threshold });
+        let mut update = |millis: i64| {
+            let pace = Pace::InSteps { ln_threshold };
+            detector.update(&[80.0, 0.0], at(millis * 1_000), pace);
             detector.ln_evidence()
         };
-        // A pause over the border of two stretches, which is as long as one of them.
-        let steps = [
-            (400_000, 1.0),
-            (450_000, 1.0),
-            (500_000, 2.0),
-            (899_999, 2.0),
-        ];
-        for (micros, steps) in steps {
-            let expected = steps * (ln_threshold + of_all) / 3.0 - of_all;
-            assert!((update(micros) - expected).abs() < 0.01, "{micros}");
+        let third = (ln_threshold + of_both) / 3.0;
+        for millis in [400, 450, 999] {
+            assert!(
+                (update(millis) - (third - of_both)).abs() < 0.05,
+                "{millis}"
+            );
         }
-        assert!((update(1_000_000) - ln_threshold).abs() < 0.01);
+        // Another one, before what the first one brought is gone.
+        for millis in [5_000, 5_500] {
+            assert!(
+                (update(millis) - (2.0 * third - of_both)).abs() < 0.05,
+                "{millis}"
+            );
+        }
+        assert!(update(5_600) > ln_threshold, "this is no pause");
     }
 
     #[test]
     fn what_rises_slowly_does_not_notice_the_steps() {
         let (mut one, mut other) = (Detector::<2>::new(), Detector::<2>::new());
         for tick in 0..100 {
-            let before = at(tick * BURST_MICROS);
+            let before = at(tick * 700_000);
             for (detector, pace) in [
                 (&mut one, Pace::AtOnce),
                 (&mut other, Pace::InSteps { ln_threshold: 9.7 }),

@@ -331,7 +331,7 @@ fn a_pause_of_half_a_second_is_no_hang_however_many_wait_for_it() {
         let found = bench.finding(Test::Relative(Symptom::Slow));
         assert!(!found.is_trip(), "{unit:?}: {found}");
         assert_eq!(found.events().new, 20, "{unit:?}: {found}");
-        assert!(found.ln_evidence > 3.0, "{unit:?}: {found}");
+        assert!(found.ln_evidence > 1.0, "{unit:?}: {found}");
     }
 }
 

@@ -215,7 +215,7 @@ fn pauses_of_single_processes_seldom_trip() {
         ] {
             let found = of_every_run(runs() / 8, |seed| run_with_pauses(unit, likeness, seed));
             write!(table, "| {drawn} | {slow} |").expect("a text");
-            for (what, most) in [("latency", 0.05), ("slow", 0.15), ("routes", 0.05)] {
+            for (what, most) in [("latency", 0.05), ("slow", 0.1), ("routes", 0.05)] {
                 let trips = page::share(&found, |it| it.contains(what));
                 write!(table, " {} |", page::percent(trips)).expect("a text");
                 let scatter = (most * (1.0 - most) / page::count(&found)).sqrt();
