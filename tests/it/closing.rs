@@ -16,7 +16,7 @@ use std::{
 use crate::harness::{
     metrics::{await_requests, sum},
     pause,
-    proxy::{Proxy, configuration},
+    proxy::{Proxy, STICKY, configuration},
     raw::Raw,
     scripted::{Caller, Scripted, field, ok},
     turn,
@@ -30,16 +30,12 @@ fn requests(variable: &str, short: u64) -> u64 {
     set.map_or(short, |it| it.parse().expect("a number of requests"))
 }
 
-/// Starts a proxy in front of two such endpoints, with this codec.
-fn start(endpoints: &[Scripted; 2], codec: &str) -> Proxy {
-    let [one, two] = endpoints;
-    let both = format!("{}\", \"{}", one.url(), two.url());
-    let text = configuration(&both, &one.url(), "").replacen(
-        "\n[new]",
-        &format!("\nhttp1 = \"{codec}\"\n[new]"),
-        1,
-    );
-    Proxy::start(&text)
+/// Starts a proxy in front of two such endpoints of each side, with this codec.
+fn start(old: &[Scripted; 2], new: &[Scripted; 2], codec: &str, more: &str) -> Proxy {
+    let both = |it: &[Scripted; 2]| format!("{}\", \"{}", it[0].url(), it[1].url());
+    let codec = format!("http1 = \"{codec}\"\n");
+    let text = configuration(&both(old), &both(new), &format!("{codec}{more}"));
+    Proxy::start(&text.replacen("[new]", &format!("{codec}[new]"), 1))
 }
 
 /// Runs `client` on several threads at once, each with its number and a random source of its own.
@@ -90,7 +86,7 @@ fn no_get_fails(codec: &str) {
     let _turn = turn();
     let gets = requests("CHANGEOVER_GETS", 3_000);
     let endpoints = [Scripted::start(impatient), Scripted::start(impatient)];
-    let proxy = start(&endpoints, codec);
+    let proxy = start(&endpoints, &endpoints, codec, "");
     let failed = Mutex::new(BTreeMap::<String, u64>::new());
     let sent = AtomicU64::new(0);
     clients(|_, random| {
@@ -175,11 +171,10 @@ fn no_post_arrives_twice(codec: &str) {
     let _turn = turn();
     let posts = requests("CHANGEOVER_POSTS", 4_000);
     let arrived = Arrived::default();
-    let endpoints = [
-        Scripted::start(moody(Arc::clone(&arrived))),
-        Scripted::start(moody(Arc::clone(&arrived))),
-    ];
-    let proxy = start(&endpoints, codec);
+    let side = || [(); 2].map(|()| Scripted::start(moody(Arc::clone(&arrived))));
+    let (old, new) = (side(), side());
+    let proxy = start(&old, &new, codec, STICKY);
+    proxy.set_weight(50.0);
     let told = Mutex::new(BTreeMap::<String, String>::new());
     let sent = AtomicU64::new(0);
     clients(|_, _| {
@@ -190,7 +185,9 @@ fn no_post_arrives_twice(codec: &str) {
                 return;
             }
             let id = format!("id-{number}");
-            let said = client.raw.post("/", &format!("x-id: {id}\r\n"), &id);
+            let said = client
+                .raw
+                .post("/", &format!("x-id: {id}\r\nx-client: {number}\r\n"), &id);
             let said = said.to_string();
             if said != format!("200 {id}") {
                 client.again();
@@ -220,6 +217,10 @@ fn no_post_arrives_twice(codec: &str) {
         arrived.len()
     );
     assert_eq!(told.len(), usize::try_from(posts).expect("not so many"));
+    for side in ["old", "new"] {
+        let drawn = sum(proxy.admin, "changeover_requests_total", &[("side", side)]);
+        assert!(drawn > 0.4 * posts as f64, "{side}: {drawn}");
+    }
     assert!(
         kinds["200 ID"] > posts / 2 && kinds["502 (reset)"] > 0,
         "{kinds:?}"

@@ -43,7 +43,7 @@ struct Bench {
     old: Environment,
     new: Environment,
     proxy: Proxy,
-    _load: Running,
+    load: Running,
 }
 
 impl Bench {
@@ -66,7 +66,7 @@ impl Bench {
             old,
             new,
             proxy,
-            _load: load,
+            load,
         }
     }
 
@@ -225,4 +225,42 @@ fn a_healthy_step_ends_on_evidence_and_not_before() {
     // A thousand requests without an error take twenty seconds there.
     assert!(span > Duration::from_secs(15), "{span:?}");
     assert_eq!(bench.proxy.status()["rollbacks"], 0);
+}
+
+#[test]
+fn evidence_goes_on_in_the_process_that_takes_over() {
+    let _turn = turn();
+    let bench = Bench::start("taken-over", "1h");
+    bench.put_5_percent_on_new();
+    let errors = |status: &Value| {
+        let tests = status["evidence"].as_array().expect("the tests");
+        let errors = tests.iter().find(|it| it["name"] == "errors");
+        errors.expect("there is one").clone()
+    };
+    bench.new.fail(500, 60);
+    let limit = Duration::from_secs(30);
+    bench
+        .proxy
+        .status_when("there is a suspicion", limit, |it| {
+            errors(it)["evidence_log10"].as_f64() > Some(0.5)
+        });
+    bench.new.fail(500, 0);
+    let Bench { proxy, load, .. } = bench;
+    load.stop();
+    let before = proxy.status_when("everybody was answered", limit, |it| {
+        it["sides"]["old"]["in_flight"] == 0 && it["sides"]["new"]["in_flight"] == 0
+    });
+    assert_eq!(before["weight"], 5.0, "{before}");
+    let pid = proxy.upgrade();
+    let after = proxy.status_when("another process leads", limit, |it| {
+        it["process"]["pid"] == pid
+    });
+    let (before, after) = (errors(&before), errors(&after));
+    for what in ["since", "events", "requests"] {
+        assert_eq!(after[what], before[what], "{what}");
+    }
+    let evidence = |it: &Value| it["evidence_log10"].as_f64().expect("a number");
+    let (then, now) = (evidence(&before), evidence(&after));
+    assert!((then - now).abs() < 0.05, "{then} before, {now} after");
+    assert!(then > 0.5, "{then}");
 }
