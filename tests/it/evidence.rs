@@ -246,9 +246,14 @@ fn evidence_goes_on_in_the_process_that_takes_over() {
         });
     bench.new.fail(500, 0);
     let Bench { proxy, load, .. } = bench;
-    load.stop();
-    let before = proxy.status_when("everybody was answered", limit, |it| {
-        it["sides"]["old"]["in_flight"] == 0 && it["sides"]["new"]["in_flight"] == 0
+    let answered = load.stop().len() as u64;
+    let counted = proxy.status_when("all are counted", limit, |it| {
+        let of = |side: &str| it["sides"][side]["requests"].as_u64();
+        of("old").zip(of("new")).map(|(old, new)| old + new) == Some(answered)
+    });
+    // What is counted in one turn is judged by the next one at the latest.
+    let before = proxy.status_when("the next turn", limit, |it| {
+        it["at"].as_str() > counted["at"].as_str()
     });
     assert_eq!(before["weight"], 5.0, "{before}");
     let pid = proxy.upgrade();
