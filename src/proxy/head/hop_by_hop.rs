@@ -118,11 +118,9 @@ fn may_trail(name: &str, underscores: Underscores) -> bool {
     let has_underscore = underscores == Underscores::Refuse && name.contains('_');
     // No token: see [`super::admit_h2`].
     let is_token = !name.contains('"');
-    let is_ours = is(&HOP_BY_HOP) || is(&KEPT) || NOT_TRAILERS.contains(&name);
-    let is_of_ours = ["x-forwarded-", "x-changeover-"]
-        .iter()
-        .any(|it| name.starts_with(it));
-    !is_ours && !is_of_ours && is_token && !has_underscore
+    let is_for_heads = is(&HOP_BY_HOP) || is(&KEPT) || NOT_TRAILERS.contains(&name);
+    let is_ours = name.starts_with("x-forwarded-") || name.starts_with("x-changeover-");
+    !is_for_heads && !is_ours && is_token && !has_underscore
 }
 
 /// Writes `Connection: upgrade` and `Upgrade`, for a request that asks for a tunnel and for its 101.
@@ -290,7 +288,11 @@ mod tests {
             "x-forwarded-for",
             "authorization",
             "cookie",
+            "content-encoding",
             "content-type",
+            "proxy-authorization",
+            "range",
+            "via",
             "x-changeover-force",
             "x_y",
             "x\"y",
