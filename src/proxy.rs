@@ -16,6 +16,7 @@ mod exchange;
 mod failure;
 mod footing;
 mod forward;
+mod frames;
 pub mod head;
 mod health;
 mod hints;

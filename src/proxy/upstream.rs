@@ -13,6 +13,7 @@ mod dial;
 mod ejection;
 mod endpoint;
 mod error;
+mod guard;
 mod http1;
 mod idle_connections;
 mod lease;

@@ -1,7 +1,7 @@
 //! Weights, configurations and whole processes change while requests of every kind are under way, and nobody notices.
 //!
-//! `CHANGEOVER_CHANGES=20 cargo test --test it changes` makes 1,000 changes of weight, 100 reloads and 20 upgrades of a proxy with
-//! requests, at half of what the machine can do, and 60 reloads and 20 upgrades of one with streams.
+//! `CHANGEOVER_CHANGES=20 cargo test --test it changes` makes 1,000 changes of weight, 100 reloads and 20 upgrades, at half of what
+//! the machine can do.
 
 use std::{
     collections::BTreeMap,
@@ -39,34 +39,35 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// How long one has to live then at least, by a clock that is read at other moments.
 const LEAST: Duration = Duration::from_millis(2_700);
 
+/// Calls go to old, which speaks HTTP/2, and tunnels to new, which does not.
+const ROUTES: &str = "[[route]]\nname = \"calls\"\npath = \"/test.Echo\"\npin = \"old\"\n\
+                      [[route]]\nname = \"sockets\"\npath = \"/sockets\"\npin = \"new\"\n";
+
 /// A configuration with time to connect, since processes that begin open many connections at once to environments that have
 /// little of the machine; it differs from the one before in what a reload changes.
-fn text(sides: [&str; 2], more: &str, drain: Duration, number: usize) -> String {
-    let text = configuration(sides[0], sides[1], &format!("{STICKY}{more}"));
+fn text([old, new]: [&Environment; 2], number: usize) -> String {
+    let old = format!("h2c://{}", old.address);
+    let text = configuration(&old, &new.url(), &format!("{STICKY}{ROUTES}"));
     let seconds = 30 + number % 2;
     format!(
         "{text}[timeouts]\nconnect = \"10s\"\ndrain = \"{}s\"\nresponse_head = \"{seconds}s\"\n",
-        drain.as_secs()
+        DRAIN.as_secs()
     )
 }
 
 /// A proxy that is changed.
-struct Changed {
+struct Changed<'a> {
     proxy: Proxy,
-    sides: [String; 2],
-    more: &'static str,
-    drain: Duration,
+    sides: [&'a Environment; 2],
     reloads: usize,
 }
 
-impl Changed {
-    fn start(sides: [String; 2], more: &'static str, drain: Duration) -> Self {
-        let proxy = Proxy::start(&text([&sides[0], &sides[1]], more, drain, 0));
+impl<'a> Changed<'a> {
+    fn start(sides: [&'a Environment; 2]) -> Self {
+        let proxy = Proxy::start(&text(sides, 0));
         Self {
             proxy,
             sides,
-            more,
-            drain,
             reloads: 0,
         }
     }
@@ -80,8 +81,7 @@ impl Changed {
     fn reload(&mut self) {
         let weight = self.proxy.status()["weight"].clone();
         self.reloads += 1;
-        let [old, new] = &self.sides;
-        let text = text([old, new], self.more, self.drain, self.reloads);
+        let text = text(self.sides, self.reloads);
         self.proxy.folder().write("changeover.toml", &text);
         if self.reloads.is_multiple_of(2) {
             self.proxy.does("/api/v1/reload", &json!({}));
@@ -125,7 +125,7 @@ struct Streams {
 impl Streams {
     fn open(proxy: &Proxy) -> Self {
         let address = proxy.address().to_string();
-        let url = format!("ws://{address}/");
+        let url = format!("ws://{address}/sockets");
         Self {
             websocket: Peer::start("websocket_client.py", &[&url, "talk"]),
             call: Peer::start("grpc_client.py", &[&address, "talk"]),
@@ -218,22 +218,14 @@ fn weights_reloads_and_upgrades_lose_nothing_and_double_nothing() {
     let is_short = rounds.is_none();
     let rounds = rounds.map_or(ROUNDS, |it| it.parse().expect("a number of rounds"));
     let (old, new) = (Environment::start("old"), Environment::start("new"));
-    let mut requests = Changed::start([old.url(), new.url()], "", LIMIT);
     let mut calls = Peer::start("grpc_server.py", &["calls"]);
     let mut sockets = Peer::start("websocket_server.py", &["sockets"]);
-    let sides = [
-        format!("h2c://{}", calls.address()),
-        format!("http://{}", sockets.address()),
-    ];
-    let mut streams = Changed::start(
-        sides,
-        "[[route]]\nname = \"calls\"\npath = \"/test.Echo\"\npin = \"old\"\n\
-         [[route]]\nname = \"sockets\"\npath = \"/\"\npin = \"new\"\n",
-        DRAIN,
-    );
+    old.pass_on(calls.address());
+    new.pass_on(sockets.address());
+    let mut changed = Changed::start([&old, &new]);
     // At 0 not even what is pinned reaches new.
-    streams.weigh(50.0);
-    let capacity = capacity(&requests.proxy);
+    changed.weigh(50.0);
+    let capacity = capacity(&changed.proxy);
     // Others who use this machine would make a half of what is possible more than that.
     let rate = if is_short {
         RATE.min(capacity / 2)
@@ -241,45 +233,36 @@ fn weights_reloads_and_upgrades_lose_nothing_and_double_nothing() {
         capacity / 2
     };
     let began = now();
-    let loads = start_loads(&requests.proxy, rate);
+    let loads = start_loads(&changed.proxy, rate);
     let mut weights = 0_usize;
     for round in 0..rounds {
-        let mut open = Streams::open(&streams.proxy);
-        for reload in 0..RELOADS {
+        let mut open = Streams::open(&changed.proxy);
+        for _ in 0..RELOADS {
             for _ in 0..WEIGHTS_PER_RELOAD {
                 weights += 1;
                 let percent = f64::from(u8::try_from(10 + weights % 80).expect("a share"));
-                requests.weigh(percent);
-                if weights.is_multiple_of(WEIGHTS_PER_RELOAD) {
-                    streams.weigh(percent);
-                }
+                changed.weigh(percent);
                 open.talk();
             }
-            if reload.is_multiple_of(2) {
-                streams.reload();
-            }
-            requests.reload();
+            changed.reload();
             open.talk();
         }
-        requests.upgrade();
-        streams.upgrade();
+        changed.upgrade();
         let upgraded = now();
         open.talk();
         println!("round {round}: {weights} changes of weight so far");
         open.talk_to_the_end(upgraded);
     }
     let answers: Vec<Answer> = loads.into_iter().flat_map(Running::stop).collect();
-    let reloads = requests.reloads + streams.reloads;
     println!(
-        "{} requests in {:?}, {rate} a second wanted of {capacity} possible, {weights} changes of weight, {reloads} reloads, \
-         {} upgrades",
+        "{} requests in {:?}, {rate} a second wanted of {capacity} possible, {weights} changes of weight, {} reloads, {rounds} \
+         upgrades",
         answers.len(),
         now() - began,
-        2 * rounds,
+        changed.reloads,
     );
-    arrived_once(&answers, [&old, &new], || requests.proxy.log());
-    assert_eq!(requests.count("weight_set"), weights);
-    assert_eq!(requests.count("upgraded"), rounds);
-    assert_eq!(streams.count("upgraded"), rounds);
+    arrived_once(&answers, [&old, &new], || changed.proxy.log());
+    assert_eq!(changed.count("weight_set"), 1 + weights);
+    assert_eq!(changed.count("upgraded"), rounds);
     assert!(old.requests() > 100 && new.requests() > 100);
 }

@@ -106,6 +106,8 @@ fn no_get_fails(codec: &str) {
     await_requests(proxy.admin, "old", "2xx", expected);
     let attempts = sum(proxy.admin, "changeover_attempts_total", &[("side", "old")]);
     println!("{codec}: {gets} GETs, {attempts} sends");
+    // A few of a thousand meet the moment of closing: at length some must have, or nothing was tried.
+    assert!(gets < 20_000 || attempts > expected, "none was sent twice");
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! Every fault behind the proxy, as `docs/reference/faults.md` has it: what the client sees, whom it is counted against, what
 //! status and log say, and how soon the endpoint is back.
 
+mod http2;
+mod names;
+
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
+    sync::{Mutex, mpsc},
     time::Duration,
 };
 
@@ -12,7 +16,6 @@ use crate::harness::{
     environment::Environment,
     eventually,
     metrics::{await_requests, requests, sum},
-    names::{NameServer, Says},
     now,
     proxy::{Folder, Proxy},
     raw::Raw,
@@ -108,19 +111,22 @@ fn an_endpoint_that_refuses() {
 }
 
 #[test]
-fn a_new_endpoint_that_refuses_is_answered_for_by_old() {
+fn new_endpoints_that_refuse_are_answered_for_by_old() {
     let old = Scripted::start(answers("old"));
-    let proxy = start(&[old.url()], &[url(nobody())], "");
-    proxy.set_weight(100.0);
-    assert_eq!(get(&proxy), "200 old");
-    await_requests(proxy.admin, "new", "connect", 1.0);
-    assert!(requests(proxy.admin, "old", "2xx") < 0.5, "it is new's");
-    let failovers = sum(
-        proxy.admin,
-        "changeover_failovers_total",
-        &[("side", "new")],
-    );
-    assert!((failovers - 1.0).abs() < 0.5, "{failovers}");
+    for count in [1, 3] {
+        let dead: Vec<String> = (0..count).map(|_| url(nobody())).collect();
+        let proxy = start(&[old.url()], &dead, "");
+        proxy.set_weight(100.0);
+        assert_eq!(get(&proxy), "200 old");
+        await_requests(proxy.admin, "new", "connect", 1.0);
+        assert!(requests(proxy.admin, "old", "2xx") < 0.5, "it is new's");
+        let failovers = sum(
+            proxy.admin,
+            "changeover_failovers_total",
+            &[("side", "new")],
+        );
+        assert!((failovers - 1.0).abs() < 0.5, "{failovers}");
+    }
 }
 
 #[test]
@@ -210,6 +216,30 @@ fn an_endpoint_that_stalls() {
 }
 
 #[test]
+fn an_endpoint_that_takes_no_head_or_body() {
+    let (over, is_over) = mpsc::channel::<()>();
+    let is_over = Mutex::new(is_over);
+    let endpoint = Scripted::start(move |_| {
+        let _ = is_over.lock().expect("no panic").recv();
+    });
+    let proxy = start(&[endpoint.url()], &[url(nobody())], "");
+    let filler = format!("a: {}\r\n", "b".repeat(15 << 10)).repeat(4);
+    let large = format!("GET / HTTP/1.1\r\nHost: a\r\n{filler}\r\n");
+    let mut client = Raw::to(proxy.address());
+    client.say(large);
+    assert_eq!(client.answer("GET").to_string(), "504 (timeout)");
+    // Its client pauses as well, since nobody takes more of it, and is not blamed for that.
+    let mut client = Raw::to(proxy.address());
+    client.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n");
+    let taken = client.say_until_full();
+    assert!(taken < 64 << 20, "{taken} bytes, and nobody took them");
+    assert_eq!(client.answer("POST").to_string(), "504 (timeout)");
+    await_requests(proxy.admin, "old", "timeout", 2.0);
+    assert!(requests(proxy.admin, "old", "client_abort") < 0.5);
+    drop(over);
+}
+
+#[test]
 fn an_endpoint_that_floods_its_head() {
     let endpoint = Scripted::start(|caller| {
         while let Some(target) = caller.request() {
@@ -233,19 +263,24 @@ fn an_endpoint_that_floods_its_head() {
     await_requests(proxy.admin, "old", "reset", 3.0);
 }
 
-#[test]
-fn an_endpoint_that_changes_its_certificate() {
-    let (ours, another) = (Authority::new("ours"), Authority::new("another"));
-    let secure = Secure::start(ours.issue("shop.test"));
+/// A proxy that believes `authority` of this endpoint, which is to be `shop.test`.
+fn believing(authority: &Authority, secure: &Secure) -> Proxy {
     let folder = Folder::new();
-    folder.write("ca.pem", &ours.pem());
+    folder.write("ca.pem", &authority.pem());
     let more = "[old.tls]\nca = \"ca.pem\"\nserver_name = \"shop.test\"\n";
     let old = [format!("https://{}", secure.address)];
     folder.write(
         "changeover.toml",
         &configuration(&old, &[url(nobody())], more),
     );
-    let proxy = Proxy::start_in(&folder);
+    Proxy::start_in(&folder)
+}
+
+#[test]
+fn an_endpoint_that_changes_its_certificate() {
+    let (ours, another) = (Authority::new("ours"), Authority::new("another"));
+    let secure = Secure::start(ours.issue("shop.test"));
+    let proxy = believing(&ours, &secure);
     assert_eq!(get(&proxy), "200 safe");
     secure.show(ours.issue("shop.test"));
     assert_eq!(get(&proxy), "200 safe", "another one of the same authority");
@@ -260,74 +295,16 @@ fn an_endpoint_that_changes_its_certificate() {
     await_requests(proxy.admin, "old", "2xx", 3.0);
 }
 
-/// Two endpoints on one port, at 127.0.0.1 and 127.0.0.2, and a name for them.
-fn named() -> (Scripted, Scripted, String) {
-    let one = Scripted::start(answers("one"));
-    let other = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), one.address.port()));
-    let two = Scripted::start_at(other, answers("two"));
-    let url = format!("http://shop.test:{}", one.address.port());
-    (one, two, url)
-}
-
-fn resolver(server: &NameServer) -> String {
-    format!("[resolver]\naddresses = [\"{}\"]\n", server.address)
-}
-
 #[test]
-fn a_name_that_leads_elsewhere_and_a_resolver_that_fails() {
-    let (one, _two, name) = named();
-    let server = NameServer::start(Says::Addresses(vec![Ipv4Addr::LOCALHOST]));
-    let proxy = start(&[name], &[url(nobody())], &resolver(&server));
-    let mut kept = Raw::to(proxy.address());
-    assert_eq!(kept.ask("GET", "/").to_string(), "200 one");
-    let status = proxy.status();
-    assert_eq!(endpoint(&status, "old", 0)["resolved"][0], "127.0.0.1");
-    // Busy all the time, the connection to the first address is given up nevertheless.
-    server.say(Says::Addresses(vec![Ipv4Addr::new(127, 0, 0, 2)]));
-    eventually("the name leads elsewhere", SOON, || {
-        (kept.ask("GET", "/").to_string() == "200 two").then_some(())
-    });
-    logs(&proxy, &["INFO", "name was resolved", "127.0.0.2"]);
-    assert_eq!(one.taken(), 1);
-    for says in [Says::Failure, Says::NoSuchName] {
-        server.say(says);
-        let status = proxy.status_when("it is said", SOON, |it| {
-            endpoint(it, "old", 0)["name_error"].is_string()
-        });
-        assert_eq!(endpoint(&status, "old", 0)["resolved"][0], "127.0.0.2");
-        let warnings = status["warnings"].to_string();
-        assert!(
-            warnings.contains("its last addresses are used"),
-            "{warnings}"
-        );
-        assert_eq!(get(&proxy), "200 two");
-    }
-    logs(&proxy, &["WARN", "name cannot be resolved", "127.0.0.2"]);
-    server.say(Says::Addresses(vec![Ipv4Addr::LOCALHOST]));
-    eventually("it leads back", SOON, || {
-        (get(&proxy) == "200 one").then_some(())
-    });
-    proxy.status_when("nothing is wrong", SOON, |it| {
-        endpoint(it, "old", 0)["name_error"].is_null()
-    });
-    logs(&proxy, &["INFO", "can be resolved again"]);
-    assert!(requests(proxy.admin, "old", "connect") < 0.5);
-}
-
-#[test]
-fn a_name_that_cannot_be_resolved_at_the_start() {
-    let (_one, _two, name) = named();
-    let server = NameServer::start(Says::NoSuchName);
-    let proxy = start(&[name], &[url(nobody())], &resolver(&server));
+fn an_endpoint_whose_certificate_is_out_of_date() {
+    let authority = Authority::new("ours");
+    let secure = Secure::start(authority.issue_expired("shop.test"));
+    let proxy = believing(&authority, &secure);
     assert_eq!(get(&proxy), "502 (connect)");
-    logs(
-        &proxy,
-        &["WARN", "cannot be connected to", "resolve the name"],
-    );
-    server.say(Says::Addresses(vec![Ipv4Addr::LOCALHOST]));
-    eventually("it is there", SOON, || {
-        (get(&proxy) == "200 one").then_some(())
-    });
+    logs(&proxy, &["WARN", "TLS handshake", "expired"]);
+    await_requests(proxy.admin, "old", "connect", 1.0);
+    secure.show(authority.issue("shop.test"));
+    assert_eq!(get(&proxy), "200 safe", "with the next request");
 }
 
 const BACK_SOON: &str = "[old.ejection]\ntime = \"1s\"\n";

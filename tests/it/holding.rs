@@ -2,7 +2,6 @@
 //! requests a second are answered meanwhile. The figures are printed.
 
 use std::{
-    fs,
     io::{Read, Write, stdout},
     net::{SocketAddr, TcpStream},
     sync::{
@@ -23,6 +22,7 @@ use crate::harness::{
     h2::{self, Answer},
     load::Load,
     now, pause,
+    process::held,
     proxy::{Proxy, configuration},
     recorder::Recorder,
     turn,
@@ -123,13 +123,13 @@ struct Memory {
 
 impl Memory {
     fn watch(pid: u32) -> Self {
-        let before = resident(pid);
+        let before = held(pid).kib;
         let stop = Arc::new(AtomicBool::new(false));
         let most = Arc::new(AtomicU64::new(before));
         let (is_over, seen) = (Arc::clone(&stop), Arc::clone(&most));
         let thread = thread::spawn(move || {
             while !is_over.load(Ordering::Relaxed) {
-                seen.fetch_max(resident(pid), Ordering::Relaxed);
+                seen.fetch_max(held(pid).kib, Ordering::Relaxed);
                 pause(Duration::from_millis(20));
             }
         });
@@ -147,13 +147,6 @@ impl Memory {
         self.thread.join().expect("it does not panic");
         (self.before, self.most.load(Ordering::Relaxed))
     }
-}
-
-fn resident(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
-    let text = line.expect("it has memory").trim().trim_end_matches(" kB");
-    text.parse().expect("a number")
 }
 
 fn connect(address: SocketAddr) -> TcpStream {

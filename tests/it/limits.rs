@@ -15,6 +15,7 @@ use crate::harness::{
     admin,
     environment::Environment,
     eventually, h2, now, pause,
+    process::{cpu, held},
     proxy::{Proxy, configuration},
     recorder::Recorder,
 };
@@ -175,7 +176,7 @@ fn accepting_pauses_while_there_are_no_descriptors() {
     let endpoint = Recorder::start();
     let proxy = proxy(&endpoint.url(), "");
     let pid = i32::try_from(proxy.pid()).ok().and_then(Pid::from_raw);
-    let used = descriptors(proxy.pid());
+    let used = held(proxy.pid()).descriptors;
     let limit = |current| Rlimit {
         current: Some(current),
         maximum: Some(20_000),
@@ -250,20 +251,6 @@ fn a_lack_of_descriptors_is_no_fault_of_an_endpoint() {
             .contains("the system lets nothing be connected to")
     );
     assert!(!proxy.log().contains("an endpoint cannot be connected to"));
-}
-
-fn descriptors(pid: u32) -> u64 {
-    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
-    u64::try_from(open.count()).expect("few")
-}
-
-/// CPU time of a process, in steps of 10 ms.
-fn cpu(pid: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
-    let (_, rest) = stat.rsplit_once(')').expect("the name ends");
-    let ticks = rest.split_whitespace().skip(11).take(2);
-    let ticks: u64 = ticks.map(|it| it.parse::<u64>().expect("a number")).sum();
-    Duration::from_millis(ticks * 10)
 }
 
 #[test]

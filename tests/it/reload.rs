@@ -296,6 +296,35 @@ fn a_bad_file_changes_nothing_and_is_explained_everywhere() {
     );
     let output = changeover(&["reload", "--admin", &admin]);
     assert_eq!(output.status.code(), Some(3));
+    for (was, is, key) in [
+        ("sqlite:it.db", "sqlite:other.db", "[store] url"),
+        (
+            "url = ",
+            "observations = \"1MiB\"\nurl = ",
+            "[store] observations",
+        ),
+        ("127.0.0.1:0", "127.0.0.2:0", "[admin] address"),
+        (
+            "[[listener]]\naddress = \"127.0.0.1:0\"",
+            "[[listener]]\naddress = \"127.0.0.2:0\"",
+            "[[listener]] address",
+        ),
+        (
+            "[old]\n",
+            "[[listener]]\naddress = \"127.0.0.1:0\"\n[old]\n",
+            "[[listener]] address",
+        ),
+        (
+            "sticky = \"none\"",
+            "sticky = \"client-ip\"",
+            "[split] sticky",
+        ),
+    ] {
+        let (status, answer) = reload(&proxy, &text.replacen(was, is, 1));
+        let detail = answer["detail"].as_str().expect("text");
+        assert_eq!(status, 409, "{key}: {detail}");
+        assert!(detail.contains(&format!("{key} was ")), "{key}: {detail}");
+    }
 
     fs::remove_file(proxy.folder().path().join("changeover.toml")).expect("it is there");
     let output = changeover(&["reload", "--admin", &admin]);

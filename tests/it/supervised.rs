@@ -1,14 +1,21 @@
 //! What systemd is told, by a socket that stands in its place, and whether it takes our unit.
 
-use std::{os::unix::net::UnixDatagram, path::Path, process::Command, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    os::{fd::OwnedFd, unix::net::UnixDatagram},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
 
 use rustix::process::Signal;
 
 use crate::harness::{
-    admin::call,
+    admin::{call, try_call},
     environment::{Environment, signal_process},
-    free_port, peers,
+    eventually, free_port, peers,
     proxy::{Folder, Proxy, configuration},
+    raw::Raw,
 };
 
 /// The next words, one a line.
@@ -67,24 +74,52 @@ fn activated(addresses: &str) -> Command {
 #[test]
 fn clients_wait_in_sockets_that_were_passed_to_it() {
     let (old, new) = (Environment::start("old"), Environment::start("new"));
-    let (traffic, admin) = (free_port(), free_port());
+    // Ours, as it would be systemd's, whatever becomes of processes.
+    let kept = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let traffic = kept.local_addr().expect("it is bound");
+    let admin = free_port();
     let folder = Folder::new();
     let text = configuration(&old.url(), &new.url(), "");
     let text = text
         .replacen("127.0.0.1:0", &format!("127.0.0.1:{admin}"), 1)
-        .replacen("127.0.0.1:0", &format!("127.0.0.1:{traffic}"), 1);
+        .replacen("127.0.0.1:0", &traffic.to_string(), 1);
     folder.write("changeover.toml", &format!("workers = 3\n{text}"));
-    let command = activated(&format!("127.0.0.1:{traffic},127.0.0.1:{admin}"));
-    let mut proxy = Proxy::start_with(command, &folder);
-    assert_eq!(proxy.address().port(), traffic);
+    let start = || {
+        let mut command = activated(&format!("stdin,127.0.0.1:{admin}"));
+        let ours = kept.try_clone().expect("descriptors are left");
+        command.stdin(OwnedFd::from(ours));
+        Proxy::start_with(command, &folder)
+    };
+    let early = || {
+        let mut client = Raw::to(traffic);
+        client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        client
+    };
+    let mut before = early();
+    let mut proxy = start();
+    assert_eq!(before.answer("GET").to_string(), "200");
+    drop(before);
+    assert_eq!(proxy.address(), traffic);
     assert_eq!(proxy.admin.port(), admin);
     for _ in 0..20 {
         assert_eq!(call(proxy.address(), "GET", "/", "").0, 200);
     }
     // They go on to the next process.
-    proxy.upgrade();
+    let next = proxy.upgrade();
     assert!(proxy.wait(Duration::from_secs(10)).success());
     assert_eq!(call(proxy.address(), "GET", "/", "").0, 200);
+    // And to the one after that, though for a while there is none.
+    signal_process(next, Signal::TERM);
+    eventually("it has ended", Duration::from_secs(10), || {
+        call_fails(proxy.admin).then_some(())
+    });
+    let mut between = early();
+    let _proxy = start();
+    assert_eq!(between.answer("GET").to_string(), "200");
+}
+
+fn call_fails(admin: SocketAddr) -> bool {
+    try_call(admin, "GET", "/readyz", "").is_err()
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! A client's HTTP/2 connection: many requests at once, each with a deadline of its own.
 
 mod crew;
-mod frames;
 mod guard;
 mod incoming;
 mod stream;

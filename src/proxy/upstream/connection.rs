@@ -29,6 +29,7 @@ use crate::{
         buffers::{BUFFER_MIN, window},
         upstream::{
             error::DialError,
+            guard::Guard,
             http1::Http1,
             slots::Slots,
             socket::Socket,
@@ -180,7 +181,7 @@ where
     ) -> Result<Rc<Self>, DialError> {
         let tasks = Tasks::default();
         let started = builder(limits, tasks.clone())
-            .handshake(TokioIo::new(socket))
+            .handshake(TokioIo::new(Guard::new(socket, limits.control_frames)))
             .await;
         let (sender, connection) = started.map_err(DialError::Http)?;
         let connection_task = tasks.first.borrow_mut().take();

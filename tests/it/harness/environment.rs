@@ -4,6 +4,8 @@
 //! so that a test can ask the environment itself what arrived, and how often. It ends with its standard input,
 //! so that nothing is left over when a test is killed.
 
+mod onward;
+
 use std::{
     collections::BTreeMap,
     convert::Infallible,
@@ -20,7 +22,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -113,6 +115,11 @@ impl Environment {
         admin::get(self.address, &format!("/_only/{path}/{status}"));
     }
 
+    /// Lets calls of gRPC and tunnels go on to whoever listens there, from now on.
+    pub fn pass_on(&self, to: SocketAddr) {
+        admin::get(self.address, &format!("/_pass/{to}"));
+    }
+
     /// What arrived: each `x-id` with how often.
     pub fn arrived(&self) -> BTreeMap<String, u64> {
         let text = admin::get(self.address, "/_ids");
@@ -194,6 +201,8 @@ struct Service {
     scatters: AtomicBool,
     /// The one path that is answered with the status; none: all of them.
     only: Mutex<Option<String>>,
+    /// Who answers calls of gRPC and tunnels.
+    onward: Mutex<Option<SocketAddr>>,
     count: AtomicU64,
     ids: Mutex<BTreeMap<String, u64>>,
 }
@@ -229,17 +238,30 @@ async fn connection(stream: TcpStream, service: Arc<Service>) {
         let _ = builder
             .timer(TokioTimer::new())
             .serve_connection(io, answer)
+            .with_upgrades()
             .await;
     }
+}
+
+type Body = BoxBody<Bytes, hyper::Error>;
+
+fn whole(body: Bytes) -> Body {
+    Full::new(body).map_err(|it| match it {}).boxed()
 }
 
 async fn answer(
     service: Arc<Service>,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Body>, Infallible> {
     let path = request.uri().path().to_owned();
     if let Some(control) = path.strip_prefix("/_") {
-        return Ok(Response::new(service.control(control)));
+        return Ok(Response::new(whole(service.control(control))));
+    }
+    if onward::is_meant(&request) {
+        let onward = *service.onward.lock().expect("no panic");
+        if let Some(address) = onward {
+            return Ok(onward::pass(address, request).await);
+        }
     }
     service.count.fetch_add(1, Ordering::Relaxed);
     if let Some(id) = request.headers().get("x-id") {
@@ -263,7 +285,7 @@ async fn answer(
             Err(_) => Bytes::new(),
         },
     };
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(whole(body));
     *response.status_mut() = service.status_of(&path);
     let name = service.name.parse().expect("a header value");
     response.headers_mut().insert("x-served-by", name);
@@ -289,7 +311,7 @@ impl Service {
         StatusCode::from_u16(status).expect("a status")
     }
 
-    fn control(&self, control: &str) -> Full<Bytes> {
+    fn control(&self, control: &str) -> Bytes {
         let text = match control.split('/').collect::<Vec<_>>()[..] {
             ["set", status, latency] => {
                 let number = |text: &str| text.parse().expect("a number");
@@ -321,6 +343,11 @@ impl Service {
                 self.scatters.store(true, Ordering::Relaxed);
                 String::new()
             }
+            ["pass", to] => {
+                let to = to.parse().expect("an address");
+                *self.onward.lock().expect("no panic") = Some(to);
+                String::new()
+            }
             ["count"] => self.count.load(Ordering::Relaxed).to_string(),
             ["ids"] => {
                 let ids = self.ids.lock().expect("no panic");
@@ -330,6 +357,6 @@ impl Service {
             }
             _ => panic!("no such control: {control}"),
         };
-        Full::new(Bytes::from(text))
+        Bytes::from(text)
     }
 }

@@ -15,6 +15,8 @@ pub enum Says {
     Failure,
     /// That there is no such name.
     NoSuchName,
+    /// Nothing at all.
+    Nothing,
 }
 
 /// A running server; it ends with the test's process.
@@ -59,8 +61,10 @@ fn answer(question: &[u8], says: &Says) -> Option<Vec<u8>> {
     let addresses = match says {
         Says::Addresses(addresses) if kind == A.to_be_bytes() => addresses.as_slice(),
         Says::Addresses(_) | Says::Failure | Says::NoSuchName => &[],
+        Says::Nothing => return None,
     };
     let code = match says {
+        Says::Nothing => return None,
         Says::Addresses(_) => 0,
         Says::Failure => 2,
         Says::NoSuchName => 3,

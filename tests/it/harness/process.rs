@@ -1,6 +1,6 @@
 //! What a process holds, by the system's own account.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 /// Memory and descriptors of one process.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,4 +42,13 @@ pub fn descriptors(pid: u32) -> Vec<String> {
         format!("{target} {}", line.unwrap_or_default().trim())
     });
     described.collect()
+}
+
+/// The CPU time that the process has used, in steps of 10 ms.
+pub fn cpu(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let (_, rest) = stat.rsplit_once(')').expect("the name ends");
+    let ticks = rest.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.map(|it| it.parse::<u64>().expect("a number")).sum();
+    Duration::from_millis(ticks * 10)
 }

@@ -83,6 +83,19 @@ impl Raw {
         let _ = self.stream.write_all(what.as_ref());
     }
 
+    /// Says bytes until nobody takes more of them for a moment; how many were taken.
+    pub fn say_until_full(&mut self) -> usize {
+        let moment = Some(Duration::from_millis(100));
+        self.stream.set_write_timeout(moment).expect("it is open");
+        let bytes = [b'x'; 64 << 10];
+        let mut taken = 0;
+        while let Ok(count) = self.stream.write(&bytes) {
+            taken += count;
+        }
+        self.stream.set_write_timeout(None).expect("it is open");
+        taken
+    }
+
     /// One request without a body, and its answer.
     pub fn ask(&mut self, method: &str, target: &str) -> Said {
         self.say(format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));

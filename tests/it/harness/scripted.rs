@@ -1,7 +1,7 @@
 //! An endpoint that does exactly what a test says, byte by byte: each connection is a script's.
 
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
@@ -120,6 +120,26 @@ impl Caller {
         let mut bytes = vec![0; count];
         self.stream.read_exact(&mut bytes).ok()?;
         Some(bytes)
+    }
+
+    /// Says it again and again, and takes what comes back, until the proxy closes the connection.
+    pub fn flood(&mut self, what: &[u8]) {
+        let what = what.repeat((16 << 10) / what.len() + 1);
+        let mut back = vec![0; 64 << 10];
+        self.stream.set_nonblocking(true).expect("it is open");
+        loop {
+            let mut rest = &what[..];
+            while !rest.is_empty() {
+                if matches!(self.stream.read(&mut back), Ok(0)) {
+                    return;
+                }
+                match self.stream.write(rest) {
+                    Ok(count) => rest = &rest[count..],
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => thread::yield_now(),
+                    Err(_) => return,
+                }
+            }
+        }
     }
 
     /// Says something, which nobody may want any more.

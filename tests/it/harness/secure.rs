@@ -44,7 +44,14 @@ impl Authority {
     }
 
     fn sign(&self, name: &str) -> (Certificate, KeyPair) {
-        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        self.sign_until(name, None)
+    }
+
+    fn sign_until(&self, name: &str, last_year: Option<i32>) -> (Certificate, KeyPair) {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        if let Some(year) = last_year {
+            params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        }
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
         (certificate, key)
@@ -52,7 +59,15 @@ impl Authority {
 
     /// What a server with `name` shows.
     pub fn issue(&self, name: &str) -> Shown {
-        let (certificate, key) = self.sign(name);
+        Self::shown(self.sign(name))
+    }
+
+    /// The same, out of date for years.
+    pub fn issue_expired(&self, name: &str) -> Shown {
+        Self::shown(self.sign_until(name, Some(2001)))
+    }
+
+    fn shown((certificate, key): (Certificate, KeyPair)) -> Shown {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let config = builder

@@ -1,6 +1,7 @@
 """Binds what systemd would, at the addresses given, and becomes the program given, with these sockets.
 
-`activated.py ADDRESS:PORT,... PROGRAM ARGUMENT...`; "-" in the place of an address is a socket that does not listen."""
+`activated.py ADDRESS:PORT,... PROGRAM ARGUMENT...`; "-" in the place of an address is a socket that does not listen, "stdin" one that
+is this program's own input."""
 
 import fcntl
 import os
@@ -13,8 +14,8 @@ APART = 100
 
 sockets = []
 for address in sys.argv[1].split(","):
-    bound = socket.socket()
-    if address != "-":
+    bound = socket.socket(fileno=os.dup(0)) if address == "stdin" else socket.socket()
+    if address not in ("-", "stdin"):
         host, port = address.rsplit(":", 1)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, int(port)))

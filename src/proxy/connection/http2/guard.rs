@@ -10,11 +10,11 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::frames::{Inbound, Outbound, enhance_your_calm};
 use crate::{
     measure::Rejection,
     proxy::{
         connection::Connection,
+        frames::{Inbound, Outbound, Peer, enhance_your_calm},
         wheel::{Deadline, Wait},
         wire::Wire,
     },
@@ -43,8 +43,8 @@ impl Guard {
         let worker = &connection.worker;
         Self {
             wire: Some(wire),
-            inbound: Inbound::new(worker.limits().control_frames),
-            outbound: Outbound::default(),
+            inbound: Inbound::new(Peer::Client, worker.limits().control_frames),
+            outbound: Outbound::new(Peer::Client),
             watch: Rc::new(Watch {
                 head: worker.wheel.place(),
                 flooded: RefCell::new(None),

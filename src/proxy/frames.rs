@@ -1,8 +1,8 @@
-//! HTTP/2 frames as they pass (RFC 9113 section 4.1): their headers alone, which tell what a client makes the proxy do.
+//! HTTP/2 frames as they pass (RFC 9113 section 4.1): their headers alone, which tell what a peer makes the proxy do.
 //!
 //! The `h2` crate answers PING and SETTINGS and takes WINDOW_UPDATE, PRIORITY, RST_STREAM and empty DATA frames for as
 //! long as they come. Each of them costs work and brings nothing, so a connection may send only so many of them within a
-//! second.
+//! second, beyond those that answer what it was sent.
 
 /// What a connection begins with, from the client.
 const PREFACE_BYTES: usize = 24;
@@ -10,17 +10,28 @@ const PREFACE_BYTES: usize = 24;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
+const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// What a stream that is given up counts as: it may have cost a request to an endpoint.
+/// What a stream that a client gives up counts as: it may have cost a request to an endpoint.
 const RESET_COST: u32 = 5;
 
-/// WINDOW_UPDATE frames that each DATA frame of ours is worth: one for its stream, one for the connection.
-const UPDATES_PER_PIECE: u32 = 2;
+/// Frames without content that each piece of ours is worth: WINDOW_UPDATE for its stream and for the connection, and a PING by
+/// which some measure how fast data comes.
+const EARNED_PER_PIECE: u32 = 3;
+
+/// Who sends to the proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// Opens streams, and gives them up.
+    Client,
+    /// Gives up only what the proxy has asked for.
+    Endpoint,
+}
 
 /// A frame's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +52,15 @@ struct Walk {
 }
 
 impl Walk {
+    /// At the beginning of what a client says, or of what a server does.
+    const fn from(is_client: bool) -> Self {
+        Self {
+            head: [0; 9],
+            filled: 0,
+            left: if is_client { PREFACE_BYTES } else { 0 },
+        }
+    }
+
     /// The next header that `bytes` complete; they are cut to what follows it.
     fn next(&mut self, bytes: &mut &[u8]) -> Option<Head> {
         let skipped = self.left.min(bytes.len());
@@ -72,36 +92,35 @@ impl Walk {
     }
 }
 
-/// A client sends more of what costs and brings nothing than it may.
+/// A peer sends more of what costs and brings nothing than it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Flood;
 
-/// What a client sends.
+/// What a peer sends.
 #[derive(Debug)]
 pub(super) struct Inbound {
     walk: Walk,
+    peer: Peer,
     most: u32,
     second: u64,
     /// What frames without content came to within this second.
     spent: u32,
-    /// Frames WINDOW_UPDATE that what was sent is worth.
-    updates: u32,
+    /// Frames that what was sent is worth.
+    earned: u32,
     is_within_head: bool,
     last_stream: u32,
 }
 
 impl Inbound {
-    /// At the beginning of a connection that may send `most` frames without content within a second.
-    pub(super) fn new(most: u32) -> Self {
+    /// At the beginning of a connection whose peer may send `most` frames without content within a second.
+    pub(super) fn new(peer: Peer, most: u32) -> Self {
         Self {
-            walk: Walk {
-                left: PREFACE_BYTES,
-                ..Walk::default()
-            },
+            walk: Walk::from(peer == Peer::Client),
+            peer,
             most,
             second: 0,
             spent: 0,
-            updates: 0,
+            earned: 0,
             is_within_head: false,
             last_stream: 0,
         }
@@ -122,10 +141,10 @@ impl Inbound {
         Ok(())
     }
 
-    /// So many DATA frames were sent.
+    /// So many pieces were sent.
     pub(super) const fn earn(&mut self, pieces: u32) {
-        let earned = pieces.saturating_mul(UPDATES_PER_PIECE);
-        self.updates = self.updates.saturating_add(earned);
+        let earned = pieces.saturating_mul(EARNED_PER_PIECE);
+        self.earned = self.earned.saturating_add(earned);
     }
 
     /// Whether a block of header fields has begun and not ended.
@@ -133,7 +152,7 @@ impl Inbound {
         self.is_within_head
     }
 
-    /// The last stream that the client has opened.
+    /// The last stream that a client has opened.
     pub(super) const fn last_stream(&self) -> u32 {
         self.last_stream
     }
@@ -150,33 +169,53 @@ impl Inbound {
                 self.is_within_head = head.flags & END_HEADERS == 0;
                 1
             }
-            WINDOW_UPDATE if self.updates > 0 => {
-                self.updates -= 1;
+            WINDOW_UPDATE | PING if self.earned > 0 => {
+                self.earned -= 1;
                 0
             }
-            RST_STREAM => RESET_COST,
+            RST_STREAM if self.peer == Peer::Client => RESET_COST,
+            RST_STREAM if self.earned > 0 => {
+                self.earned -= 1;
+                0
+            }
             _ => 1,
         }
     }
 }
 
-/// What is sent to a client.
-#[derive(Debug, Default)]
-pub(super) struct Outbound(Walk);
+/// What is sent to a peer.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    walk: Walk,
+    to: Peer,
+}
 
 impl Outbound {
-    /// Takes note of bytes that were sent; how many DATA frames began in them.
+    /// At the beginning of a connection.
+    pub(super) fn new(to: Peer) -> Self {
+        Self {
+            walk: Walk::from(to == Peer::Endpoint),
+            to,
+        }
+    }
+
+    /// Takes note of bytes that were sent; how many pieces began in them: DATA frames, and requests.
     pub(super) fn pass(&mut self, mut bytes: &[u8]) -> u32 {
         let mut pieces = 0;
-        while let Some(head) = self.0.next(&mut bytes) {
-            pieces += u32::from(head.kind == DATA && head.length > 0);
+        while let Some(head) = self.walk.next(&mut bytes) {
+            let is_piece = match head.kind {
+                DATA => head.length > 0,
+                HEADERS => self.to == Peer::Endpoint,
+                _ => false,
+            };
+            pieces += u32::from(is_piece);
         }
         pieces
     }
 
     /// Whether a frame may be put in now.
     pub(super) const fn is_between_frames(&self) -> bool {
-        self.0.is_between_frames()
+        self.walk.is_between_frames()
     }
 }
 
@@ -208,8 +247,8 @@ mod tests {
             bytes.extend(frame(DATA, 0, 1, b"some"));
         }
         for size in [1, 2, 7, 9, 16, 4096] {
-            let mut within = Inbound::new(100);
-            let mut beyond = Inbound::new(99);
+            let mut within = Inbound::new(Peer::Client, 100);
+            let mut beyond = Inbound::new(Peer::Client, 99);
             let passed = |it: &mut Inbound| bytes.chunks(size).try_for_each(|cut| it.pass(cut, 1));
             assert_eq!(passed(&mut within), Ok(()), "{size}");
             assert_eq!(passed(&mut beyond), Err(Flood), "{size}");
@@ -220,7 +259,7 @@ mod tests {
     fn each_frame_costs_what_it_is_worth() {
         let check = |kind, flags, payload: &[u8], cost: u32| {
             let bytes = [PREFACE.to_vec(), frame(kind, flags, 1, payload)].concat();
-            let mut inbound = Inbound::new(100);
+            let mut inbound = Inbound::new(Peer::Client, 100);
             inbound.pass(&bytes, 0).unwrap();
             assert_eq!(inbound.spent, cost, "{kind} {flags} {payload:?}");
         };
@@ -239,7 +278,7 @@ mod tests {
 
     #[test]
     fn each_second_has_a_budget_of_its_own() {
-        let mut inbound = Inbound::new(1);
+        let mut inbound = Inbound::new(Peer::Client, 1);
         inbound.pass(PREFACE, 0).unwrap();
         let ping = frame(6, 0, 0, b"01234567");
         assert_eq!(inbound.pass(&ping, 0), Ok(()));
@@ -249,7 +288,7 @@ mod tests {
 
     #[test]
     fn windows_may_grow_for_what_was_sent() {
-        let mut outbound = Outbound::default();
+        let mut outbound = Outbound::new(Peer::Client);
         let sent = [
             frame(HEADERS, END_HEADERS, 1, b"h"),
             frame(DATA, 0, 1, b"some"),
@@ -260,18 +299,34 @@ mod tests {
         assert!(!outbound.is_between_frames());
         assert_eq!(outbound.pass(&sent[12..]), 1);
         assert!(outbound.is_between_frames());
-        let mut inbound = Inbound::new(1);
+        let mut inbound = Inbound::new(Peer::Client, 1);
         inbound.pass(PREFACE, 0).unwrap();
         inbound.earn(1);
         let update = frame(WINDOW_UPDATE, 0, 0, b"1234");
-        for expected in [Ok(()), Ok(()), Ok(()), Err(Flood)] {
+        for expected in [Ok(()), Ok(()), Ok(()), Ok(()), Err(Flood)] {
             assert_eq!(inbound.pass(&update, 0), expected);
         }
     }
 
     #[test]
+    fn an_endpoint_may_answer_what_it_was_sent() {
+        let mut outbound = Outbound::new(Peer::Endpoint);
+        let request = [PREFACE.to_vec(), frame(HEADERS, END_HEADERS, 1, b"h")].concat();
+        assert_eq!(outbound.pass(&request), 1);
+        let mut inbound = Inbound::new(Peer::Endpoint, 1);
+        inbound.earn(1);
+        // No preface comes from there; a stream that is given up is one of ours.
+        let reset = frame(RST_STREAM, 0, 1, b"1234");
+        let ping = frame(PING, 0, 0, b"01234567");
+        for said in [&reset, &ping, &ping, &reset] {
+            assert_eq!(inbound.pass(said, 0), Ok(()));
+        }
+        assert_eq!(inbound.pass(&reset, 0), Err(Flood));
+    }
+
+    #[test]
     fn a_head_is_open_from_its_first_frame_to_its_last() {
-        let mut inbound = Inbound::new(100);
+        let mut inbound = Inbound::new(Peer::Client, 100);
         inbound.pass(PREFACE, 0).unwrap();
         inbound.pass(&frame(HEADERS, 0, 3, b"h")[..9], 0).unwrap();
         assert!(inbound.is_within_head());
