@@ -10,8 +10,10 @@ use std::{
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::harness::{
+    admin,
     environment::Environment,
     eventually,
     peers::{succeeded, tool},
@@ -163,13 +165,44 @@ client_ca = "ca.pem""#;
     ];
     let with = changeover(&proxy, &folder, &with);
     assert_eq!(with.status.code(), Some(0), "{}", said(&with));
+
+    // Another authority in the place of the first one: whoever has only the first one's certificate stays outside.
+    for kind in ["pem", "key"] {
+        let path = |name: &str| folder.path().join(format!("{name}.{kind}"));
+        fs::rename(path("client"), path("former")).expect("it is there");
+    }
+    issue(&folder);
+    proxy.signal(Signal::HUP);
+    eventually("the new authority", Duration::from_secs(10), || {
+        let (code, answer) = curl(&proxy, &folder, &shown);
+        (code == Some(0) && answer.starts_with("HTTP/1.1 200")).then_some(())
+    });
+    let former = [
+        "--cacert",
+        "ca.pem",
+        "--cert",
+        "former.pem",
+        "--key",
+        "former.key",
+    ];
+    let (code, answer) = curl(&proxy, &folder, &former);
+    assert_ne!(code, Some(0), "{answer}");
+    assert_eq!(answer, "");
 }
 
 #[test]
 fn schemathesis_finds_nothing() {
-    let text = configuration("http://127.0.0.1:9", "http://127.0.0.1:10", ADA);
+    // With everything that has operations of its own, though nobody is there.
+    let more = format!("{ADA}{EVERYTHING}");
+    let text = configuration("http://127.0.0.1:9", "http://127.0.0.1:10", &more);
     let proxy = Proxy::start(&text);
     let folder = proxy.folder();
+    // A database that is not there is no fault of the API.
+    folder.write(
+        "schemathesis.toml",
+        "[[operations]]\ninclude-path = \"/api/v1/replication/setup\"\n\
+         checks.not_a_server_error.expected-statuses = [\"2xx\", \"4xx\", 502]\n",
+    );
     // The stream has no end, which the tests of the API itself know how to handle.
     let mut command = tool("schemathesis");
     command
@@ -195,9 +228,35 @@ fn schemathesis_finds_nothing() {
         .current_dir(folder.path())
         .stdin(Stdio::null());
     let said = succeeded(&mut command);
-    assert!(said.contains("generated"), "{said}");
     println!("{said}");
+    let document = include_str!("../../src/admin/openapi.json");
+    let document: Value = serde_json::from_str(document).expect("JSON");
+    let paths = document["paths"].as_object().expect("paths");
+    let methods = paths.values().filter_map(Value::as_object);
+    let operations: usize = methods.map(serde_json::Map::len).sum();
+    assert!(operations > 20, "{operations}");
+    // All but the stream, and the description that it began with.
+    let tested = format!("Tested: {}\n", operations - 2);
+    assert!(said.contains(&tested), "{operations} operations");
 }
+
+/// A database, a zone and shadow traffic.
+const EVERYTHING: &str = r#"
+[shadow]
+[[replication]]
+name = "shop"
+kind = "postgres"
+old = "postgres://changeover@127.0.0.1:9/shop?sslmode=disable"
+new = "postgres://changeover@127.0.0.1:10/shop?sslmode=disable"
+[dns]
+zone = "example.test"
+start = ["127.0.0.1:9"]
+provider = { kind = "manual" }
+[[dns.name]]
+name = "shop.example.test"
+from = { A = ["192.0.2.1"] }
+to = { A = ["192.0.2.2"] }
+"#;
 
 #[test]
 fn it_runs_as_nobody_with_no_capability_but_the_ports() {
@@ -236,7 +295,7 @@ fn it_runs_as_nobody_with_no_capability_but_the_ports() {
         ])
         .arg("--ambient-caps=-all,+net_bind_service")
         .arg(&binary);
-    let proxy = Proxy::start_with(command, &folder);
+    let mut proxy = Proxy::start_with(command, &folder);
     let status = fs::read_to_string(format!("/proc/{}/status", proxy.pid())).expect("it runs");
     let line = |name: &str| {
         let line = status.lines().find_map(|it| it.strip_prefix(name));
@@ -244,20 +303,24 @@ fn it_runs_as_nobody_with_no_capability_but_the_ports() {
     };
     assert_eq!(line("Uid:"), "65534\t65534\t65534\t65534");
     // The kernel gives root what a process keeps to itself: no core dump, and nobody else of its user reads its memory.
-    let memory = fs::metadata(format!("/proc/{}/mem", proxy.pid())).expect("it runs");
-    assert_eq!(memory.uid(), 0);
+    let owner = |pid| fs::metadata(format!("/proc/{pid}/mem")).map(|it| it.uid());
+    assert_eq!(owner(proxy.pid()).ok(), Some(0));
     // CAP_NET_BIND_SERVICE is number 10.
     for set in ["CapPrm:", "CapEff:", "CapBnd:"] {
         assert_eq!(line(set), "0000000000000400", "{set}");
     }
-    let (status, body) = crate::harness::admin::call(proxy.address(), "GET", "/", "");
+    let (status, body) = admin::call(proxy.address(), "GET", "/", "");
     assert_eq!(status, 200, "{body}");
     assert_eq!(proxy.address().port(), port);
     eventually("the request is counted", Duration::from_secs(5), || {
         (proxy.status()["sides"]["old"]["requests"] == 1).then_some(())
     });
-    let (ended, log) = proxy.stop();
-    assert_eq!(ended.code(), Some(0), "{log}");
+    // So is the process that takes over, which has the port from it.
+    let next = proxy.upgrade();
+    assert_eq!(owner(next).ok(), Some(0));
+    assert!(proxy.wait(Duration::from_secs(10)).success());
+    let (status, body) = admin::call(proxy.address(), "GET", "/", "");
+    assert_eq!(status, 200, "{body}");
 }
 
 const NOBODY: u32 = 65534;

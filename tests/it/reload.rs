@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    process::{Command, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -296,6 +297,20 @@ fn a_bad_file_changes_nothing_and_is_explained_everywhere() {
     );
     let output = changeover(&["reload", "--admin", &admin]);
     assert_eq!(output.status.code(), Some(3));
+
+    fs::remove_file(proxy.folder().path().join("changeover.toml")).expect("it is there");
+    let output = changeover(&["reload", "--admin", &admin]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(proxy.status()["weight"], 30.0);
+    assert_eq!(kinds(&proxy), ["began", "weight_set"]);
+    assert_eq!(admin::call(proxy.address(), "GET", "/", "").0, 200);
+}
+
+#[test]
+fn what_cannot_change_while_it_runs_is_named() {
+    let (old, new) = (Environment::start("old"), Environment::start("new"));
+    let text = configuration(&old.url(), &new.url(), MORE);
+    let proxy = Proxy::start(&text);
     for (was, is, key) in [
         ("sqlite:it.db", "sqlite:other.db", "[store] url"),
         (
@@ -325,13 +340,7 @@ fn a_bad_file_changes_nothing_and_is_explained_everywhere() {
         assert_eq!(status, 409, "{key}: {detail}");
         assert!(detail.contains(&format!("{key} was ")), "{key}: {detail}");
     }
-
-    fs::remove_file(proxy.folder().path().join("changeover.toml")).expect("it is there");
-    let output = changeover(&["reload", "--admin", &admin]);
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(proxy.status()["weight"], 30.0);
-    assert_eq!(kinds(&proxy), ["began", "weight_set"]);
-    assert_eq!(admin::call(proxy.address(), "GET", "/", "").0, 200);
+    assert_eq!(reload(&proxy, &text).0, 200);
 }
 
 #[test]
@@ -398,6 +407,30 @@ fn a_replaced_certificate_is_shown_to_new_connections_and_old_ones_live_on() {
     assert!(ask(&mut after).starts_with("HTTP/1.1 200"));
     let shown = after.conn.peer_certificates().expect("a chain");
     assert_eq!(shown[0], second);
+
+    // Nobody who connects meanwhile notices, by either protocol.
+    for protocol in ["--h1", "--window-bits=16"] {
+        let url = format!("https://{}/", proxy.address());
+        let mut load = Command::new("h2load");
+        let load = load
+            .args([protocol, "-n", "4000", "-c", "400", "-r", "200", &url])
+            .stdout(Stdio::piped());
+        let mut load = load.spawn().expect("tests/run has installed it");
+        let mut reloads = 0;
+        while load.try_wait().expect("it is ours").is_none() {
+            certify(&folder);
+            assert_eq!(reload(&proxy, &text).0, 200);
+            reloads += 1;
+        }
+        let mut said = String::new();
+        let mut output = load.stdout.take().expect("it is piped");
+        output.read_to_string(&mut said).expect("text");
+        println!("{protocol}: {reloads} reloads\n{said}");
+        assert!(said.contains(" 4000 succeeded, 0 failed"), "{said}");
+        assert!(reloads >= 5, "{reloads}");
+    }
+    let second = certify(&folder);
+    assert_eq!(reload(&proxy, &text).0, 200);
 
     // One that cannot be used changes nothing.
     folder.write(

@@ -1,14 +1,21 @@
 //! No secret is shown: not in what the API answers, not in what is printed, not in a log at its most talkative.
 
-use std::process::Command;
+use std::{fs, net::SocketAddr, process::Command, time::Duration};
 
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::harness::{
+    admin,
+    bind::{Bind, SECRET, SECRET_BASE64, ZONE},
     environment::Environment,
+    eventually,
     peers::succeeded,
+    postgres::{Cluster, DATABASE},
     proxy::{Folder, Proxy, changeover, configuration},
 };
+
+const LIMIT: Duration = Duration::from_secs(30);
 
 const TOKEN: &str = "marked-token-of-ada-7d1f";
 const WRONG: &str = "marked-wrong-token-52aa";
@@ -68,6 +75,95 @@ fn nothing_that_is_printed_or_answered_shows_a_secret() {
     }
 }
 
+#[test]
+fn secrets_of_databases_and_zones_stay_where_they_are() {
+    let (old, new) = (Environment::start("old"), Environment::start("new"));
+    let bind = Bind::start("shop 60 IN A 127.0.0.1");
+    let cluster = Cluster::start(&[]);
+    cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"));
+    cluster.shop(&format!(
+        "CREATE ROLE with_password LOGIN PASSWORD '{PASSWORD}'"
+    ));
+    let folder = Folder::new();
+    folder.write("tsig.secret", SECRET_BASE64);
+    folder.write("database.password", PASSWORD);
+    cluster.sql("postgres", "CREATE DATABASE other");
+    let more = with_other_secrets(&cluster, bind.address);
+    folder.write(
+        "changeover.toml",
+        &configuration(&old.url(), &new.url(), &more),
+    );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_changeover"));
+    command.env("CHANGEOVER_LOG", "trace");
+    let proxy = Proxy::start_with(command, &folder);
+    // Both are used: a session is open, and a change is signed.
+    proxy.status_when("the database lets it in", LIMIT, |it| {
+        let why = it["replications"][0]["unknown"].as_str();
+        why.is_some_and(|it| !it.contains("connect") && !it.contains("password"))
+    });
+    eventually("the zone was asked, and is to change", LIMIT, || {
+        let (status, _) = proxy.post("/api/v1/dns/lower-ttl", &json!({ "reason": "secrets" }));
+        (status == 200).then_some(())
+    });
+    proxy.status_when("the zone takes it", LIMIT, |it| {
+        it["dns"]["order"]["state"] == "served"
+    });
+    let paths = ["/api/v1/status", "/api/v1/events", "/metrics"];
+    let mut shown: Vec<_> = paths
+        .iter()
+        .map(|path| (*path, admin::get(proxy.admin, path)))
+        .collect();
+    let (_, log) = proxy.stop();
+    assert!(log.contains("TRACE"), "the log says little");
+    shown.push(("the log", log));
+    let secret = String::from_utf8_lossy(SECRET);
+    let numbers = format!("{:?}", SECRET.as_slice());
+    let secrets = [
+        PASSWORD,
+        SECRET_BASE64,
+        &secret,
+        numbers.trim_matches(['[', ']']),
+    ];
+    for (what, text) in &shown {
+        for secret in &secrets {
+            assert_eq!(shows(text, secret), None, "{what} shows {secret}");
+        }
+    }
+}
+
+/// A database that is watched by a password, and a zone that is changed by a key.
+fn with_other_secrets(cluster: &Cluster, server: SocketAddr) -> String {
+    let url = cluster.url("with_password");
+    let other = url.replace(&format!("/{DATABASE}"), "/other");
+    let (zone, port) = (ZONE.trim_end_matches('.'), server.port());
+    format!(
+        r#"
+[[replication]]
+name = "shop"
+kind = "postgres"
+old = "{url}"
+old_password_file = "database.password"
+new = "{other}"
+new_password_file = "database.password"
+[dns]
+zone = "{zone}"
+ttl = "1s"
+gap = "10s"
+start = ["{server}"]
+port = {port}
+[dns.provider]
+kind = "rfc2136"
+server = "{server}"
+key_name = "mover"
+secret_file = "tsig.secret"
+[[dns.name]]
+name = "shop.{zone}"
+from = {{ A = ["127.0.0.1"] }}
+to = {{ A = ["127.0.0.2"] }}
+"#
+    )
+}
+
 /// A listener with a key, an override's key, and an operator's digest.
 fn with_secrets(digest: &str) -> String {
     format!(
@@ -88,14 +184,21 @@ role = "approver"
 /// Every document, an error and a command, with a right token and a wrong one.
 fn ask_the_api(proxy: &Proxy, shown: &mut Vec<(&str, String)>) {
     let paths = [
+        "/",
+        "/healthz",
+        "/readyz",
         "/api/v1/status",
         "/api/v1/events",
+        "/api/v1/explain",
+        "/api/v1/shadow",
         "/metrics",
         "/openapi.json",
         "/nowhere",
     ];
     for path in paths {
-        for token in [TOKEN, WRONG] {
+        // More wrong tokens than ten are not even looked at.
+        let wrong = path.starts_with("/api/").then_some(WRONG);
+        for token in [TOKEN].into_iter().chain(wrong) {
             let answer = curl(&format!("http://{}{path}", proxy.admin), token, &[]);
             shown.push((path, answer));
         }
@@ -105,6 +208,21 @@ fn ask_the_api(proxy: &Proxy, shown: &mut Vec<(&str, String)>) {
     let answer = curl(&weight, TOKEN, &["--request", "PUT", "--json", reason]);
     assert!(answer.contains("generation"), "{answer}");
     shown.push(("a command", answer));
+    // A configuration that cannot be used, whose fault stands beside what is secret.
+    let path = proxy.folder().path().join("changeover.toml");
+    let good = fs::read_to_string(&path).expect("it is there");
+    for (was, is) in [
+        ("token_sha256 = \"", "token_sha256 = \"0"),
+        ("force.secret", WRONG),
+    ] {
+        let bad = good.replacen(was, is, 1);
+        proxy.folder().write("changeover.toml", &bad);
+        let reload = format!("http://{}/api/v1/reload", proxy.admin);
+        let answer = curl(&reload, TOKEN, &["--request", "POST", "--json", "{}"]);
+        assert!(answer.contains(" 422 "), "{answer}");
+        shown.push(("a reload", answer));
+    }
+    proxy.folder().write("changeover.toml", &good);
     let status = Command::new(env!("CARGO_BIN_EXE_changeover"))
         .args(["status", "--admin", &format!("http://{}", proxy.admin)])
         .env("CHANGEOVER_TOKEN", WRONG)

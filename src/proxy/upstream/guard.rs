@@ -54,11 +54,9 @@ impl AsyncRead for Guard {
         ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
         let second = clock::now().duration_since(this.began).as_secs();
         let passed = this.inbound.pass(&buf.filled()[before..], second);
-        Poll::Ready(
-            passed.map_err(|_| {
-                io::Error::other("the endpoint sends too many frames without content")
-            }),
-        )
+        Poll::Ready(passed.map_err(|_flood| {
+            io::Error::other("the endpoint sends too many frames without content")
+        }))
     }
 }
 

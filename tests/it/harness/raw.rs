@@ -11,6 +11,7 @@ use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustix::net::{SendFlags, send};
 use tokio::runtime::Runtime;
 
 use super::scripted::field;
@@ -84,12 +85,12 @@ impl Raw {
     }
 
     /// Says bytes until nobody takes more of them for a moment; how many were taken.
-    pub fn say_until_full(&mut self) -> usize {
+    pub fn say_until_full(&self) -> usize {
         let moment = Some(Duration::from_millis(100));
         self.stream.set_write_timeout(moment).expect("it is open");
         let bytes = [b'x'; 64 << 10];
         let mut taken = 0;
-        while let Ok(count) = self.stream.write(&bytes) {
+        while let Ok(count) = send(&self.stream, &bytes, SendFlags::NOSIGNAL) {
             taken += count;
         }
         self.stream.set_write_timeout(None).expect("it is open");

@@ -1,7 +1,7 @@
 //! An endpoint that does exactly what a test says, byte by byte: each connection is a script's.
 
 use std::{
-    io::{ErrorKind, Read, Write},
+    io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
@@ -11,6 +11,10 @@ use std::{
     time::Duration,
 };
 
+use rustix::{
+    io::Errno,
+    net::{SendFlags, send},
+};
 use socket2::SockRef;
 
 /// No script waits for longer.
@@ -133,9 +137,9 @@ impl Caller {
                 if matches!(self.stream.read(&mut back), Ok(0)) {
                     return;
                 }
-                match self.stream.write(rest) {
+                match send(&self.stream, rest, SendFlags::NOSIGNAL) {
                     Ok(count) => rest = &rest[count..],
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => thread::yield_now(),
+                    Err(Errno::AGAIN) => thread::yield_now(),
                     Err(_) => return,
                 }
             }
