@@ -1,11 +1,21 @@
-//! TLS as scanners see it: no version below 1.2, no weak suite, nothing of what was ever broken.
+//! TLS as scanners see it: no version below 1.2, no weak suite, nothing of what was ever broken; and handshakes that no library
+//! would begin.
 
-use std::fs;
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    sync::Arc,
+    time::Duration,
+};
 
+use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::ring};
 use serde_json::Value;
 
 use crate::harness::{
+    now,
     peers::tool,
+    process::cpu,
     proxy::{Folder, Proxy, configuration},
 };
 
@@ -19,8 +29,8 @@ const TLS12: [&str; 6] = [
     "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
 ];
 
-#[test]
-fn sslyze_rates_listeners_and_the_admin_api_well() {
+/// Where a listener and the admin API show a certificate.
+fn secured() -> (Folder, Proxy) {
     let folder = Folder::new();
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
     folder.write("it.pem", &made.cert.pem());
@@ -35,6 +45,73 @@ fn sslyze_rates_listeners_and_the_admin_api_well() {
         );
     folder.write("changeover.toml", &text);
     let proxy = Proxy::start_in(&folder);
+    (folder, proxy)
+}
+
+/// The record that a client begins with.
+fn hello() -> Vec<u8> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring has them")
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let name = "localhost".try_into().expect("a name");
+    let mut client = ClientConnection::new(Arc::new(config), name).expect("a session");
+    let mut record = Vec::new();
+    client.write_tls(&mut record).expect("memory");
+    record
+}
+
+const RECORD_HEAD: usize = 5;
+const HANDSHAKE: u8 = 22;
+
+/// The same message in records of so many bytes each.
+fn in_pieces(record: &[u8], size: usize) -> Vec<u8> {
+    let mut pieces = Vec::new();
+    for piece in record[RECORD_HEAD..].chunks(size) {
+        pieces.extend(&record[..3]);
+        pieces.extend(u16::try_from(piece.len()).expect("small").to_be_bytes());
+        pieces.extend(piece);
+    }
+    pieces
+}
+
+#[test]
+fn a_hello_in_many_records_is_answered_and_one_that_is_taken_back_ends() {
+    let (_folder, proxy) = secured();
+    let hello = hello();
+    for address in [proxy.address(), proxy.admin] {
+        let connect = || {
+            let stream = TcpStream::connect(address).expect("it listens");
+            let patience = Some(Duration::from_secs(5));
+            stream.set_read_timeout(patience).expect("it is open");
+            stream
+        };
+        for size in [1, 100] {
+            let mut client = connect();
+            let pieces = in_pieces(&hello, size);
+            client.write_all(&pieces).expect("it is open");
+            let mut head = [0; RECORD_HEAD];
+            client.read_exact(&mut head).expect("an answer");
+            assert_eq!(head[0], HANDSHAKE, "{size}");
+        }
+        // close_notify, in plain, within the handshake.
+        let mut client = connect();
+        let (began, before) = (now(), cpu(proxy.pid()));
+        let leaves = [&hello[..], &[21, 3, 3, 0, 2, 1, 0]].concat();
+        client.write_all(&leaves).expect("it is open");
+        let mut said = Vec::new();
+        // It may be reset, since what came last is not read any more.
+        let _ = client.read_to_end(&mut said);
+        assert!(now() - began < Duration::from_secs(5), "it is closed");
+        let spent = cpu(proxy.pid()).saturating_sub(before);
+        assert!(spent < Duration::from_millis(200), "{spent:?}");
+    }
+}
+
+#[test]
+fn sslyze_rates_listeners_and_the_admin_api_well() {
+    let (folder, proxy) = secured();
     let report = folder.path().join("sslyze.json");
     let mut command = tool("python");
     command

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::mpsc,
     time::timeout,
 };
 
@@ -97,6 +98,39 @@ async fn an_upgrade_that_is_not_granted_is_a_request() {
     assert_eq!(client.get("/next").await.status(), 200);
     let outcomes = rig.outcomes(2).await;
     assert!(outcomes.iter().all(|it| it.class == Class::Success));
+}
+
+/// What stands behind such a request is no part of a tunnel that never was, but a request that is read and sent as any other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_behind_an_upgrade_that_is_not_granted_is_one_of_its_own() {
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let endpoint = Scripted::start(move |_, mut client| {
+        let sender = sender.clone();
+        async move {
+            loop {
+                let head = client.until("\r\n\r\n").await;
+                sender.send(head).unwrap();
+                client
+                    .say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                    .await;
+            }
+        }
+    })
+    .await;
+    let rig = Rig::start(
+        sides(endpoint.address, nobody().await),
+        Weight::NONE,
+        |_| (),
+    );
+    let mut client = Talk::to(rig.address()).await;
+    let hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n";
+    client.say(&format!("{ASK}{hidden}")).await;
+    for expected in ["/chat", "/hidden"] {
+        assert_eq!(client.response().await.status(), 200);
+        let head = seen.recv().await.unwrap();
+        assert!(head.starts_with(&format!("GET {expected} ")), "{head}");
+        assert!(!head.contains("6.6.6.6"), "{head}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
