@@ -26,8 +26,8 @@ use crate::{
     plan::{
         AdminPlan, AdvanceOn, BothBad, Edition, EjectionPlan, EndpointPlan, EvidencePlan,
         ForwardingPlan, HostHeader, Limits, Operator, Plan, RampPlan, ResolverPlan, Role,
-        RollbackPlan, Scheme, SplitPlan, StartMode, Step, Timeouts, Underscores, UpstreamPlan,
-        UpstreamTlsPlan, Verification,
+        RollbackPlan, Scheme, SplitPlan, StartMode, Step, Timeouts, UpstreamPlan, UpstreamTlsPlan,
+        Verification,
     },
     units::{Direction, Generation, PerSide, Salt, Share, Side, Timestamp, Weight},
 };
@@ -95,22 +95,9 @@ pub(crate) fn plan(operators: Vec<Operator>) -> Plan {
 
 fn limits() -> Limits {
     Limits {
-        head_bytes: 65_536,
-        target_bytes: 8192,
-        header_bytes: 8 << 10,
-        headers: 100,
-        underscores: Underscores::Refuse,
         connections: 10_000,
-        connections_per_client: None,
-        requests_per_side: 10_000,
-        control_frames: 1_000,
-        streams: 100,
-        idle_per_endpoint: 32,
-        connections_per_endpoint: 1024,
-        buffer_bytes: 65_536,
-        buffered_bytes: 1 << 30,
-        body_rate: 240,
         events_page: 4,
+        ..Limits::OF_TESTS
     }
 }
 

@@ -75,3 +75,26 @@ pub struct Limits {
     /// Entries that one page of the journal returns.
     pub events_page: usize,
 }
+
+#[cfg(test)]
+impl Limits {
+    /// What tests begin with.
+    pub(crate) const OF_TESTS: Self = Self {
+        head_bytes: 64 << 10,
+        target_bytes: 8 << 10,
+        header_bytes: 8 << 10,
+        headers: 100,
+        underscores: Underscores::Refuse,
+        connections: 100,
+        connections_per_client: None,
+        requests_per_side: 10_000,
+        control_frames: 1_000,
+        streams: 100,
+        idle_per_endpoint: 8,
+        connections_per_endpoint: 100,
+        buffer_bytes: 64 << 10,
+        buffered_bytes: 1 << 30,
+        body_rate: 240,
+        events_page: 100,
+    };
+}

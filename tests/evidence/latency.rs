@@ -11,7 +11,7 @@ use changeover::{
 };
 
 use crate::{of_every_run, page, runs, world::Mood};
-use clients::{Clients, Likeness, Population};
+use clients::{Clients, DRIFT, LITTLE_DRIFT, Likeness, Population};
 
 /// Nothing slower is tolerated.
 const EXACT: LatencyTolerance = LatencyTolerance {
@@ -127,6 +127,7 @@ fn latencies_trip_falsely_no_more_often_than_their_budget_allows() {
                 clients: 200,
                 mood,
                 likeness: Likeness::Unlike,
+                drift: DRIFT,
                 routes: 5,
             };
             let found = of_every_run(runs(), |seed| run(population, seed));
@@ -173,6 +174,7 @@ fn run_with_pauses(unit: Unit, likeness: Likeness, seed: u64) -> BTreeSet<&'stat
         clients: 2_000,
         mood: Mood::Calm,
         likeness,
+        drift: DRIFT,
         routes: 5,
     };
     let mut clients = Clients::new(population, TOLERANT, 1_000, seed);
@@ -300,14 +302,16 @@ impl Case {
             clients: self.clients,
             mood: Mood::Calm,
             likeness: self.fault.likeness(),
+            drift: LITTLE_DRIFT,
             routes: 0,
         };
         // 1e-3 a day for all tests together.
         let mut clients = Clients::new(population, self.tolerance, 1_000, seed);
         clients.run(BEFORE, TICK);
         clients.publish(self.weight);
-        // The rise is long past, and the fault comes at any time of a window.
-        clients.run(Duration::from_secs(20 + seed * 7 % 30), TICK);
+        // The rise is long past. Windows of 10 s end 3 and 13 s later, those of 30 s 23 and 53 s, those of two minutes 53 and 173 s:
+        // the moment for which the delays of sticky clients are expected.
+        clients.run(Duration::from_secs(67), TICK);
         match self.fault {
             Fault::Slower(times) => clients.slower_on_new = times,
             Fault::Drags(share) => clients.dragging = share,
@@ -392,7 +396,10 @@ fn a_slower_new_side_is_noticed_as_soon_as_the_formulas_say() {
             (Unit::Slot, Fault::Slower(_)) => 5.0,
             (Unit::Slot, Fault::Drags(_) | Fault::Hangs(_)) => 1.0,
         };
-        if (median - expected).abs() > 0.2 * expected + tick + 2.0 * scatter {
+        let (late, soon) = (median - expected, expected - median);
+        let room = tick + 2.0 * scatter;
+        // What is noticed much sooner than was expected would have to be explained as well.
+        if late > 0.2 * expected + room || soon > 0.4 * expected + room {
             faults.push(format!("{drawn} at {weight}, {what}: {median} s"));
         }
     }

@@ -120,6 +120,8 @@ fn slow(unit: Unit, after: u64, seed: u64, begin: impl Fn(&mut Clients)) -> Opti
         clients: CLIENTS,
         mood: Mood::Calm,
         likeness: Likeness::Unlike,
+        // The environments' clients stay as they are.
+        drift: 0.0,
         routes: 0,
     };
     let tolerance = EvidencePlan::DEFAULT.tolerated_latency;

@@ -19,7 +19,7 @@ use crate::{
         AdminPlan, AdvanceOn, BothBad, Edition, EjectionPlan, EndpointPlan, EvidencePlan,
         ForwardingPlan, HostHeader, Limit, Limits, Plan, RampPlan, Reading, ResolverPlan,
         RollbackPlan, RouteId, Scheme, SplitPlan, StartMode, Step, Timeouts, Trigger, TripAction,
-        Underscores, UpstreamPlan, UpstreamTlsPlan, Verification,
+        UpstreamPlan, UpstreamTlsPlan, Verification,
     },
     split::{Assignment, Cause, Publication, RouteTable, SplitTable},
     store::{JournalReader, Observations, Report, SilentStore, Snapshot, Store, StoreHandle},
@@ -326,7 +326,7 @@ pub(super) fn plan() -> Plan {
         shadow: None,
         dns: None,
         timeouts: timeouts(second),
-        limits: LIMITS,
+        limits: Limits::OF_TESTS,
         workers: 1,
     }
 }
@@ -346,25 +346,6 @@ fn timeouts(each: Duration) -> Timeouts {
         upgrade: each,
     }
 }
-
-const LIMITS: Limits = Limits {
-    head_bytes: 65_536,
-    target_bytes: 8192,
-    header_bytes: 8 << 10,
-    headers: 100,
-    underscores: Underscores::Refuse,
-    connections: 100,
-    connections_per_client: None,
-    requests_per_side: 10_000,
-    control_frames: 1_000,
-    streams: 100,
-    idle_per_endpoint: 8,
-    connections_per_endpoint: 100,
-    buffer_bytes: 65_536,
-    buffered_bytes: 1 << 30,
-    body_rate: 240,
-    events_page: 100,
-};
 
 fn upstream(side: Side) -> UpstreamPlan {
     let endpoint = |port| EndpointPlan {

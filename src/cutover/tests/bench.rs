@@ -17,8 +17,8 @@ use crate::{
         AdminPlan, AdvanceOn, BothBad, ChannelPlan, DatabaseEncryption, DatabasePlan, EjectionPlan,
         EndpointPlan, EvidencePlan, ForwardingPlan, HostHeader, Limit, Limits, Plan, RampPlan,
         Reading, ReplicationKind, ReplicationPlan, ResolverPlan, RollbackPlan, RouteId, Scheme,
-        SplitPlan, StartMode, Step, Timeouts, Trigger, TripAction, Underscores, UpstreamPlan,
-        UpstreamTlsPlan, Verification,
+        SplitPlan, StartMode, Step, Timeouts, Trigger, TripAction, UpstreamPlan, UpstreamTlsPlan,
+        Verification,
     },
     shadow,
     split::{Assignment, Cause},
@@ -441,29 +441,8 @@ pub(super) fn plan() -> Plan {
             drain: second,
             upgrade: second,
         },
-        limits: limits(),
+        limits: Limits::OF_TESTS,
         workers: 1,
-    }
-}
-
-fn limits() -> Limits {
-    Limits {
-        head_bytes: 65_536,
-        target_bytes: 8192,
-        header_bytes: 8 << 10,
-        headers: 100,
-        underscores: Underscores::Refuse,
-        connections: 100,
-        connections_per_client: None,
-        requests_per_side: 10_000,
-        control_frames: 1_000,
-        streams: 100,
-        idle_per_endpoint: 8,
-        connections_per_endpoint: 100,
-        buffer_bytes: 65_536,
-        buffered_bytes: 1 << 30,
-        body_rate: 240,
-        events_page: 100,
     }
 }
 

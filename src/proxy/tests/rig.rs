@@ -22,7 +22,7 @@ use crate::{
         AdminPlan, AdvanceOn, BothBad, CookiePlan, Edition, EjectionPlan, EndpointPlan,
         EvidencePlan, ForcePlan, ForwardingPlan, HostHeader, Limits, ListenerPlan, Plan, RampPlan,
         ResolverPlan, RollbackPlan, Scheme, Secret, SplitPlan, StartMode, Sticky, Timeouts,
-        Underscores, UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
+        UpstreamPlan, UpstreamTlsPlan, Verification, Writes,
     },
     proxy::{CopyDesk, RunningProxy, Setup, Setups, Shared, bind, start},
     split::{Publication, RouteTable, SplitTable, Withdrawal},
@@ -243,22 +243,12 @@ fn plan(endpoints: PerSide<Vec<SocketAddr>>) -> Plan {
 
 fn limits() -> Limits {
     Limits {
-        head_bytes: 32 * 1024,
-        target_bytes: 8 * 1024,
-        header_bytes: 8 << 10,
-        headers: 100,
-        underscores: Underscores::Refuse,
+        head_bytes: 32 << 10,
         connections: 1000,
-        connections_per_client: None,
-        requests_per_side: 10_000,
-        control_frames: 1_000,
-        streams: 100,
         idle_per_endpoint: 16,
         connections_per_endpoint: 64,
-        buffer_bytes: 64 * 1024,
-        buffered_bytes: 1 << 30,
         body_rate: 0,
-        events_page: 100,
+        ..Limits::OF_TESTS
     }
 }
 

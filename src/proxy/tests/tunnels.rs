@@ -107,7 +107,7 @@ async fn a_request_behind_an_upgrade_that_is_not_granted_is_one_of_its_own() {
     let endpoint = Scripted::start(move |_, mut client| {
         let sender = sender.clone();
         async move {
-            loop {
+            for _ in 0..2 {
                 let head = client.until("\r\n\r\n").await;
                 sender.send(head).unwrap();
                 client

@@ -34,7 +34,7 @@ use crate::{
         AdminPlan, AdvanceOn, BothBad, Edition, EjectionPlan, EndpointId, EndpointPlan,
         EvidencePlan, ForwardingPlan, HostHeader, Http1Codec, Limit, Limits, Plan, RampPlan,
         Reading, ResolverPlan, RollbackPlan, Scheme, SplitPlan, StartMode, Timeouts, Trigger,
-        TripAction, Underscores, UpstreamPlan, UpstreamTlsPlan, Verification,
+        TripAction, UpstreamPlan, UpstreamTlsPlan, Verification,
     },
     proxy::{
         CopyDesk, Setup, Setups, Shared,
@@ -258,21 +258,9 @@ pub(crate) fn plan(old: Vec<EndpointPlan>, new: Vec<EndpointPlan>) -> Plan {
         timeouts: timeouts(5 * second),
         limits: Limits {
             head_bytes: 16 << 10,
-            target_bytes: 8 << 10,
-            header_bytes: 8 << 10,
-            headers: 100,
-            underscores: Underscores::Refuse,
-            connections: 100,
-            connections_per_client: None,
-            requests_per_side: 10_000,
-            control_frames: 1_000,
-            streams: 100,
-            idle_per_endpoint: 8,
             connections_per_endpoint: 16,
-            buffer_bytes: 64 << 10,
-            buffered_bytes: 1 << 30,
             body_rate: 0,
-            events_page: 1,
+            ..Limits::OF_TESTS
         },
         workers: 1,
     }

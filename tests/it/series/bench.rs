@@ -64,7 +64,7 @@ impl Drawn {
             (Fault::Errors, 1_000..) => ["3.7 / 6.7 s", "8.5 / 21.1 s"],
             (Fault::Checkout, _) => ["5.7 / 11.3 s", "9.8 / 25.2 s"],
             (Fault::Unauthorized | Fault::Dead, _) => ["0.1 / 0.2 s", "0.2 / 0.4 s"],
-            (Fault::Hangs, _) => ["0.8 / 1.0 s", "1.4 / 1.7 s"],
+            (Fault::Hangs, _) => ["1.2 / 1.4 s", "1.9 / 2.4 s"],
             (Fault::Slower, _) => ["11.2 / 18.7 s", "34 / 62 s"],
         };
         match self {
