@@ -111,5 +111,7 @@ fn a_name_that_leads_elsewhere_brings_an_endpoint_back_from_its_ejection() {
     eventually("it has requests again", SOON, || {
         (get(&proxy) == "200 alive").then_some(())
     });
-    assert_eq!(endpoint(&proxy.status(), "old", 0)["standing"], "usable");
+    proxy.status_when("it is in choice", SOON, |it| {
+        endpoint(it, "old", 0)["standing"] == "usable"
+    });
 }
