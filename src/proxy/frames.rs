@@ -4,6 +4,8 @@
 //! long as they come. Each of them costs work and brings nothing, so a connection may send only so many of them within a
 //! second, beyond those that answer what it was sent.
 
+use std::io::IoSlice;
+
 /// What a connection begins with, from the client.
 const PREFACE_BYTES: usize = 24;
 
@@ -98,7 +100,7 @@ pub(super) struct Flood;
 
 /// What a peer sends.
 #[derive(Debug)]
-pub(super) struct Inbound {
+struct Inbound {
     walk: Walk,
     peer: Peer,
     most: u32,
@@ -112,8 +114,7 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    /// At the beginning of a connection whose peer may send `most` frames without content within a second.
-    pub(super) fn new(peer: Peer, most: u32) -> Self {
+    fn new(peer: Peer, most: u32) -> Self {
         Self {
             walk: Walk::from(peer == Peer::Client),
             peer,
@@ -127,7 +128,7 @@ impl Inbound {
     }
 
     /// Takes note of bytes that came in the given second.
-    pub(super) fn pass(&mut self, mut bytes: &[u8], second: u64) -> Result<(), Flood> {
+    fn pass(&mut self, mut bytes: &[u8], second: u64) -> Result<(), Flood> {
         if self.second != second {
             self.second = second;
             self.spent = 0;
@@ -142,19 +143,9 @@ impl Inbound {
     }
 
     /// So many pieces were sent.
-    pub(super) const fn earn(&mut self, pieces: u32) {
+    const fn earn(&mut self, pieces: u32) {
         let earned = pieces.saturating_mul(EARNED_PER_PIECE);
         self.earned = self.earned.saturating_add(earned);
-    }
-
-    /// Whether a block of header fields has begun and not ended.
-    pub(super) const fn is_within_head(&self) -> bool {
-        self.is_within_head
-    }
-
-    /// The last stream that a client has opened.
-    pub(super) const fn last_stream(&self) -> u32 {
-        self.last_stream
     }
 
     fn cost(&mut self, head: Head) -> u32 {
@@ -183,16 +174,63 @@ impl Inbound {
     }
 }
 
+/// Both directions of a connection.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    inbound: Inbound,
+    outbound: Outbound,
+}
+
+impl Traffic {
+    /// At the beginning of a connection whose peer may send `most` frames without content within a second.
+    pub(super) fn new(peer: Peer, most: u32) -> Self {
+        Self {
+            inbound: Inbound::new(peer, most),
+            outbound: Outbound::new(peer),
+        }
+    }
+
+    /// Takes note of bytes that came in the given second.
+    pub(super) fn has_read(&mut self, bytes: &[u8], second: u64) -> Result<(), Flood> {
+        self.inbound.pass(bytes, second)
+    }
+
+    /// Takes note of the first `count` bytes of these, which were sent.
+    pub(super) fn has_written(&mut self, bufs: &[IoSlice<'_>], count: usize) {
+        let mut left = count;
+        for buf in bufs {
+            let here = left.min(buf.len());
+            let pieces = self.outbound.pass(&buf[..here]);
+            self.inbound.earn(pieces);
+            left -= here;
+        }
+    }
+
+    /// Whether a block of header fields has begun to come and not ended.
+    pub(super) const fn is_within_head(&self) -> bool {
+        self.inbound.is_within_head
+    }
+
+    /// The last stream that a client has opened.
+    pub(super) const fn last_stream(&self) -> u32 {
+        self.inbound.last_stream
+    }
+
+    /// Whether a frame may be put in now.
+    pub(super) const fn is_between_frames(&self) -> bool {
+        self.outbound.walk.is_between_frames()
+    }
+}
+
 /// What is sent to a peer.
 #[derive(Debug)]
-pub(super) struct Outbound {
+struct Outbound {
     walk: Walk,
     to: Peer,
 }
 
 impl Outbound {
-    /// At the beginning of a connection.
-    pub(super) fn new(to: Peer) -> Self {
+    fn new(to: Peer) -> Self {
         Self {
             walk: Walk::from(to == Peer::Endpoint),
             to,
@@ -200,7 +238,7 @@ impl Outbound {
     }
 
     /// Takes note of bytes that were sent; how many pieces began in them: DATA frames, and requests.
-    pub(super) fn pass(&mut self, mut bytes: &[u8]) -> u32 {
+    fn pass(&mut self, mut bytes: &[u8]) -> u32 {
         let mut pieces = 0;
         while let Some(head) = self.walk.next(&mut bytes) {
             let is_piece = match head.kind {
@@ -211,11 +249,6 @@ impl Outbound {
             pieces += u32::from(is_piece);
         }
         pieces
-    }
-
-    /// Whether a frame may be put in now.
-    pub(super) const fn is_between_frames(&self) -> bool {
-        self.walk.is_between_frames()
     }
 }
 
@@ -296,9 +329,9 @@ mod tests {
         ]
         .concat();
         assert_eq!(outbound.pass(&sent[..12]), 0);
-        assert!(!outbound.is_between_frames());
+        assert!(!outbound.walk.is_between_frames());
         assert_eq!(outbound.pass(&sent[12..]), 1);
-        assert!(outbound.is_between_frames());
+        assert!(outbound.walk.is_between_frames());
         let mut inbound = Inbound::new(Peer::Client, 1);
         inbound.pass(PREFACE, 0).unwrap();
         inbound.earn(1);
@@ -325,17 +358,33 @@ mod tests {
     }
 
     #[test]
+    fn what_was_written_counts_as_far_as_it_was_taken() {
+        let mut traffic = Traffic::new(Peer::Endpoint, 0);
+        let request = [PREFACE.to_vec(), frame(HEADERS, END_HEADERS, 1, b"h")].concat();
+        let body = frame(DATA, END_STREAM, 1, b"some");
+        let bufs = [IoSlice::new(&request), IoSlice::new(&body)];
+        let ping = frame(PING, 0, 0, b"01234567");
+        traffic.has_written(&bufs, request.len() + 5);
+        assert!(!traffic.is_between_frames());
+        traffic.has_read(&ping.repeat(3), 0).unwrap();
+        traffic.has_written(&[IoSlice::new(&body[5..])], body.len() - 5);
+        assert!(traffic.is_between_frames());
+        traffic.has_read(&ping.repeat(3), 0).unwrap();
+        assert_eq!(traffic.has_read(&ping, 0), Err(Flood));
+    }
+
+    #[test]
     fn a_head_is_open_from_its_first_frame_to_its_last() {
         let mut inbound = Inbound::new(Peer::Client, 100);
         inbound.pass(PREFACE, 0).unwrap();
         inbound.pass(&frame(HEADERS, 0, 3, b"h")[..9], 0).unwrap();
-        assert!(inbound.is_within_head());
+        assert!(inbound.is_within_head);
         inbound.pass(b"h", 0).unwrap();
-        assert!(inbound.is_within_head());
+        assert!(inbound.is_within_head);
         let last = frame(CONTINUATION, END_HEADERS, 3, b"");
         inbound.pass(&last, 0).unwrap();
-        assert!(!inbound.is_within_head());
-        assert_eq!(inbound.last_stream(), 3);
+        assert!(!inbound.is_within_head);
+        assert_eq!(inbound.last_stream, 3);
     }
 
     #[test]

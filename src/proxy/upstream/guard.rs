@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::{
     clock,
     proxy::{
-        frames::{Inbound, Outbound, Peer},
+        frames::{Peer, Traffic},
         upstream::socket::Socket,
     },
 };
@@ -21,8 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Guard {
     socket: Socket,
-    inbound: Inbound,
-    outbound: Outbound,
+    traffic: Traffic,
     began: Instant,
 }
 
@@ -31,15 +30,9 @@ impl Guard {
     pub(super) fn new(socket: Socket, most: u32) -> Self {
         Self {
             socket,
-            inbound: Inbound::new(Peer::Endpoint, most),
-            outbound: Outbound::new(Peer::Endpoint),
+            traffic: Traffic::new(Peer::Endpoint, most),
             began: clock::now(),
         }
-    }
-
-    fn has_written(&mut self, written: &[u8]) {
-        let pieces = self.outbound.pass(written);
-        self.inbound.earn(pieces);
     }
 }
 
@@ -53,7 +46,7 @@ impl AsyncRead for Guard {
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
         let second = clock::now().duration_since(this.began).as_secs();
-        let passed = this.inbound.pass(&buf.filled()[before..], second);
+        let passed = this.traffic.has_read(&buf.filled()[before..], second);
         Poll::Ready(passed.map_err(|_flood| {
             io::Error::other("the endpoint sends too many frames without content")
         }))
@@ -68,7 +61,7 @@ impl AsyncWrite for Guard {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let count = ready!(Pin::new(&mut this.socket).poll_write(cx, buf))?;
-        this.has_written(&buf[..count]);
+        this.traffic.has_written(&[IoSlice::new(buf)], count);
         Poll::Ready(Ok(count))
     }
 
@@ -79,12 +72,7 @@ impl AsyncWrite for Guard {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let count = ready!(Pin::new(&mut this.socket).poll_write_vectored(cx, bufs))?;
-        let mut left = count;
-        for buf in bufs {
-            let here = left.min(buf.len());
-            this.has_written(&buf[..here]);
-            left -= here;
-        }
+        this.traffic.has_written(bufs, count);
         Poll::Ready(Ok(count))
     }
 

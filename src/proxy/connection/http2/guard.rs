@@ -14,7 +14,7 @@ use crate::{
     measure::Rejection,
     proxy::{
         connection::Connection,
-        frames::{Inbound, Outbound, Peer, enhance_your_calm},
+        frames::{Peer, Traffic, enhance_your_calm},
         wheel::{Deadline, Wait},
         wire::Wire,
     },
@@ -25,8 +25,7 @@ pub(super) struct Guard {
     /// Gone once the client has flooded it.
     wire: Option<Wire>,
     connection: Rc<Connection>,
-    inbound: Inbound,
-    outbound: Outbound,
+    traffic: Traffic,
     watch: Rc<Watch>,
 }
 
@@ -43,8 +42,7 @@ impl Guard {
         let worker = &connection.worker;
         Self {
             wire: Some(wire),
-            inbound: Inbound::new(Peer::Client, worker.limits().control_frames),
-            outbound: Outbound::new(Peer::Client),
+            traffic: Traffic::new(Peer::Client, worker.limits().control_frames),
             watch: Rc::new(Watch {
                 head: worker.wheel.place(),
                 flooded: RefCell::new(None),
@@ -65,7 +63,7 @@ impl Guard {
     /// Limits the time that a block of header fields takes.
     fn watch_head(&self) {
         let head = &self.watch.head;
-        match (self.inbound.is_within_head(), head.waits_for()) {
+        match (self.traffic.is_within_head(), head.waits_for()) {
             (true, Wait::Head) => (),
             (true, _) => head.wait(Wait::Head),
             (false, Wait::Head) => head.wait(Wait::Nothing),
@@ -78,8 +76,8 @@ impl Guard {
         let worker = &self.connection.worker;
         worker.recorder.reject(Rejection::Flood);
         if let Some(mut wire) = self.wire.take() {
-            if self.outbound.is_between_frames() {
-                let frame = enhance_your_calm(self.inbound.last_stream());
+            if self.traffic.is_between_frames() {
+                let frame = enhance_your_calm(self.traffic.last_stream());
                 // If the client does not take it now, it goes without.
                 let said = Pin::new(&mut wire).poll_write(cx, &frame);
                 let sent = said.is_ready() && Pin::new(&mut wire).poll_flush(cx).is_ready();
@@ -88,11 +86,6 @@ impl Guard {
             self.watch.flooded.replace(Some(wire));
         }
         io::Error::other("the client sends too many frames without content")
-    }
-
-    fn has_written(&mut self, written: &[u8]) {
-        let pieces = self.outbound.pass(written);
-        self.inbound.earn(pieces);
     }
 }
 
@@ -106,7 +99,8 @@ impl AsyncRead for Guard {
         let before = buf.filled().len();
         ready!(this.wire()?.poll_read(cx, buf))?;
         let second = this.connection.worker.wheel.second();
-        if this.inbound.pass(&buf.filled()[before..], second).is_err() {
+        let came = &buf.filled()[before..];
+        if this.traffic.has_read(came, second).is_err() {
             return Poll::Ready(Err(this.end(cx)));
         }
         this.watch_head();
@@ -122,7 +116,7 @@ impl AsyncWrite for Guard {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let count = ready!(this.wire()?.poll_write(cx, buf))?;
-        this.has_written(&buf[..count]);
+        this.traffic.has_written(&[IoSlice::new(buf)], count);
         Poll::Ready(Ok(count))
     }
 
@@ -133,12 +127,7 @@ impl AsyncWrite for Guard {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let count = ready!(this.wire()?.poll_write_vectored(cx, bufs))?;
-        let mut left = count;
-        for buf in bufs {
-            let here = left.min(buf.len());
-            this.has_written(&buf[..here]);
-            left -= here;
-        }
+        this.traffic.has_written(bufs, count);
         Poll::Ready(Ok(count))
     }
 
