@@ -1,8 +1,8 @@
 //! HTTP/2 frames as they pass (RFC 9113 section 4.1): their headers alone, which tell what a peer makes the proxy do.
 //!
-//! The `h2` crate answers PING and SETTINGS and takes WINDOW_UPDATE, PRIORITY, RST_STREAM and empty DATA frames for as
-//! long as they come. Each of them costs work and brings nothing, so a connection may send only so many of them within a
-//! second, beyond those that answer what it was sent.
+//! The `h2` crate answers PING and SETTINGS and takes WINDOW_UPDATE, PRIORITY and RST_STREAM frames for as long as they
+//! come. Each of them costs work and brings nothing, so a connection may send only so many of them within a second, beyond
+//! those that answer what it was sent.
 
 use std::io::IoSlice;
 
@@ -22,9 +22,18 @@ const END_HEADERS: u8 = 4;
 /// What a stream that a client gives up counts as: it may have cost a request to an endpoint.
 const RESET_COST: u32 = 5;
 
-/// Frames without content that each piece of ours is worth: WINDOW_UPDATE for its stream and for the connection, and a PING by
-/// which some measure how fast data comes.
-const EARNED_PER_PIECE: u32 = 3;
+/// Frames that each DATA frame of ours is worth: WINDOW_UPDATE for its stream and for the connection, and a PING by which some
+/// measure how fast data comes.
+const EARNED_BY_DATA: u32 = 3;
+
+/// One more for so many bytes in it. Servers that read four KiB at a time, and open both windows after each, send half as many.
+const BYTES_PER_FRAME: usize = 1 << 10;
+
+/// Frames that each request is worth to an endpoint: an answer with 16 interim ones, trailers, and what gives the stream up.
+const EARNED_BY_REQUEST: u32 = 20;
+
+/// So many times the limit of a second may be kept for later.
+const KEPT_SECONDS: u32 = 16;
 
 /// Who sends to the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,12 +63,12 @@ struct Walk {
 }
 
 impl Walk {
-    /// At the beginning of what a client says, or of what a server does.
-    const fn from(is_client: bool) -> Self {
+    /// At the beginning of a connection, of which so many bytes are no frame.
+    const fn behind(preface: usize) -> Self {
         Self {
             head: [0; 9],
             filled: 0,
-            left: if is_client { PREFACE_BYTES } else { 0 },
+            left: preface,
         }
     }
 
@@ -116,7 +125,10 @@ struct Inbound {
 impl Inbound {
     fn new(peer: Peer, most: u32) -> Self {
         Self {
-            walk: Walk::from(peer == Peer::Client),
+            walk: Walk::behind(match peer {
+                Peer::Client => PREFACE_BYTES,
+                Peer::Endpoint => 0,
+            }),
             peer,
             most,
             second: 0,
@@ -142,32 +154,25 @@ impl Inbound {
         Ok(())
     }
 
-    /// So many pieces were sent.
-    const fn earn(&mut self, pieces: u32) {
-        let earned = pieces.saturating_mul(EARNED_PER_PIECE);
-        self.earned = self.earned.saturating_add(earned);
+    /// What was sent is worth so many frames.
+    fn earn(&mut self, frames: u32) {
+        let most = self.most.saturating_mul(KEPT_SECONDS);
+        self.earned = self.earned.saturating_add(frames).min(most);
     }
 
     fn cost(&mut self, head: Head) -> u32 {
-        match head.kind {
-            DATA => u32::from(head.length == 0 && head.flags & END_STREAM == 0),
-            HEADERS => {
-                self.is_within_head = head.flags & END_HEADERS == 0;
-                self.last_stream = self.last_stream.max(head.stream);
-                0
-            }
-            CONTINUATION => {
-                self.is_within_head = head.flags & END_HEADERS == 0;
-                1
-            }
-            WINDOW_UPDATE | PING if self.earned > 0 => {
-                self.earned -= 1;
-                0
-            }
-            RST_STREAM if self.peer == Peer::Client => RESET_COST,
-            RST_STREAM if self.earned > 0 => {
-                self.earned -= 1;
-                0
+        if matches!(head.kind, HEADERS | CONTINUATION) {
+            self.is_within_head = head.flags & END_HEADERS == 0;
+            self.last_stream = self.last_stream.max(head.stream);
+        }
+        match (head.kind, self.peer) {
+            (DATA, _) => u32::from(head.length == 0 && head.flags & END_STREAM == 0),
+            (HEADERS, Peer::Client) => 0,
+            (RST_STREAM, Peer::Client) => RESET_COST,
+            (WINDOW_UPDATE | PING, _) | (HEADERS | CONTINUATION | RST_STREAM, Peer::Endpoint) => {
+                let is_earned = self.earned > 0;
+                self.earned = self.earned.saturating_sub(1);
+                u32::from(!is_earned)
             }
             _ => 1,
         }
@@ -200,8 +205,8 @@ impl Traffic {
         let mut left = count;
         for buf in bufs {
             let here = left.min(buf.len());
-            let pieces = self.outbound.pass(&buf[..here]);
-            self.inbound.earn(pieces);
+            let frames = self.outbound.pass(&buf[..here]);
+            self.inbound.earn(frames);
             left -= here;
         }
     }
@@ -232,23 +237,29 @@ struct Outbound {
 impl Outbound {
     fn new(to: Peer) -> Self {
         Self {
-            walk: Walk::from(to == Peer::Endpoint),
+            walk: Walk::behind(match to {
+                Peer::Client => 0,
+                Peer::Endpoint => PREFACE_BYTES,
+            }),
             to,
         }
     }
 
-    /// Takes note of bytes that were sent; how many pieces began in them: DATA frames, and requests.
+    /// Takes note of bytes that were sent; how many frames of the peer's those are worth that began in them.
     fn pass(&mut self, mut bytes: &[u8]) -> u32 {
-        let mut pieces = 0;
+        let mut worth = 0_u32;
         while let Some(head) = self.walk.next(&mut bytes) {
-            let is_piece = match head.kind {
-                DATA => head.length > 0,
-                HEADERS => self.to == Peer::Endpoint,
-                _ => false,
+            let more = match (head.kind, self.to) {
+                (DATA, _) if head.length > 0 => {
+                    let more = u32::try_from(head.length / BYTES_PER_FRAME);
+                    more.unwrap_or(u32::MAX).saturating_add(EARNED_BY_DATA)
+                }
+                (HEADERS, Peer::Endpoint) => EARNED_BY_REQUEST,
+                _ => 0,
             };
-            pieces += u32::from(is_piece);
+            worth = worth.saturating_add(more);
         }
-        pieces
+        worth
     }
 }
 
@@ -330,11 +341,11 @@ mod tests {
         .concat();
         assert_eq!(outbound.pass(&sent[..12]), 0);
         assert!(!outbound.walk.is_between_frames());
-        assert_eq!(outbound.pass(&sent[12..]), 1);
+        assert_eq!(outbound.pass(&sent[12..]), EARNED_BY_DATA);
         assert!(outbound.walk.is_between_frames());
         let mut inbound = Inbound::new(Peer::Client, 1);
         inbound.pass(PREFACE, 0).unwrap();
-        inbound.earn(1);
+        inbound.earn(3);
         let update = frame(WINDOW_UPDATE, 0, 0, b"1234");
         for expected in [Ok(()), Ok(()), Ok(()), Ok(()), Err(Flood)] {
             assert_eq!(inbound.pass(&update, 0), expected);
@@ -343,30 +354,71 @@ mod tests {
 
     #[test]
     fn an_endpoint_may_answer_what_it_was_sent() {
-        let mut outbound = Outbound::new(Peer::Endpoint);
+        let mut traffic = Traffic::new(Peer::Endpoint, 0);
+        assert_eq!(
+            traffic.has_read(&frame(PING, 0, 0, b"01234567"), 0),
+            Err(Flood)
+        );
+        let mut traffic = Traffic::new(Peer::Endpoint, 2);
         let request = [PREFACE.to_vec(), frame(HEADERS, END_HEADERS, 1, b"h")].concat();
-        assert_eq!(outbound.pass(&request), 1);
-        let mut inbound = Inbound::new(Peer::Endpoint, 1);
-        inbound.earn(1);
-        // No preface comes from there; a stream that is given up is one of ours.
-        let reset = frame(RST_STREAM, 0, 1, b"1234");
-        let ping = frame(PING, 0, 0, b"01234567");
-        for said in [&reset, &ping, &ping, &reset] {
-            assert_eq!(inbound.pass(said, 0), Ok(()));
+        // However the preface is cut.
+        for cut in request.chunks(7) {
+            traffic.has_written(&[IoSlice::new(cut)], cut.len());
         }
-        assert_eq!(inbound.pass(&reset, 0), Err(Flood));
+        // No preface comes from there; streams that are given up are ours, and so are the heads that answer.
+        let earned = [
+            frame(RST_STREAM, 0, 1, b"1234"),
+            frame(HEADERS, 0, 1, b"h"),
+            frame(CONTINUATION, END_HEADERS, 1, b"h"),
+            frame(WINDOW_UPDATE, 0, 0, b"1234"),
+            frame(PING, 0, 0, b"01234567"),
+        ]
+        .concat();
+        for _ in 0..EARNED_BY_REQUEST / 5 {
+            assert_eq!(traffic.has_read(&earned, 0), Ok(()));
+        }
+        for expected in [Ok(()), Ok(()), Err(Flood)] {
+            assert_eq!(
+                traffic.has_read(&frame(HEADERS, END_HEADERS, 1, b"h"), 0),
+                expected
+            );
+        }
+    }
+
+    /// As servers do that read four KiB at a time, whatever the frames are in which these come.
+    #[test]
+    fn windows_may_grow_with_each_four_kib() {
+        for peer in [Peer::Client, Peer::Endpoint] {
+            for length in [16 << 10, 64 << 10, 1 << 20] {
+                let mut outbound = Outbound::new(peer);
+                let mut head = vec![0; outbound.walk.left];
+                let bytes = u32::try_from(length).unwrap().to_be_bytes();
+                head.extend([bytes[1], bytes[2], bytes[3], DATA, 0, 0, 0, 0, 1]);
+                let worth = outbound.pass(&head);
+                assert!(worth as usize > length / (4 << 10) * 2, "{length}: {worth}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_earned_is_kept_for_a_while_only() {
+        let mut inbound = Inbound::new(Peer::Endpoint, 1);
+        inbound.earn(1_000_000);
+        let ping = frame(PING, 0, 0, b"01234567");
+        assert_eq!(inbound.pass(&ping.repeat(17), 0), Ok(()));
+        assert_eq!(inbound.pass(&ping, 0), Err(Flood));
     }
 
     #[test]
     fn what_was_written_counts_as_far_as_it_was_taken() {
-        let mut traffic = Traffic::new(Peer::Endpoint, 0);
+        let mut traffic = Traffic::new(Peer::Endpoint, 5);
         let request = [PREFACE.to_vec(), frame(HEADERS, END_HEADERS, 1, b"h")].concat();
         let body = frame(DATA, END_STREAM, 1, b"some");
         let bufs = [IoSlice::new(&request), IoSlice::new(&body)];
         let ping = frame(PING, 0, 0, b"01234567");
         traffic.has_written(&bufs, request.len() + 5);
         assert!(!traffic.is_between_frames());
-        traffic.has_read(&ping.repeat(3), 0).unwrap();
+        traffic.has_read(&ping.repeat(20 + 5), 0).unwrap();
         traffic.has_written(&[IoSlice::new(&body[5..])], body.len() - 5);
         assert!(traffic.is_between_frames());
         traffic.has_read(&ping.repeat(3), 0).unwrap();

@@ -387,6 +387,7 @@ fn connect(
 
 #[test]
 fn a_replaced_certificate_is_shown_to_new_connections_and_old_ones_live_on() {
+    let _turn = turn();
     let (old, new) = (Environment::start("old"), Environment::start("new"));
     let folder = crate::harness::proxy::Folder::new();
     let first = certify(&folder);
@@ -409,11 +410,13 @@ fn a_replaced_certificate_is_shown_to_new_connections_and_old_ones_live_on() {
     assert_eq!(shown[0], second);
 
     // Nobody who connects meanwhile notices, by either protocol.
-    for protocol in ["--h1", "--window-bits=16"] {
+    for (protocol, options) in [("HTTP/1.1", &["--h1"][..]), ("HTTP/2", &[])] {
         let url = format!("https://{}/", proxy.address());
         let mut load = Command::new("h2load");
         let load = load
-            .args([protocol, "-n", "4000", "-c", "400", "-r", "200", &url])
+            .args(options)
+            // New connections for two seconds.
+            .args(["-n", "4000", "-c", "400", "-r", "200", &url])
             .stdout(Stdio::piped());
         let mut load = load.spawn().expect("tests/run has installed it");
         let mut reloads = 0;

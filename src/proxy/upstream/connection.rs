@@ -29,7 +29,7 @@ use crate::{
         buffers::{BUFFER_MIN, window},
         upstream::{
             error::DialError,
-            guard::Guard,
+            guard::{Floods, Guard},
             http1::Http1,
             slots::Slots,
             socket::Socket,
@@ -177,11 +177,12 @@ where
         socket: Socket,
         limits: &Limits,
         slots: Arc<Slots>,
-        now: Instant,
+        (now, floods): (Instant, Rc<Floods>),
     ) -> Result<Rc<Self>, DialError> {
         let tasks = Tasks::default();
+        let guarded = Guard::new(socket, limits.control_frames, floods);
         let started = builder(limits, tasks.clone())
-            .handshake(TokioIo::new(Guard::new(socket, limits.control_frames)))
+            .handshake(TokioIo::new(guarded))
             .await;
         let (sender, connection) = started.map_err(DialError::Http)?;
         let connection_task = tasks.first.borrow_mut().take();

@@ -19,6 +19,7 @@ use crate::{
             dial::{Target, Want, dial},
             ejection::Ejection,
             error::DialError,
+            guard::Floods,
             http1::Http1,
             outage::Outage,
             pool::{Connection, Opening, Pool, Turn, WaitError},
@@ -37,6 +38,7 @@ pub(crate) struct Endpoint<B> {
     pub(crate) ejection: Ejection,
     pub(crate) outage: Outage,
     target: Target,
+    floods: Rc<Floods>,
     limits: Limits,
     codec: Http1Codec,
     buffers: Rc<Buffers>,
@@ -97,6 +99,7 @@ where
             pool: Pool::new(&plan.limits, target.protocol()),
             ejection: Ejection::default(),
             outage: Outage::default(),
+            floods: Rc::new(Floods::of(id, endpoint.to_string())),
             target,
             limits: plan.limits,
             codec: upstream.http1,
@@ -159,8 +162,8 @@ where
             Protocol::Http2 => {
                 self.pool.learn(protocol);
                 let slots = Arc::clone(self.pool.slots());
-                let connection =
-                    Http2::start(socket, &self.limits, slots, self.swept.get()).await?;
+                let since = (self.swept.get(), Rc::clone(&self.floods));
+                let connection = Http2::start(socket, &self.limits, slots, since).await?;
                 Connection::Http2(self.pool.share(connection))
             }
         };

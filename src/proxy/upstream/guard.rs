@@ -3,6 +3,7 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, ready},
     time::Instant,
 };
@@ -11,25 +12,59 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
     clock,
+    plan::EndpointId,
     proxy::{
         frames::{Peer, Traffic},
-        upstream::socket::Socket,
+        upstream::{outage::Pause, socket::Socket},
     },
 };
 
 /// An endpoint's HTTP/2 connection as hyper sees it. Once it is flooded, all that is read is an error.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     socket: Socket,
     traffic: Traffic,
     began: Instant,
+    floods: Rc<Floods>,
+    is_flooded: bool,
+}
+
+/// What the log says of an endpoint that floods its connections.
+#[derive(Debug)]
+pub(crate) struct Floods {
+    id: EndpointId,
+    address: String,
+    told: Pause,
+}
+
+impl Floods {
+    /// Of the endpoint `id`, which the plan calls `address`.
+    pub(crate) fn of(id: EndpointId, address: String) -> Self {
+        Self {
+            id,
+            address,
+            told: Pause::default(),
+        }
+    }
+
+    fn tell(&self, now: Instant) {
+        if self.told.is_over(now) {
+            tracing::warn!(
+                side = %self.id.side,
+                endpoint = self.address,
+                "an endpoint sends too many HTTP/2 frames without content, [limits] control_frames: its connection is closed"
+            );
+        }
+    }
 }
 
 impl Guard {
     /// Before the first byte, from an endpoint that may send `most` frames without content within a second.
-    pub(super) fn new(socket: Socket, most: u32) -> Self {
+    pub(crate) fn new(socket: Socket, most: u32, floods: Rc<Floods>) -> Self {
         Self {
             socket,
+            floods,
+            is_flooded: false,
             traffic: Traffic::new(Peer::Endpoint, most),
             began: clock::now(),
         }
@@ -44,12 +79,19 @@ impl AsyncRead for Guard {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
-        ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
-        let second = clock::now().duration_since(this.began).as_secs();
-        let passed = this.traffic.has_read(&buf.filled()[before..], second);
-        Poll::Ready(passed.map_err(|_flood| {
-            io::Error::other("the endpoint sends too many frames without content")
-        }))
+        if !this.is_flooded {
+            ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
+            let now = clock::now();
+            let second = now.duration_since(this.began).as_secs();
+            let came = &buf.filled()[before..];
+            if this.traffic.has_read(came, second).is_ok() {
+                return Poll::Ready(Ok(()));
+            }
+            this.is_flooded = true;
+            this.floods.tell(now);
+        }
+        let flood = "the endpoint sends too many frames without content";
+        Poll::Ready(Err(io::Error::other(flood)))
     }
 }
 

@@ -1,28 +1,43 @@
-//! What the log says of an endpoint that cannot be connected to: that it begins, why, and that it is over.
+//! What the log says of an endpoint that cannot be connected to: that it begins, why, and that it is over; and how often
+//! anything is told of one.
 
 use std::{
     cell::Cell,
     time::{Duration, Instant},
 };
 
-/// From one outage that is told to the next: an endpoint that takes every other connect must not fill a disk.
+/// From one that is told to the next: an endpoint that takes every other connect must not fill a disk.
 const PAUSE: Duration = Duration::from_secs(10);
+
+/// When something was told last.
+#[derive(Debug, Default)]
+pub(crate) struct Pause(Cell<Option<Instant>>);
+
+impl Pause {
+    /// Whether it may be told again, which begins another pause.
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < PAUSE;
+        if self.0.get().is_some_and(is_recent) {
+            return false;
+        }
+        self.0.set(Some(now));
+        true
+    }
+}
 
 /// Whether connecting to one endpoint works, as far as the log has said.
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
     is_told: Cell<bool>,
-    told_at: Cell<Option<Instant>>,
+    told: Pause,
 }
 
 impl Outage {
     /// A connect failed. Whether that is to be told.
     pub(crate) fn failed(&self, now: Instant) -> bool {
-        let is_recent = |at: Instant| now.saturating_duration_since(at) < PAUSE;
-        if self.is_told.get() || self.told_at.get().is_some_and(is_recent) {
+        if self.is_told.get() || !self.told.is_over(now) {
             return false;
         }
-        self.told_at.set(Some(now));
         self.is_told.set(true);
         true
     }

@@ -66,6 +66,14 @@ impl Folder {
             }
             pids.is_empty().then_some(())
         });
+        self.wait_until_nobody_serves();
+    }
+
+    /// Waits for the end of each of them.
+    pub fn wait_until_nobody_serves(&self) {
+        eventually("nobody serves", Duration::from_secs(10), || {
+            self.processes().is_empty().then_some(())
+        });
         // One that is ending has no command line any more, and may still hold the journal.
         eventually("nobody holds the journal", Duration::from_secs(10), || {
             let lock = fs::File::open(self.path().join("it.db.lock"));
