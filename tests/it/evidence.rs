@@ -141,8 +141,12 @@ fn one_broken_route_is_found_and_named() {
     let begin = format!("Everything went back to old from 5% by evidence of {of_what}: ");
     assert!(sentence.starts_with(&begin), "{sentence}");
     assert!(span < Duration::from_secs(40), "{rollback}");
-    let explained: Value = serde_json::from_str(&admin::get(bench.proxy.admin, "/api/v1/explain"))
-        .expect("it is JSON");
+    // A rollback is in force before it is in the journal.
+    let explained = eventually("it is explained", Duration::from_secs(10), || {
+        let (status, text) = admin::call(bench.proxy.admin, "GET", "/api/v1/explain", "");
+        (status == 200).then_some(text)
+    });
+    let explained: Value = serde_json::from_str(&explained).expect("it is JSON");
     assert_eq!(explained["explanation"]["check"], check);
     assert_eq!(explained["explanation"]["routes"][0]["name"], "checkout");
     let address = format!("http://{}", bench.proxy.admin);
