@@ -68,11 +68,7 @@ fn nothing_that_is_printed_or_answered_shows_a_secret() {
     // Debug output shows bytes as a list of numbers.
     let numbers = format!("{:?}", Sha256::digest(TOKEN).as_slice());
     secrets.push(numbers.trim_matches(['[', ']']));
-    for (what, text) in &shown {
-        for secret in &secrets {
-            assert_eq!(shows(text, secret), None, "{what} shows {secret}");
-        }
-    }
+    show_none(&shown, &secrets);
 }
 
 #[test]
@@ -125,11 +121,7 @@ fn secrets_of_databases_and_zones_stay_where_they_are() {
         &secret,
         numbers.trim_matches(['[', ']']),
     ];
-    for (what, text) in &shown {
-        for secret in &secrets {
-            assert_eq!(shows(text, secret), None, "{what} shows {secret}");
-        }
-    }
+    show_none(&shown, &secrets);
 }
 
 /// A database that is watched by a password, and a zone that is changed by a key.
@@ -295,6 +287,15 @@ fn curl(url: &str, token: &str, arguments: &[&str]) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// None of the texts shows one of the secrets.
+fn show_none(shown: &[(&str, String)], secrets: &[&str]) {
+    for (what, text) in shown {
+        for secret in secrets {
+            assert_eq!(shows(text, secret), None, "{what} shows {secret}");
+        }
+    }
 }
 
 /// The line that shows it.

@@ -177,7 +177,8 @@ where
         socket: Socket,
         limits: &Limits,
         slots: Arc<Slots>,
-        (now, floods): (Instant, Rc<Floods>),
+        floods: Rc<Floods>,
+        now: Instant,
     ) -> Result<Rc<Self>, DialError> {
         let tasks = Tasks::default();
         let guarded = Guard::new(socket, limits.control_frames, floods);

@@ -162,8 +162,9 @@ where
             Protocol::Http2 => {
                 self.pool.learn(protocol);
                 let slots = Arc::clone(self.pool.slots());
-                let since = (self.swept.get(), Rc::clone(&self.floods));
-                let connection = Http2::start(socket, &self.limits, slots, since).await?;
+                let floods = Rc::clone(&self.floods);
+                let now = self.swept.get();
+                let connection = Http2::start(socket, &self.limits, slots, floods, now).await?;
                 Connection::Http2(self.pool.share(connection))
             }
         };

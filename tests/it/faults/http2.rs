@@ -7,35 +7,14 @@ use std::sync::{
 
 use super::{SOON, get, logs, nobody, start, url};
 use crate::harness::{
-    eventually, h2,
+    eventually,
+    frames::{Last, begin, frame, go_away, headers, next_request},
+    h2,
     metrics::await_requests,
     raw::Raw,
     scripted::{Caller, Scripted},
     turn,
 };
-
-/// Takes the proxy's first words and its first request; `None` when it closes before that.
-fn greet(caller: &mut Caller) -> Option<()> {
-    let mut said = Vec::new();
-    h2::put(h2::SETTINGS, 0, 0, &[], &mut said);
-    caller.say(said);
-    caller.bytes(h2::PREFACE.len())?;
-    loop {
-        let head = caller.bytes(9)?;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        caller.bytes(usize::try_from(length).expect("24 bits"))?;
-        if head[3] == h2::HEADERS {
-            return Some(());
-        }
-    }
-}
-
-/// One frame.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    h2::put(kind, flags, stream, payload, &mut out);
-    out
-}
 
 /// Said once the proxy has asked for something.
 type Fault = fn(&mut Caller);
@@ -54,7 +33,7 @@ const FAULTS: [(&str, Fault, &str); 9] = [
     (
         "that it goes away",
         |caller| {
-            caller.say(frame(h2::GOAWAY, 0, 0, &[0; 8]));
+            caller.say(go_away(0));
             caller.wait_closed();
         },
         "502 (reset)",
@@ -72,8 +51,7 @@ const FAULTS: [(&str, Fault, &str); 9] = [
     (
         "empty DATA without end",
         |caller| {
-            let status = h2::block([(&b":status"[..], &b"200"[..])]);
-            caller.say(frame(h2::HEADERS, h2::END_HEADERS, 1, &status));
+            caller.say(headers(1, &[(":status", "200")], Last::No));
             caller.flood(&frame(h2::DATA, 0, 1, b""));
         },
         "200, broken off",
@@ -96,8 +74,7 @@ const FAULTS: [(&str, Fault, &str); 9] = [
     (
         "interim answers without end",
         |caller| {
-            let status = h2::block([(&b":status"[..], &b"103"[..])]);
-            caller.flood(&frame(h2::HEADERS, h2::END_HEADERS, 1, &status));
+            caller.flood(&headers(1, &[(":status", "103")], Last::No));
         },
         "502 (reset)",
     ),
@@ -116,11 +93,9 @@ fn an_http2_endpoint_that_breaks_the_rules_or_floods() {
         let over = Arc::new(AtomicUsize::new(0));
         let (well, ended) = (Arc::clone(&is_well), Arc::clone(&over));
         let endpoint = Scripted::start(move |caller| {
-            if greet(caller).is_some() {
+            if begin(caller).and_then(|()| next_request(caller)).is_some() {
                 if well.load(Ordering::SeqCst) {
-                    let status = h2::block([(&b":status"[..], &b"204"[..])]);
-                    let flags = h2::END_HEADERS | h2::END_STREAM;
-                    caller.say(frame(h2::HEADERS, flags, 1, &status));
+                    caller.say(headers(1, &[(":status", "204")], Last::Yes));
                     caller.wait_closed();
                 } else {
                     fault(caller);
@@ -154,9 +129,9 @@ fn an_http2_endpoint_that_breaks_the_rules_or_floods() {
 
 /// Reads four KiB at a time, opens both windows after each, and measures the connection with a PING a frame.
 fn reads_little_by_little(caller: &mut Caller) -> Option<()> {
-    let mut said = frame(h2::SETTINGS, 0, 0, &[0, 5, 0, 0x10, 0, 0]);
-    caller.say(&said);
-    caller.bytes(h2::PREFACE.len())?;
+    begin(caller)?;
+    // SETTINGS_MAX_FRAME_SIZE: 1 MiB.
+    caller.say(frame(h2::SETTINGS, 0, 0, &[0, 5, 0, 0x10, 0, 0]));
     loop {
         let head = caller.bytes(9)?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
@@ -164,7 +139,7 @@ fn reads_little_by_little(caller: &mut Caller) -> Option<()> {
         if head[3] != h2::DATA {
             continue;
         }
-        said = frame(h2::PING, 0, 0, b"01234567");
+        let mut said = frame(h2::PING, 0, 0, b"01234567");
         let mut left = length;
         while left > 0 {
             let read = left.min(4 << 10);
@@ -175,9 +150,7 @@ fn reads_little_by_little(caller: &mut Caller) -> Option<()> {
         }
         caller.say(&said);
         if head[4] & h2::END_STREAM != 0 {
-            let status = h2::block([(&b":status"[..], &b"204"[..])]);
-            let flags = h2::END_HEADERS | h2::END_STREAM;
-            caller.say(frame(h2::HEADERS, flags, 1, &status));
+            caller.say(headers(1, &[(":status", "204")], Last::Yes));
             caller.wait_closed();
             return None;
         }

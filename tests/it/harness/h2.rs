@@ -22,7 +22,7 @@ pub const END_HEADERS: u8 = 4;
 
 pub const ENHANCE_YOUR_CALM: u32 = 11;
 
-pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How long a frame may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -60,8 +60,7 @@ fn answer(question: &[u8], says: &Says) -> Option<Vec<u8>> {
     let kind = question.get(end - 4..end - 2)?;
     let addresses = match says {
         Says::Addresses(addresses) if kind == A.to_be_bytes() => addresses.as_slice(),
-        Says::Addresses(_) | Says::Failure | Says::NoSuchName => &[],
-        Says::Nothing => return None,
+        Says::Addresses(_) | Says::Failure | Says::NoSuchName | Says::Nothing => &[],
     };
     let code = match says {
         Says::Nothing => return None,
