@@ -374,25 +374,10 @@ async fn a_connection_without_streams_is_let_go() {
     assert!(ended.is_ok(), "{ended:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_is_to_leave_gets_its_answers_and_a_goaway() {
-    let endpoints = sides(http("old").await, nobody().await);
-    let rig = Rig::start(endpoints, Weight::NONE, |_| ());
-    let mut client = Client::to(rig.address()).await;
-    let answer = client.send.send_request(request("/", "GET", empty())).await;
-    assert_eq!(answer.unwrap().status(), 200);
-    let leave_before = rig.shared.publication.leave_before();
-    leave_before.set(Some(rig.shared.clock.timestamp()));
-    let answer = client.send.send_request(request("/", "GET", empty())).await;
-    assert_eq!(answer.unwrap().status(), 200);
-    let ended = timeout(PATIENCE, client.end).await.unwrap().unwrap();
-    assert!(ended.is_ok(), "{ended:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_drain_lets_streams_finish_and_takes_no_more() {
+/// An endpoint that answers once it is released.
+async fn held() -> (tokio::sync::watch::Sender<bool>, Scripted) {
     let (release, released) = tokio::sync::watch::channel(false);
-    let old = Scripted::start(move |_, mut client| {
+    let endpoint = Scripted::start(move |_, mut client| {
         let mut released = released.clone();
         async move {
             client.until("\r\n\r\n").await;
@@ -403,6 +388,31 @@ async fn a_drain_lets_streams_finish_and_takes_no_more() {
         }
     })
     .await;
+    (release, endpoint)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_to_leave_gets_its_answers_and_a_goaway() {
+    let (release, old) = held().await;
+    let mut rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
+    let mut client = Client::to(rig.address()).await;
+    let asking = tokio::spawn(client.send.send_request(request("/", "GET", empty())));
+    rig.until("a request in flight", |it| {
+        it.last.as_ref().is_some_and(|it| it.in_flight.old == 1)
+    })
+    .await;
+    let leave_before = rig.shared.publication.leave_before();
+    leave_before.set(Some(rig.shared.clock.timestamp()));
+    release.send(true).unwrap();
+    let answer = timeout(PATIENCE, asking).await.unwrap().unwrap().unwrap();
+    assert_eq!(text(answer.into_body()).await, "hi");
+    let ended = timeout(PATIENCE, client.end).await.unwrap().unwrap();
+    assert!(ended.is_ok(), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_lets_streams_finish_and_takes_no_more() {
+    let (release, old) = held().await;
     let mut rig = Rig::start(sides(old.address, nobody().await), Weight::NONE, |_| ());
     let mut client = Client::to(rig.address()).await;
     let asking = tokio::spawn(client.send.send_request(request("/", "GET", empty())));
