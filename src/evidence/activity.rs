@@ -40,13 +40,15 @@ struct Stored {
     levels: Vec<(u16, u16)>,
 }
 
-/// How active both sides are, and how much of that comes from slots that a test has not counted.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Uncounted {
-    /// The share of a side's requests that comes from slots not counted; `None` without requests.
-    pub(super) share: PerSide<Option<f64>>,
+/// How active each side is, where the slots below a limit are on new.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sides<'a> {
+    pub(super) limit: u16,
     /// Slots with requests, on new.
     pub(super) active_on_new: usize,
+    /// The sum of a side's levels.
+    sums: PerSide<u64>,
+    activity: &'a Activity,
 }
 
 impl Activity {
@@ -97,31 +99,42 @@ impl Activity {
         (all > 0).then(|| most as f64 / all as f64)
     }
 
-    /// What the slots outside `counted` make of the traffic, where those below `limit` are on new.
-    pub(super) fn uncounted(&self, counted: &SlotSet, limit: u16) -> Uncounted {
-        let mut all = PerSide { old: 0, new: 0 };
-        let mut open = PerSide { old: 0, new: 0 };
-        let mut active_on_new = 0;
-        for (slot, level) in (0_u16..).zip(&self.levels).filter(|(_, it)| **it > 0) {
-            let level = u64::from(*level);
-            let (all, open) = if slot < limit {
-                active_on_new += 1;
-                (&mut all.new, &mut open.new)
-            } else {
-                (&mut all.old, &mut open.old)
-            };
-            *all += level;
-            if !counted.contains(slot) {
-                *open += level;
-            }
-        }
-        let share = |open: u64, all: u64| (all > 0).then(|| open as f64 / all as f64);
-        Uncounted {
-            share: PerSide {
-                old: share(open.old, all.old),
-                new: share(open.new, all.new),
+    /// How active each side is, where the slots below `limit` are on new.
+    pub(super) fn sides(&self, limit: u16) -> Sides<'_> {
+        let new = usize::from(limit).min(self.levels.len());
+        let (on_new, on_old) = self.levels.split_at(new);
+        let sum = |levels: &[u16]| levels.iter().map(|it| u64::from(*it)).sum();
+        Sides {
+            limit,
+            active_on_new: on_new.iter().filter(|it| **it > 0).count(),
+            sums: PerSide {
+                old: sum(on_old),
+                new: sum(on_new),
             },
-            active_on_new,
+            activity: self,
+        }
+    }
+}
+
+impl Sides<'_> {
+    /// The share of each side's requests that comes from slots outside `counted`; `None` without requests.
+    ///
+    /// Of ten thousand slots few are counted as a rule, so those are taken off rather than the others added up.
+    pub(super) fn uncounted(&self, counted: &SlotSet) -> PerSide<Option<f64>> {
+        let mut left = self.sums;
+        for slot in counted.iter() {
+            let level = self.activity.levels.get(usize::from(slot));
+            let left = if slot < self.limit {
+                &mut left.new
+            } else {
+                &mut left.old
+            };
+            *left -= level.map_or(0, |it| u64::from(*it));
+        }
+        let share = |left: u64, all: u64| (all > 0).then(|| left as f64 / all as f64);
+        PerSide {
+            old: share(left.old, self.sums.old),
+            new: share(left.new, self.sums.new),
         }
     }
 }
@@ -171,11 +184,11 @@ mod tests {
         let mut counted = SlotSet::new(10);
         counted.insert(1);
         counted.insert(9);
-        let seen = activity.uncounted(&counted, 5);
-        assert_eq!(seen.share.new, Some(0.25));
-        assert_eq!(seen.share.old, Some(1.0));
-        assert_eq!(seen.active_on_new, 2);
-        assert_eq!(activity.uncounted(&counted, 0).share.new, None);
+        let sides = activity.sides(5);
+        assert_eq!(sides.active_on_new, 2);
+        let (new, old) = (Some(0.25), Some(1.0));
+        assert_eq!(sides.uncounted(&counted), PerSide { old, new });
+        assert_eq!(activity.sides(0).uncounted(&counted).new, None);
     }
 
     #[test]
@@ -197,7 +210,7 @@ mod tests {
         let mut activity = Activity::new(2);
         activity.roll(second(1_000));
         activity.add(slot(1));
-        let is_active = |activity: &Activity| activity.uncounted(&SlotSet::new(2), 2).active_on_new;
+        let is_active = |activity: &Activity| activity.sides(2).active_on_new;
         activity.roll(second(1_040));
         assert_eq!(is_active(&activity), 1);
         activity.roll(second(1_090));

@@ -1,5 +1,7 @@
 //! A set of slots, as one bit for each.
 
+use std::iter;
+
 use serde::{Deserialize, Serialize};
 
 /// A set of slots below a fixed number: 1.25 KB for ten thousand.
@@ -54,9 +56,16 @@ impl SlotSet {
         self.len = 0;
     }
 
-    pub(super) fn contains(&self, slot: u16) -> bool {
-        let word = self.words.get(usize::from(slot / 64));
-        word.is_some_and(|it| it & (1 << (slot % 64)) != 0)
+    /// The slots in it, the lowest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = u16> {
+        (0_u16..).zip(&self.words).flat_map(|(number, word)| {
+            let mut left = *word;
+            iter::from_fn(move || {
+                let bit = u16::try_from(left.trailing_zeros()).ok()?;
+                left = left.checked_sub(1)? & left;
+                Some(number * 64 + bit)
+            })
+        })
     }
 
     /// How many slots there could be in it.
@@ -144,7 +153,7 @@ mod tests {
             }
             prop_assert_eq!(usize::from(set.len()), plain.len());
             prop_assert_eq!(usize::from(set.count_below(limit)), plain.range(..limit).count());
-            prop_assert!((0..slots).all(|it| set.contains(it) == plain.contains(&it)));
+            prop_assert!(set.iter().eq(plain.iter().copied()));
             let text = serde_json::to_string(&set).expect("it can be stored");
             let back: SlotSet = serde_json::from_str(&text).expect("it can be read");
             prop_assert_eq!(&back, &set);

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence::{
-        activity::Activity,
+        activity::{Activity, Sides},
         detector::{Detector, Mark, Pace},
         relative,
         slot_set::SlotSet,
@@ -126,8 +126,9 @@ impl SlotTest {
 
     /// Begins a tick in which slots below `limit` are on new.
     pub(super) fn begin(&mut self, limit: u16, activity: &Activity) {
+        let sides = activity.sides(limit);
         for scale in &mut self.scales {
-            scale.begin(limit, activity);
+            scale.begin(&sides);
         }
     }
 
@@ -181,22 +182,23 @@ impl Scale {
         }
     }
 
-    fn begin(&mut self, limit: u16, activity: &Activity) {
+    fn begin(&mut self, sides: &Sides<'_>) {
         self.tick = Tick {
-            limit,
-            chance: self.chance(limit, activity),
+            limit: sides.limit,
+            chance: self.chance(sides),
             fresh: PerSide::default(),
         };
     }
 
     /// x, by what was known before the tick.
-    fn chance(&self, limit: u16, activity: &Activity) -> Chance {
+    fn chance(&self, sides: &Sides<'_>) -> Chance {
+        let limit = sides.limit;
         if limit == 0 || limit >= self.counted.slots() {
             return Chance::Of(exact_chance(limit, &self.counted));
         }
-        let seen = activity.uncounted(&self.counted, limit);
-        let (new, old) = (seen.share.new.unwrap_or(1.0), seen.share.old.unwrap_or(1.0));
-        if old < USED_UP * new && seen.active_on_new >= ACTIVE_MIN {
+        let uncounted = sides.uncounted(&self.counted);
+        let (new, old) = (uncounted.new.unwrap_or(1.0), uncounted.old.unwrap_or(1.0));
+        if old < USED_UP * new && sides.active_on_new >= ACTIVE_MIN {
             return Chance::UsedUp;
         }
         let weight = f64::from(limit) / f64::from(self.counted.slots());

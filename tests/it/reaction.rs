@@ -1,7 +1,8 @@
 //! How soon a bad new side has lost its traffic: at 1,000 requests a second and weight 5 %, with the triggers of
-//! `config/quickstart.toml`, twenty times for each fault. The figures are printed.
+//! `config/quickstart.toml`, a few times for each fault, or as often as `CHANGEOVER_REACTIONS` says. The figures are printed.
 
 use std::{
+    env,
     io::{Write, stdout},
     time::{Duration, Instant},
 };
@@ -20,7 +21,6 @@ use crate::harness::{
     turn,
 };
 
-const REPETITIONS: usize = 20;
 /// The latency limit of the quickstart's "slow" trigger; a test compares it with the file.
 const LATENCY_LIMIT: Duration = Duration::from_millis(500);
 const HEALTHY: Duration = Duration::ZERO;
@@ -57,6 +57,14 @@ step = [
 ]
 {triggers}"#
     )
+}
+
+/// How often each fault is shown.
+fn repetitions() -> usize {
+    let asked = env::var("CHANGEOVER_REACTIONS").ok();
+    asked.map_or(6, |it| {
+        it.parse().expect("CHANGEOVER_REACTIONS is a number")
+    })
 }
 
 struct Bench {
@@ -139,7 +147,7 @@ fn a_killed_new_side_loses_its_traffic_within_a_second_and_nobody_notices_but_at
     let (address, url) = (new.address, new.url());
     let bench = Bench::start(&old.url(), &url, "killed");
     let (mut spans, mut rollbacks, mut faults) = (Vec::new(), Vec::new(), Vec::new());
-    for repetition in 0..REPETITIONS {
+    for repetition in 0..repetitions() {
         bench.put_5_percent_on_new(repetition);
         let fault = now();
         faults.push(fault);
@@ -161,7 +169,7 @@ fn a_killed_new_side_loses_its_traffic_within_a_second_and_nobody_notices_but_at
     };
     let unexplained: Vec<_> = bad.iter().filter(|it| !met_it_twice(it)).collect();
     assert!(unexplained.is_empty(), "clients noticed: {unexplained:?}");
-    assert!(bad.len() <= REPETITIONS / 4, "clients noticed: {bad:?}");
+    assert!(bad.len() <= spans.len() / 4, "clients noticed: {bad:?}");
     println!("figures: {} requests met new's death twice", bad.len());
     check("new killed", &spans, Duration::from_secs(1), &rollbacks);
 }
@@ -172,7 +180,7 @@ fn a_stopped_new_side_loses_its_traffic_within_two_seconds() {
     let (old, new) = (Environment::start("old"), Environment::start("new"));
     let bench = Bench::start(&old.url(), &new.url(), "stopped");
     let (mut spans, mut rollbacks) = (Vec::new(), Vec::new());
-    for repetition in 0..REPETITIONS {
+    for repetition in 0..repetitions() {
         bench.put_5_percent_on_new(repetition);
         let fault = now();
         new.signal(Signal::STOP);
@@ -197,7 +205,7 @@ fn a_black_holed_new_side_loses_its_traffic_within_two_seconds() {
     let relay = Relay::start(new.address);
     let bench = Bench::start(&old.url(), &relay.url(), "black-holed");
     let (mut spans, mut rollbacks) = (Vec::new(), Vec::new());
-    for repetition in 0..REPETITIONS {
+    for repetition in 0..repetitions() {
         bench.put_5_percent_on_new(repetition);
         let fault = now();
         let silence = relay.go_silent();
@@ -226,7 +234,7 @@ fn a_new_side_that_answers_500_loses_its_traffic_within_one_and_a_half_seconds()
     let (old, new) = (Environment::start("old"), Environment::start("new"));
     let bench = Bench::start(&old.url(), &new.url(), "failing");
     let (mut spans, mut rollbacks) = (Vec::new(), Vec::new());
-    for repetition in 0..REPETITIONS {
+    for repetition in 0..repetitions() {
         bench.put_5_percent_on_new(repetition);
         let fault = now();
         new.behave(500, HEALTHY);
@@ -239,7 +247,8 @@ fn a_new_side_that_answers_500_loses_its_traffic_within_one_and_a_half_seconds()
     let errors = answers.iter().filter(|it| it.status == Some(500)).count();
     writeln!(
         stdout(),
-        "figures: new answering 500: clients saw {errors} errors in {REPETITIONS} runs, {} requests",
+        "figures: new answering 500: clients saw {errors} errors in {} runs, {} requests",
+        spans.len(),
         answers.len()
     )
     .expect("stdout is open");

@@ -100,7 +100,7 @@ fn scale_over(ticks: Ticks<'_>, draw: &[u16], requests: &[u32], tolerated: f64) 
     let mut scale = Scale::new(SLOTS);
     let mut activity = Activity::new(SLOTS);
     product(ticks.iter().map(|(limit, units)| {
-        scale.begin(*limit, &activity);
+        scale.begin(&activity.sides(*limit));
         for unit in *units {
             scale.see(draw[*unit]);
         }
@@ -170,7 +170,7 @@ fn slots_to_trip(limit: u16, gamma: f64) -> i32 {
     scale.detector.spend(gamma);
     (0..limit)
         .find(|slot| {
-            scale.begin(limit, &activity);
+            scale.begin(&activity.sides(limit));
             scale.see(*slot);
             scale.end(1.0, Mark::default(), Pace::AtOnce);
             scale.detector.ln_evidence() >= 1_000.0_f64.ln()
@@ -228,10 +228,10 @@ fn used_up(on_new: u16) -> Chance {
     for slot in (0..on_new).chain(100..200) {
         activity.add(Slot::from_hash(u64::from(slot)));
     }
-    scale.begin(100, &activity);
+    scale.begin(&activity.sides(100));
     (100..180).for_each(|slot| scale.see(slot));
     scale.end(1.0, Mark::default(), Pace::AtOnce);
-    scale.chance(100, &activity)
+    scale.chance(&activity.sides(100))
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn where_old_is_used_up_faster_there_is_no_comparison() {
 fn no_comparison_means_no_evidence() {
     let mut scale = Scale::new(200);
     scale.detector.spend(0.1);
-    scale.begin(100, &Activity::new(200));
+    scale.begin(&Activity::new(200).sides(100));
     (0..9).for_each(|slot| scale.see(slot));
     scale.end(1.0, Mark::default(), Pace::AtOnce);
     assert!(scale.detector.ln_evidence() > 0.0);
