@@ -71,7 +71,6 @@ def compare(processes: Processes, arguments: Arguments, line_up: list[Peer], wor
         peers=[it.name for it in line_up],
         # A second build is compared with the first one as well.
         anchors=anchors + (builds[:1] if len(builds) > 1 else []),
-        builds=builds,
         versions={it.name: it.version() for it in line_up},
         differences={it.name: it.differences for it in line_up},
         machine=machine.describe(),

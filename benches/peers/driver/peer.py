@@ -24,12 +24,16 @@ class Site:
     admin: int
     cores: str
     workers: int = 1
-    # Beyond the first one; for changeover only.
+    # Beyond the first one, and of each side; for those that have them.
     routes: int = 0
     endpoints: int = 1
     # Lines of `[store]`, and further tables; for changeover only.
     store: str = ""
     tables: str = ""
+
+    def hosts(self) -> list[str]:
+        """The addresses of a side's endpoints, all of which lead to the same origin."""
+        return [f"127.0.0.{at + 1}" for at in range(self.endpoints)]
 
 
 def nothing(_: Site) -> None:
@@ -66,7 +70,9 @@ class Peer:
     has_tls: bool = True
     # Reads requests: splits them, keeps visitors on their side, adds header fields.
     reads_http: bool = True
-    # Can show several workers, and routes without end; one build may stand beside another.
+    # Can show routes and endpoints in any number.
+    has_routes: bool = False
+    # Can show several workers, and what it measures; one build may stand beside another.
     is_changeover: bool = False
     # What is measured of it.
     units: frozenset[Unit] = frozenset(Unit)

@@ -9,7 +9,7 @@ from .measure import Sample
 from .unit import Unit
 from .workload import WORKLOADS, Workload
 
-# Those in which proxies stand side by side; the others compare changeover with itself.
+# Those in which proxies stand side by side; the others compare a proxy with itself.
 COMPARED = tuple(it for it in WORKLOADS if not it.variant)
 PER = {
     Unit.REQUEST: "",
@@ -26,8 +26,6 @@ class Results:
     # Columns, and those of them that others are compared with.
     peers: list[str]
     anchors: list[str]
-    # Columns that are changeover.
-    builds: list[str]
     versions: dict[str, str]
     differences: dict[str, tuple[str, ...]]
     machine: dict[str, str]
@@ -126,30 +124,30 @@ def ratio_table(results: Results, anchor: str) -> str:
 
 
 def variants(results: Results) -> str:
-    """changeover against itself in another shape."""
+    """A proxy against itself in another shape."""
     lines = [
-        "changeover against itself: microseconds of CPU per request, and their ratio (lowest to highest).",
+        "A proxy against itself: microseconds of CPU per request, and their ratio (lowest to highest).",
         "",
-        "| workload | build | plain | variant | ratio |",
+        "| workload | proxy | plain | variant | ratio |",
         "|---|---|---:|---:|---:|",
     ]
     for workload in WORKLOADS:
         if workload.variant:
-            for build in results.builds:
+            for peer in results.peers:
                 for name in workload.variant.names():
-                    lines += variant_row(results, workload, build, name)
+                    lines += variant_row(results, workload, peer, name)
     return "\n".join(lines) if len(lines) > 4 else ""
 
 
-def variant_row(results: Results, workload: Workload, build: str, name: str) -> list[str]:
-    variant = f"{build}-{name}"
-    plain, other = results.figures(workload.name, build), results.figures(workload.name, variant)
-    ratios = results.ratios(workload.name, variant, build)
+def variant_row(results: Results, workload: Workload, peer: str, name: str) -> list[str]:
+    variant = f"{peer}-{name}"
+    plain, other = results.figures(workload.name, peer), results.figures(workload.name, variant)
+    ratios = results.ratios(workload.name, variant, peer)
     if not ratios:
         return []
     spread = f"{median(ratios):.3f} ({min(ratios):.2f} to {max(ratios):.2f})"
     medians = f"{figure(median(plain.values()))} | {figure(median(other.values()))}"
-    return [f"| {name} | {build} | {medians} | {spread} |"]
+    return [f"| {name} | {peer} | {medians} | {spread} |"]
 
 
 def latencies(results: Results, workload: str) -> str:

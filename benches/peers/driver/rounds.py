@@ -79,6 +79,7 @@ def can(peer: Peer, workload: Workload) -> bool:
             Needs.TCP: True,
             Needs.TLS: peer.has_tls,
             Needs.HTTP: peer.reads_http,
+            Needs.ROUTES: peer.has_routes,
             Needs.CHANGEOVER: peer.is_changeover,
         }[workload.needs]
     )

@@ -18,6 +18,7 @@ class Needs(Enum):
     TCP = "tcp"
     HTTP = "http"
     TLS = "tls"
+    ROUTES = "routes"
     CHANGEOVER = "changeover"
 
 
@@ -178,7 +179,7 @@ WORKLOADS = (
         "routes-1000",
         "small answers, 64 connections, 1,000 routes and 100 endpoints a side against none and one",
         small(64, "/routes/0/page"),
-        needs=Needs.CHANGEOVER,
+        needs=Needs.ROUTES,
         variant=Variant("routes-1000", routes=1000, endpoints=ADDRESSES, otherwise=ROUTES_200),
     ),
 )

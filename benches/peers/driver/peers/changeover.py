@@ -26,6 +26,7 @@ def build(name: str, binary: Path, install: Callable[[], None] | None) -> Peer:
         values=values,
         prepare=set_weight,
         install=install,
+        has_routes=True,
         is_changeover=True,
         differences=(
             "measures each request, keeps a visitor by a random id and a keyed hash, writes `Forwarded` and "
@@ -36,8 +37,7 @@ def build(name: str, binary: Path, install: Callable[[], None] | None) -> Peer:
 
 def values(site: Site) -> dict[str, str]:
     routes = "".join(f'[[route]]\nname = "route-{at}"\npath = "/routes/{at}"\n\n' for at in range(site.routes))
-    # Every address of 127.0.0.0/8 leads to the same origin.
-    hosts = [f"127.0.0.{at + 1}" for at in range(site.endpoints)]
+    hosts = site.hosts()
     return {
         "routes": routes,
         "store": site.store,

@@ -31,11 +31,11 @@ def version() -> str:
 
 
 def as_it_comes(site: Site) -> dict[str, str]:
-    return {"tuning": "", "reuse": "", "routes": routes(site)}
+    return {"tuning": "", "reuse": "", "routes": routes(site), "servers": servers(site)}
 
 
 def for_bodies(site: Site) -> dict[str, str]:
-    return {"tuning": TUNING, "reuse": REUSE_AND_SPLICE, "routes": routes(site)}
+    return as_it_comes(site) | {"tuning": TUNING, "reuse": REUSE_AND_SPLICE}
 
 
 def routes(site: Site) -> str:
@@ -47,6 +47,16 @@ def routes(site: Site) -> str:
     return f"    http-request set-var(txn.route) path,map_beg({path},rest)\n"
 
 
+def servers(site: Site) -> str:
+    """A visitor's cookie names its server, and with it the side."""
+    lines = [
+        f"    server {side}-{at} {host}:{port} weight {weight} maxconn 1024 cookie {side}-{at}"
+        for side, port, weight in (("old", site.old, 95), ("new", site.new, 5))
+        for at, host in enumerate(site.hosts())
+    ]
+    return "\n".join(lines)
+
+
 HAPROXY = Peer(
     name="haproxy",
     template="haproxy.cfg",
@@ -54,7 +64,8 @@ HAPROXY = Peer(
     version=version,
     values=as_it_comes,
     programs=frozenset({"haproxy"}),
-    differences=("keeps a visitor on its side by a cookie that names the side",),
+    has_routes=True,
+    differences=("keeps a visitor on its side by a cookie that names the server",),
 )
 TUNED = Peer(
     name="haproxy-tuned",
@@ -63,6 +74,7 @@ TUNED = Peer(
     version=version,
     values=for_bodies,
     programs=frozenset({"haproxy"}),
+    has_routes=True,
     differences=(
         "as `haproxy`, with buffers of 64 KiB, splice, pipes of 256 KiB, and upstream connections shared from a "
         "connection's first request on (`http-reuse always`)",
