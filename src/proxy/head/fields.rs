@@ -4,7 +4,9 @@
 //! is sent, and beside it are the places of the lines and a filter that tells most absences by one bit: no field is hashed or
 //! allocated, and a head is written in a few copies.
 
-use std::{fmt, ops::Index};
+mod spare;
+
+use std::{fmt, mem, ops::Index};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -116,9 +118,10 @@ impl Fields {
     /// None, with room for so many lines and bytes.
     #[must_use]
     pub fn with_capacity(lines: usize, bytes: usize) -> Self {
+        let (text, lines) = spare::take(bytes, lines);
         Self {
-            text: Vec::with_capacity(bytes),
-            lines: Vec::with_capacity(lines),
+            text,
+            lines,
             filter: 0,
         }
     }
@@ -230,7 +233,7 @@ impl Fields {
             return false;
         }
         let before = self.lines.len();
-        let mut lines = std::mem::take(&mut self.lines);
+        let mut lines = mem::take(&mut self.lines);
         lines.retain(|it| !self.is_called(it, &name));
         self.lines = lines;
         self.lines.len() < before
@@ -238,7 +241,7 @@ impl Fields {
 
     /// Keeps the lines of whose names `keep` says so.
     pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
-        let mut lines = std::mem::take(&mut self.lines);
+        let mut lines = mem::take(&mut self.lines);
         lines.retain(|it| keep(self.name(*it)));
         self.lines = lines;
     }
@@ -278,8 +281,8 @@ impl Fields {
 
     /// The same in the memory of `map`, of which nothing else is left: a map is a large piece of memory to ask for.
     #[must_use]
-    pub fn into_map_in(self, mut map: HeaderMap) -> HeaderMap {
-        let text = Bytes::from(self.text);
+    pub fn into_map_in(mut self, mut map: HeaderMap) -> HeaderMap {
+        let text = Bytes::from(mem::take(&mut self.text));
         map.clear();
         map.reserve(self.lines.len());
         for line in &self.lines {
@@ -307,6 +310,12 @@ impl Fields {
 
     fn value(&self, line: Line) -> &[u8] {
         &self.text[at(line.name_end) + COLON.len()..at(line.end)]
+    }
+}
+
+impl Drop for Fields {
+    fn drop(&mut self) {
+        spare::put(mem::take(&mut self.text), mem::take(&mut self.lines));
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 use super::stream::Stream;
 
 /// Tasks of one worker that wait for a stream. More end once they are free: what a burst needed is given back.
-const FREE_MAX: usize = 64;
+const FREE_MAX: usize = 256;
 
 /// The tasks of one worker.
 #[derive(Default)]
