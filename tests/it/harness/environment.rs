@@ -10,8 +10,8 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     env,
-    io::{BufRead, BufReader, Read},
-    net::SocketAddr,
+    io::{self, BufRead, BufReader, Read},
+    net::{Ipv4Addr, SocketAddr},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -30,7 +30,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::{admin, scatter};
 
@@ -179,7 +179,7 @@ fn process() {
     let port = env::var(PORT).ok().and_then(|it| it.parse().ok());
     std::thread::spawn(|| {
         // The parent's end closes with the parent.
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        let _ = io::stdin().read_to_end(&mut Vec::new());
         std::process::abort();
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -208,9 +208,7 @@ struct Service {
 }
 
 async fn serve(name: &str, port: u16) {
-    let listener = TcpListener::bind(("127.0.0.1", port))
-        .await
-        .expect("the port is free");
+    let listener = listen(port).expect("the port is free");
     println!("{READY}{}", listener.local_addr().expect("it is bound"));
     let service = Arc::new(Service {
         name: name.to_owned(),
@@ -222,6 +220,14 @@ async fn serve(name: &str, port: u16) {
         let _ = stream.set_nodelay(true);
         tokio::spawn(connection(stream, Arc::clone(&service)));
     }
+}
+
+/// Takes as many connections at once as a proxy may open; those beyond the usual 128 would be let in a second later.
+fn listen(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    socket.listen(4096)
 }
 
 async fn connection(stream: TcpStream, service: Arc<Service>) {
